@@ -1,0 +1,3 @@
+"""``pytest-publish send``: deliver what a run left behind."""
+
+from __future__ import annotations

@@ -1,0 +1,451 @@
+"""Reports in, finished results out: what pytest said of a test, as one value.
+
+No I/O and no hooks: a report is anything that has a report's attributes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
+from typing import Final
+from typing import Protocol
+from typing import TypeAlias
+
+import orjson
+
+from .result import escaped
+from .result import ExcInfo
+from .result import jsonable
+from .result import Outcome
+from .result import Phase
+from .result import Subtest
+from .result import TestResult
+from .result import Verdict
+
+
+#: What pytest calls a location: file, line counted from 0, name in the file.
+Location: TypeAlias = tuple[str, "int | None", str]
+
+#: ``when`` of the report by which xdist (3.6 to 3.8) tells of a dead worker.
+CRASH: Final = "???"
+
+
+class Report(Protocol):
+    """What is read of a pytest.TestReport; ``pytest_publish`` may be missing."""
+
+    nodeid: str
+    location: Location
+    when: Any
+    outcome: Any
+    longrepr: Any
+    duration: float
+    start: float
+    stop: float
+    sections: list[tuple[str, str]]
+    user_properties: list[tuple[str, object]]
+
+
+class CollectReport(Protocol):
+    """What is read of a pytest.CollectReport; ``pytest_publish`` may be missing."""
+
+    nodeid: str
+    outcome: Any
+    longrepr: Any
+    sections: list[tuple[str, str]]
+
+
+@dataclasses.dataclass(slots=True)
+class _Attempt:
+    """What is known so far of one attempt of one test on one worker."""
+
+    worker: str | None
+    nodeid: str
+    group: str | None
+    name: str
+    location: Location
+    phases: list[Phase] = dataclasses.field(default_factory=list)
+    subtests: list[Subtest] = dataclasses.field(default_factory=list)
+    properties: dict[str, Any] = dataclasses.field(default_factory=dict)
+    stdout: list[str] = dataclasses.field(default_factory=list)
+    stderr: list[str] = dataclasses.field(default_factory=list)
+    log: list[str] = dataclasses.field(default_factory=list)
+    details: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether what was seen is a result even though no teardown will come."""
+        return (
+            any(phase.when == "call" or phase.outcome != "passed" for phase in self.phases)
+            or self.has_failed_subtest
+        )
+
+    @property
+    def has_failed_subtest(self) -> bool:
+        return any(subtest.outcome == "failed" for subtest in self.subtests)
+
+
+@dataclasses.dataclass(slots=True)
+class _Verdict:
+    result: Verdict
+    outcome: Outcome
+    excinfo: ExcInfo | None
+    phase: Phase
+
+
+class Aggregator:
+    """Collects the reports of a run and returns each result when it is complete.
+
+    A result is complete at its teardown report, at a crash report, at a new setup
+    of the same test on the same worker, or at the end of the session.
+
+    ``dist`` is the run's ``--dist`` mode or None. ``clock`` returns epoch seconds;
+    it is asked only where pytest gives no time (crashes, and collection errors of
+    a worker without this plugin).
+    """
+
+    def __init__(self, *, dist: str | None, clock: Callable[[], float]) -> None:
+        self.dist = dist
+        self._clock = clock
+        # --dist each runs the same node id on every worker.
+        self._attempts: dict[tuple[str | None, str], _Attempt] = {}
+        self._started: dict[str, tuple[Location, float]] = {}
+        # Only of tests that were attempted again, so that it does not grow with the run.
+        self._next_attempt: dict[tuple[str | None, str], int] = {}
+
+    def start(self, nodeid: str, location: Location) -> None:
+        """Take note that a test begins: all that is known if its setup crashes."""
+        self._started[nodeid] = (location, self._clock())
+
+    def add(self, report: Report, worker: str | None) -> Iterator[TestResult]:
+        """Take in a report of a test; yield the results that it completes."""
+        key = (worker, report.nodeid)
+        attempt = self._attempts.get(key)
+        if report.when == "setup" and attempt is not None:
+            if attempt.is_decided:
+                yield self._again(self._finished(key))
+            attempt = None
+        if attempt is None:
+            attempt = self._attempts[key] = self._new_attempt(report, worker)
+        if report.when == CRASH:
+            yield self._again(self._crashed(key, report))
+            return
+        _add_report(attempt, report)
+        if report.when == "teardown":
+            yield self._finished(key)
+
+    def add_collected(self, report: CollectReport) -> TestResult | None:
+        """Take in the report of a file; return a result if it failed or skipped."""
+        if report.outcome == "passed":
+            return None
+        forwarded: dict[str, Any] = getattr(report, "pytest_publish", {})
+        now = self._clock()
+        excinfo = _excinfo(report, forwarded)
+        phase = Phase(
+            "collect",
+            report.outcome,
+            forwarded.get("start", now),
+            forwarded.get("stop", now),
+            forwarded.get("duration", 0.0),
+            excinfo,
+        )
+        nodeid = escaped(report.nodeid) or "."  # the session itself
+        failed = report.outcome == "failed"
+        return TestResult(
+            result="fail" if failed else "skip",
+            outcome="error" if failed else "skipped",
+            nodeid=nodeid,
+            name=nodeid.rpartition("/")[2] or nodeid,
+            start_time=phase.start_time,
+            stop_time=phase.stop_time,
+            duration=phase.duration,
+            stdout="".join(_sections(report, "Captured stdout")),
+            stderr="".join(_sections(report, "Captured stderr")),
+            log="\n".join(_sections(report, "Captured log")),
+            xdist_dist=self.dist,
+            xdist_scope=nodeid if self.dist == "loadgroup" else None,
+            excinfo=excinfo,
+            file=nodeid,
+            phases=[phase],
+            _details=[("collection", _text_of(report.longrepr))],
+        )
+
+    def finish(self) -> Iterator[TestResult]:
+        """End the session: yield what finished without a teardown report.
+
+        A test that was cut off before its body ended has no result.
+        """
+        for key, attempt in list(self._attempts.items()):
+            if attempt.is_decided:
+                yield self._finished(key)
+        self._attempts.clear()
+
+    def _new_attempt(self, report: Report, worker: str | None) -> _Attempt:
+        forwarded: dict[str, Any] = getattr(report, "pytest_publish", {})
+        location = report.location
+        if report.when == CRASH and report.nodeid in self._started:
+            location, _time = self._started[report.nodeid]
+        nodeid, group = forwarded.get("nodeid"), forwarded.get("group")
+        if nodeid is None:
+            nodeid, group = escaped(report.nodeid), None
+            if self.dist == "loadgroup":
+                nodeid, group = _without_group(nodeid, escaped(location[2]))
+        return _Attempt(
+            worker=worker,
+            nodeid=nodeid,
+            group=group,
+            name=forwarded.get("name", _name_in(nodeid)),
+            location=location,
+        )
+
+    def _crashed(self, key: tuple[str | None, str], report: Report) -> TestResult:
+        attempt = self._attempts[key]
+        now = self._clock()
+        # Neither xdist nor anybody else knows when it died: it was after the last
+        # phase that was seen, and no later than now.
+        _location, begun = self._started.get(key[1], (None, now))
+        start = attempt.phases[-1].stop_time if attempt.phases else begun
+        text = _text_of(report.longrepr).replace(key[1], attempt.nodeid)
+        excinfo = ExcInfo("WorkerCrashed", text)
+        attempt.details.append(("crash", text))
+        phase = Phase("crash", "failed", start, max(start, now), max(0.0, now - start), excinfo)
+        verdict = _Verdict("fail", "crashed", excinfo, phase)
+        for seen in attempt.phases:
+            if seen.when == "call":
+                verdict.phase = seen
+        return self._result(key, verdict)
+
+    def _finished(self, key: tuple[str | None, str]) -> TestResult:
+        return self._result(key, _judge(self._attempts[key]))
+
+    def _result(self, key: tuple[str | None, str], verdict: _Verdict) -> TestResult:
+        attempt = self._attempts.pop(key)
+        self._started.pop(key[1], None)
+        number = self._next_attempt.get(self._attempt_key(attempt), 1)
+        file, line, _domain = attempt.location
+        result = TestResult(
+            result=verdict.result,
+            outcome=verdict.outcome,
+            nodeid=attempt.nodeid,
+            name=attempt.name,
+            start_time=verdict.phase.start_time,
+            stop_time=verdict.phase.stop_time,
+            duration=verdict.phase.duration,
+            stdout="".join(attempt.stdout),
+            stderr="".join(attempt.stderr),
+            log="\n".join(attempt.log),
+            xdist_dist=self.dist,
+            xdist_worker=attempt.worker,
+            xdist_scope=self._scope(attempt, key[1]),
+            excinfo=verdict.excinfo,
+            attempt=number,
+            file=escaped(file),
+            line=None if line is None else line + 1,
+            phases=attempt.phases,
+            subtests=attempt.subtests,
+            properties=attempt.properties,
+            _details=attempt.details,
+        )
+        if result.outcome == "rerun":
+            self._again(result)
+        return result
+
+    def _again(self, result: TestResult) -> TestResult:
+        """Take note that another attempt of the same test may follow."""
+        key = (result.xdist_worker if self.dist == "each" else None, result.nodeid)
+        self._next_attempt[key] = result.attempt + 1
+        return result
+
+    def _attempt_key(self, attempt: _Attempt) -> tuple[str | None, str]:
+        return (attempt.worker if self.dist == "each" else None, attempt.nodeid)
+
+    def _scope(self, attempt: _Attempt, scheduled_nodeid: str) -> str | None:
+        """Return what xdist 3.6 to 3.8 computes in its schedulers' ``_split_scope``."""
+        if self.dist == "loadgroup":
+            return attempt.group if attempt.group is not None else attempt.nodeid
+        if self.dist == "loadscope":
+            return escaped(scheduled_nodeid.rsplit("::", 1)[0])
+        if self.dist == "loadfile":
+            return escaped(scheduled_nodeid.split("::", 1)[0])
+        return None
+
+
+def _add_report(attempt: _Attempt, report: Report) -> None:
+    forwarded: dict[str, Any] = getattr(report, "pytest_publish", {})
+    outcome = _outcome(report)
+    excinfo = None
+    if outcome not in ("passed", "xpassed"):
+        excinfo = _excinfo(report, forwarded)
+    attempt.stdout += _sections(report, f"Captured stdout {report.when}")
+    attempt.stderr += _sections(report, f"Captured stderr {report.when}")
+    attempt.log += _sections(report, f"Captured log {report.when}")
+    description = _subtest_description(report)
+    if description is not None:
+        attempt.subtests.append(Subtest(description, outcome, report.duration, excinfo))
+        heading = f"subtest {description}"
+    else:
+        phase = Phase(report.when, outcome, report.start, report.stop, report.duration, excinfo)
+        attempt.phases.append(phase)
+        attempt.properties = _properties(report, forwarded)
+        heading = phase.when
+    if outcome != "passed":
+        attempt.details.append((heading, _detail(report)))
+
+
+def _judge(attempt: _Attempt) -> _Verdict:
+    """Return what a test's reports come to, by section 2's order of gravity."""
+    call = next((phase for phase in attempt.phases if phase.when == "call"), None)
+    if attempt.has_failed_subtest:
+        excinfo = _failed_subtests(attempt)
+        if call is None:  # the session was cut off in the body
+            return _Verdict("fail", "failed", excinfo, attempt.phases[-1])
+        # pytest itself does this to the report only in its status hook, which is
+        # not called under -p no:terminal, and not for unittest's subTest.
+        call.outcome = "failed"
+        call.excinfo = call.excinfo or excinfo
+    decisive = _decisive(attempt.phases)
+    result, outcome = _RESULTS[decisive.outcome]
+    if outcome == "failed" and decisive.when != "call":
+        outcome = "error"
+    return _Verdict(result, outcome, decisive.excinfo, call or decisive)
+
+
+def _failed_subtests(attempt: _Attempt) -> ExcInfo:
+    count = sum(subtest.outcome == "failed" for subtest in attempt.subtests)
+    return ExcInfo("Failed", f"contains {count} failed subtest{'s' if count > 1 else ''}")
+
+
+_RESULTS: Final[dict[str, tuple[Verdict, Outcome]]] = {
+    "rerun": ("fail", "rerun"),
+    "failed": ("fail", "failed"),
+    "xfailed": ("skip", "xfailed"),
+    "skipped": ("skip", "skipped"),
+    "xpassed": ("pass", "xpassed"),
+    "passed": ("pass", "passed"),
+}
+
+
+def _decisive(phases: list[Phase]) -> Phase:
+    """Return the gravest phase; of two alike the call, which tells more."""
+    gravity = list(_RESULTS)
+    return min(phases, key=lambda phase: (gravity.index(phase.outcome), phase.when != "call"))
+
+
+def _outcome(report: Report) -> str:
+    """Return a report's outcome in pytest's words, as its status hook does."""
+    outcome: str = report.outcome
+    if hasattr(report, "wasxfail"):
+        if outcome == "skipped":
+            return "xfailed"
+        if outcome == "passed" and report.when == "call":
+            return "xpassed"
+    return outcome
+
+
+def _excinfo(report: Report | CollectReport, forwarded: dict[str, Any]) -> ExcInfo:
+    """Return what was forwarded of the exception, else what its text tells."""
+    data = forwarded.get("excinfo")
+    if data is not None:
+        return ExcInfo(**data)
+    text = _text_of(report.longrepr)
+    if text.startswith("[XPASS(strict)]"):
+        return ExcInfo("StrictXPass", text)
+    # A worker without this plugin, or a plugin that judged the report by itself.
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None:
+        return ExcInfo("Skipped" if report.outcome == "skipped" else "Failed", text)
+    kind, _colon, value = escaped(crash.message).partition(": ")
+    return ExcInfo(kind.rpartition(".")[2], value)
+
+
+def _detail(report: Report) -> str:
+    text = _text_of(report.longrepr)
+    reason = getattr(report, "wasxfail", None)
+    if reason is None:
+        return text
+    expected = "expected to fail"
+    if reason:
+        expected += f": {escaped(reason)}"
+    return f"{expected}\n{text}".rstrip()
+
+
+def _text_of(longrepr: Any) -> str:
+    """Return pytest's text of a failure; ``file:line: reason`` of a skip."""
+    if longrepr is None:
+        return ""
+    if isinstance(longrepr, tuple) and len(longrepr) == 3:
+        file, line, reason = longrepr
+        return escaped(f"{file}:{line}: {reason}")
+    try:
+        return escaped(str(longrepr))
+    except Exception as error:  # a plugin's own representation
+        return f"<no text: {type(error).__name__} in {type(longrepr).__name__}>"
+
+
+def _sections(report: Report | CollectReport, heading: str) -> list[str]:
+    """Return what was captured under a heading.
+
+    A report repeats the sections of the phases before it, and a subtest's report
+    those of its test; the heading names the phase, so each is taken once.
+    """
+    return [escaped(text) for title, text in report.sections if title == heading]
+
+
+def _properties(report: Report, forwarded: dict[str, Any]) -> dict[str, Any]:
+    pairs: Iterable[Any] = ()
+    if "properties" in forwarded:
+        pairs = orjson.loads(forwarded["properties"])
+    elif "name" not in forwarded:
+        pairs = jsonable([tuple(pair) for pair in report.user_properties])
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(str(name), []).append(value)
+    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+
+
+def _subtest_description(report: Report) -> str | None:
+    """Return how pytest names a subtest; None for the report of a whole test.
+
+    Both pytest 9's SubtestReport and pytest-subtests' SubTestReport have a
+    ``context`` with the message and the keyword arguments.
+    """
+    context = getattr(report, "context", None)
+    if context is None or not hasattr(context, "msg") or not hasattr(context, "kwargs"):
+        return None
+    parts = []
+    if context.msg is not None:
+        parts.append(f"[{context.msg}]")
+    if context.kwargs:
+        parts.append("(" + ", ".join(f"{k}={v}" for k, v in context.kwargs.items()) + ")")
+    return escaped(" ".join(parts) or "(<subtest>)")
+
+
+def _without_group(nodeid: str, domain: str) -> tuple[str, str | None]:
+    """Split the group off a node id of which nothing was forwarded.
+
+    The location's name in the file, which has no group, tells where it begins;
+    where that does not fit, xdist's own rule.
+    """
+    path, _colons, names = nodeid.partition("::")
+    dotted = names.replace("::", ".")
+    domain = domain.replace("::", ".")
+    if dotted == domain:
+        return nodeid, None
+    at = names.find("@")
+    while at != -1:
+        if names[:at].replace("::", ".") == domain:
+            return f"{path}::{names[:at]}", names[at + 1 :]
+        at = names.find("@", at + 1)
+    if names.rfind("@") > names.rfind("]"):
+        name, _at, group = names.rpartition("@")
+        return f"{path}::{name}", group
+    return nodeid, None
+
+
+def _name_in(nodeid: str) -> str:
+    """Return the last name of a node id with its parameters, which may hold ``::``."""
+    _path, _colons, names = nodeid.partition("::")
+    names, bracket, parameters = (names or nodeid).partition("[")
+    return names.rpartition("::")[2] + bracket + parameters

@@ -1,0 +1,148 @@
+"""One URL's outbox and relay, as the controller holds them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from . import outbox
+from .orders import Instructions
+from .orders import Orders
+from .realos import realos
+
+
+# Of the environment, what would make a relay measure or report itself as a test does.
+_WITHHELD: Final = ("COV_CORE_", "COVERAGE_PROCESS_", "PYTHONWARNINGS", "PYTHONDEVMODE")
+_POLL: Final = 0.005
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the results of one URL. ``reason`` is "" if all arrived."""
+
+    sent: int
+    refused: int
+    waiting: int
+    reason: str
+    refusal: str
+
+
+class Delivery:
+    """Hands results over to a relay process by way of an outbox file."""
+
+    def __init__(self, folder: Path, name: str, orders: Orders) -> None:
+        """Create the outbox ``name`` in ``folder``. Raises OSError."""
+        self.url = orders.endpoint.url
+        self.path = folder / f"{name}{outbox.SUFFIX}"
+        self._orders = orders
+        self._writer = outbox.Writer(self.path)
+        self._appended = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors = self.path.with_suffix(".stderr")
+
+    def start(self) -> None:
+        """Start the relay. Raises OSError if no process can be started."""
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(_WITHHELD)
+        }
+        with self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
+                _command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                cwd=self.path.parent,
+                env=environment,
+                # Ctrl-C goes to all processes of the terminal's foreground group,
+                # and the relay is to send on.
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        stdin = self._process.stdin
+        assert stdin is not None
+        instructions = Instructions(self.path, os.getpid(), self._orders)
+        with contextlib.suppress(BrokenPipeError):  # it died at once; wait() tells
+            stdin.write(instructions.to_json())
+            stdin.flush()
+        if os.name == "posix":
+            stdin.close()
+
+    def append(self, body: bytes) -> None:
+        """Hand over one result. Raises OSError if the outbox can't be written."""
+        self._writer.append(body)
+        self._appended += 1
+
+    def end(self) -> None:
+        """Tell the relay that no more results will come."""
+        try:
+            self._writer.end()
+        except OSError:  # it would wait for the end for ever
+            self._stop()
+
+    def wait(self, on_progress: Callable[[int], None]) -> Outcome:
+        """Wait until the relay ends, which knows when to give up; then tidy up.
+
+        ``on_progress`` is called again and again with the number of results that
+        wait. A KeyboardInterrupt ends the waiting.
+        """
+        stopped = ""
+        try:
+            self._wait(on_progress)
+        except KeyboardInterrupt:
+            stopped = "interrupted"
+            self._stop()
+        outcome = self._outcome(stopped)
+        if not outcome.waiting:
+            outbox.discard(self.path)
+        with contextlib.suppress(OSError):
+            self._errors.unlink()
+        return outcome
+
+    def _wait(self, on_progress: Callable[[int], None]) -> None:
+        marks = outbox.MarkFile(self.path)
+        while self._process is not None and self._process.poll() is None:
+            mark = marks.read()
+            on_progress(self._appended - mark.sent - mark.refused)
+            realos.sleep(_POLL)
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _outcome(self, stopped: str) -> Outcome:
+        mark = outbox.MarkFile(self.path).read()
+        waiting = self._appended - mark.sent - mark.refused
+        reason = ""
+        if waiting:
+            reason = stopped or mark.trouble or self._relay_error()
+        return Outcome(mark.sent, mark.refused, waiting, reason, mark.refusal)
+
+    def _relay_error(self) -> str:
+        """Return why the relay ended, from what it wrote last on its standard error."""
+        if self._process is None:
+            return "the relay could not be started"
+        with contextlib.suppress(OSError):
+            lines = self._errors.read_text("utf-8", "replace").split("\n")
+            last = next((line for line in reversed(lines) if line.strip()), None)
+            if last is not None:
+                return f"the relay ended: {last}"
+        return f"the relay ended with status {self._process.returncode}"
+
+
+def _command() -> list[str]:
+    """Return the command that starts a relay with the modules that this process has.
+
+    The folder of the run is not on the relay's path: what lies there may have the
+    name of a module that it needs.
+    """
+    path = [entry for entry in sys.path if entry and os.path.isabs(entry)]
+    code = f"import sys; sys.path[:] = {path!r}; from pytest_publish.relay import main; main()"
+    # Without the warnings that the tests' environment may turn into errors.
+    return [sys.executable, "-W", "ignore", "-c", code]

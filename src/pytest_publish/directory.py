@@ -1,0 +1,158 @@
+"""The tree: each result in a directory of its own, below its test's directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Final
+from typing import Literal
+from typing import TypeAlias
+
+from fasteners import InterProcessLock
+
+from . import brief
+from . import layout
+from .realos import realos
+from .result import ExcInfo
+from .result import TestResult
+from .result import Verdict
+
+
+#: Which results are written.
+Filter: TypeAlias = Literal["all", "bad", "fail"]
+
+_WRITTEN: Final[dict[Filter, tuple[Verdict, ...]]] = {
+    "all": ("pass", "skip", "fail"),
+    "bad": ("skip", "fail"),
+    "fail": ("fail",),
+}
+_RESULT_NAME: Final = re.compile(r"\.?([0-9]+)\.(?:pass|skip|fail)")
+
+#: Seconds that one result, and a whole run, wait at most for other processes' locks.
+LOCK_TIMEOUT: Final = 1.0
+LOCK_TIMEOUT_OF_RUN: Final = 10.0
+
+# Of no interest to anybody's log file: fasteners tells of each lock it takes.
+_SILENT: Final = logging.Logger("pytest_publish.lock", logging.CRITICAL + 1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slot:
+    """An index of a test's directory that was given to one result."""
+
+    folder: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The result's directory, once it is written."""
+        return os.path.join(self.folder, self.name)
+
+
+class Directory:
+    """Writes results below ``root``, an absolute path.
+
+    Several processes may write into one root: an index is given out under the
+    lock of its test's directory, and only once.
+    """
+
+    def __init__(
+        self, root: Path, *, scheme: layout.Scheme = "name", which: Filter = "all"
+    ) -> None:
+        self._root = str(root)
+        self._scheme: layout.Scheme = scheme
+        self._which = _WRITTEN[which]
+        self._patience = LOCK_TIMEOUT_OF_RUN
+
+    def reserve(self, result: TestResult) -> Slot | None:
+        """Give the next index of its test to a result; None if it is filtered out.
+
+        The index advances all the same. Raises OSError, TimeoutError among them
+        where another process holds the lock.
+        """
+        names = layout.components(
+            result.nodeid,
+            result.name,
+            scope=result.xdist_scope if result.xdist_dist == "loadgroup" else None,
+            scheme=self._scheme,
+        )
+        folder = os.path.join(self._root, *names)
+        realos.makedirs(folder)
+        index = self._next_index(folder)
+        if result.result not in self._which:
+            return None
+        return Slot(folder, f"{index}.{result.result}")
+
+    def write(self, slot: Slot, result: TestResult, body: bytes) -> None:
+        """Fill a temporary directory and rename it to its slot, whole or not at all.
+
+        Raises OSError; what was written by then is left under the temporary name.
+        """
+        temporary = os.path.join(slot.folder, f".{slot.name}.tmp")
+        realos.mkdir(temporary)
+        for name, content in _files(result, body):
+            realos.write_file(os.path.join(temporary, name), content, os.O_EXCL)
+        realos.rename(temporary, slot.path)
+
+    def _next_index(self, folder: str) -> int:
+        lock = InterProcessLock(
+            os.path.join(folder, ".lock"), sleep_func=realos.sleep, logger=_SILENT
+        )
+        begun = realos.monotonic()
+        locked = lock.acquire(delay=0.002, timeout=min(LOCK_TIMEOUT, self._patience))
+        if not locked:
+            self._patience = max(0.0, self._patience - (realos.monotonic() - begun))
+            raise TimeoutError(f"another process holds {os.path.join(folder, '.lock')}")
+        try:
+            return _advance(folder)
+        finally:
+            lock.release()
+
+
+def _advance(folder: str) -> int:
+    """Return the index that ``count`` allows next, having put it out of reach first.
+
+    The number is overwritten in place by one write of a few bytes, which a kill
+    can't cut in two, and it never gets shorter.
+    """
+    fd = realos.open(os.path.join(folder, "count"), os.O_RDWR | os.O_CREAT | realos.BINARY, 0o666)
+    try:
+        text = realos.read(fd, 32).strip()
+        index = int(text) if text.isdigit() else _after_last(folder)
+        realos.lseek(fd, 0, os.SEEK_SET)
+        realos.write(fd, b"%d" % (index + 1))
+        return index
+    finally:
+        realos.close(fd)
+
+
+def _after_last(folder: str) -> int:
+    """Return the first free index where ``count`` is new, or was lost."""
+    found = map(_RESULT_NAME.match, realos.listdir(folder))
+    return max((int(match[1]) + 1 for match in found if match), default=0)
+
+
+def _files(result: TestResult, body: bytes) -> list[tuple[str, bytes]]:
+    files = [("brief.txt", _bytes(brief.render(result))), ("result.json", body + b"\n")]
+    if result.excinfo is not None:
+        files.append(("exception.txt", _bytes(_exception_text(result.excinfo))))
+    for name in ("stdout", "stderr", "log"):
+        text: str = getattr(result, name)
+        if text:
+            files.append((f"{name}.txt", _bytes(text)))
+    return files
+
+
+def _exception_text(excinfo: ExcInfo) -> str:
+    """Return an exception as Python prints it."""
+    head = ["Traceback (most recent call last):\n"] if excinfo.traceback else []
+    last = f"{excinfo.type}: {excinfo.value}" if excinfo.value else excinfo.type
+    return "".join([*head, *excinfo.traceback, last.rstrip("\n"), "\n"])
+
+
+def _bytes(text: str) -> bytes:
+    # A user's hook may have put in what UTF-8 can't hold.
+    return text.encode("utf-8", "backslashreplace")

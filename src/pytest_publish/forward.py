@@ -1,0 +1,212 @@
+"""What a process that runs tests adds to its reports.
+
+xdist carries a report's attributes from a worker to the controller if they were
+set while the report was made, and if all of it are exact builtins that UTF-8 can
+hold. In a serial run the same reports reach the controller's code directly.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator
+from pathlib import Path
+from types import FrameType
+from types import TracebackType
+from typing import Any
+from typing import Final
+
+import _pytest
+import orjson
+import pluggy
+import pytest
+
+from .result import described
+from .result import digits
+from .result import escaped
+from .result import jsonable
+from .result import MAX_DEPTH
+from .result import MAX_INT
+
+
+#: The attribute of a report that holds what is forwarded, a dict.
+ATTRIBUTE: Final = "pytest_publish"
+
+_INTERNAL: Final = (
+    *(str(Path(package).parent) for package in (_pytest.__file__, pluggy.__file__, __file__)),
+    pytest.__file__,
+)
+_PLAIN_TYPES: Final = frozenset({type(None), bool, float, complex, bytes})
+# execnet 2.1 packs anything up to MAX_INT, and below zero only 32 bits.
+_MIN_INT: Final = -(2**31)
+
+
+class Forwarder:
+    """Puts on each report what the controller can't know.
+
+    ``loadgroup`` tells whether xdist schedules this run by ``xdist_group`` marks.
+    """
+
+    def __init__(self, *, loadgroup: bool) -> None:
+        self._loadgroup = loadgroup
+
+    # Outermost, so that the outcome is the one after xfail and other plugins.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Worker: add the test's names and its exception to the report."""
+        report = yield
+        nodeid, group = split_group(item) if self._loadgroup else (report.nodeid, None)
+        forwarded: dict[str, Any] = {
+            "name": escaped(item.name),
+            "nodeid": escaped(nodeid),
+            "group": group,
+            "excinfo": None,
+        }
+        if call.excinfo is not None and not report.passed:
+            forwarded["excinfo"] = exception_data(call.excinfo)
+        if item.user_properties:
+            # As JSON text, because execnet's numbers are narrower than JSON's.
+            pairs = jsonable([tuple(pair) for pair in item.user_properties])
+            forwarded["properties"] = orjson.dumps(pairs).decode()
+        setattr(report, ATTRIBUTE, forwarded)
+        return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(
+        self,
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Worker: add the exception and the times to a report of a failed collection."""
+        report = yield
+        # pytest hands the call over in this attribute and removes it afterwards
+        # (8.2 to 9.2); a CollectReport has no times of its own.
+        call: pytest.CallInfo[object] | None = getattr(report, "call", None)
+        if not report.passed and call is not None and call.excinfo is not None:
+            forwarded = {
+                "start": call.start,
+                "stop": call.stop,
+                "duration": call.duration,
+                "excinfo": exception_data(_cause_of_collect_error(call.excinfo)),
+            }
+            setattr(report, ATTRIBUTE, forwarded)
+        return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_report_to_serializable(
+        self,
+    ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+        """Worker: reduce the report to what execnet can carry.
+
+        A lone surrogate or an object of a user's class in a report ends a whole
+        run of bare xdist (measured with 3.8).
+        """
+        data = yield
+        return data if data is None else transportable(data)
+
+
+def split_group(item: pytest.Item) -> tuple[str, str | None]:
+    """Return the item's own node id and its xdist group.
+
+    xdist 3.6 to 3.8 appends ``@group`` to the node id, each by a rule of its own;
+    what it appended is what it schedules by. With pytest 9.2 nothing is appended
+    (pytest-xdist issue 1386): then the marks tell, by the rule of xdist 3.8.
+    """
+    if item.parent is not None:
+        nodeid = f"{item.parent.nodeid}::{item.name}"
+        if item.nodeid.startswith(f"{nodeid}@"):
+            return nodeid, escaped(item.nodeid[len(nodeid) + 1 :])
+    names = {
+        str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
+        for mark in item.iter_markers("xdist_group")
+    }
+    if not names:
+        return item.nodeid, None
+    group = "_".join(sorted(names))
+    return item.nodeid.removesuffix(f"@{group}"), escaped(group)
+
+
+def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> dict[str, Any]:
+    """Return an exception as the JSON's ``excinfo``, of exact builtins."""
+    error = excinfo.value
+    try:
+        value = escaped(str(error))
+    except Exception as trouble:  # whatever a user's __str__ raises
+        value = f"<{type(error).__name__} object: its str raised {type(trouble).__name__}>"
+    return {
+        "type": escaped(type(error).__name__),
+        "value": value,
+        "traceback": user_frames(excinfo),
+    }
+
+
+def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
+    """Return the user's frames of a traceback, formatted as Python does."""
+    tb: TracebackType | None = excinfo.tb
+    # The way into the test is all pytest's; cut off at once, its source is not read.
+    while tb is not None and _is_hidden(tb.tb_frame, excinfo):
+        tb = tb.tb_next
+    if tb is None:
+        return []
+    summary = traceback.StackSummary.from_list(
+        [
+            entry
+            for entry, (frame, _line) in zip(
+                traceback.extract_tb(tb), traceback.walk_tb(tb), strict=True
+            )
+            if not _is_hidden(frame, excinfo)
+        ]
+    )
+    return [escaped(entry) for entry in summary.format()]
+
+
+def _is_hidden(frame: FrameType, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    if frame.f_code.co_filename.startswith(_INTERNAL):
+        return True
+    if "__unittest" in frame.f_globals:  # as unittest marks its own frames
+        return True
+    hide = frame.f_locals.get("__tracebackhide__", frame.f_globals.get("__tracebackhide__"))
+    try:
+        return bool(hide(excinfo)) if callable(hide) else bool(hide)
+    except Exception:  # a user's predicate
+        return False
+
+
+def _cause_of_collect_error(
+    excinfo: pytest.ExceptionInfo[BaseException],
+) -> pytest.ExceptionInfo[BaseException]:
+    """Return what made a file fail to be imported, out of pytest's CollectError."""
+    cause = excinfo.value.__cause__
+    if isinstance(excinfo.value, pytest.Collector.CollectError) and cause is not None:
+        return pytest.ExceptionInfo.from_exception(cause)
+    return excinfo
+
+
+def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
+    """Return ``value`` with exact builtins in place of whatever execnet refuses.
+
+    Unlike :func:`~pytest_publish.result.jsonable` it leaves tuples, bytes and sets
+    alone, which pytest needs back as they were.
+    """
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else escaped(value)
+    if kind in _PLAIN_TYPES:
+        return value
+    if isinstance(value, str):
+        return escaped(value)
+    if isinstance(value, int):
+        return int(value) if _MIN_INT <= value <= MAX_INT else digits(value)
+    if isinstance(value, float):
+        return float(value)
+    if id(value) in parents or len(parents) > MAX_DEPTH:
+        return described(value)
+    inside = (*parents, id(value))
+    if isinstance(value, dict):
+        return {
+            transportable(key, inside): transportable(element, inside)
+            for key, element in value.items()
+        }
+    for container in (list, tuple, set, frozenset):
+        if isinstance(value, container):
+            return container(transportable(element, inside) for element in value)
+    return described(value)

@@ -1,0 +1,238 @@
+"""The file of results to send, and the mark how far they are sent.
+
+An outbox is an append-only file with one JSON object a line. An empty line at its
+end tells that the run is over. Beside ``NAME.jsonl`` stand ``NAME.mark`` (how far
+its results have got), ``NAME.lock`` (held by the one process that sends them) and,
+where an endpoint refused results for good, ``NAME.refused.jsonl`` with those.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import orjson
+from fasteners import InterProcessLock
+
+from .realos import realos
+
+
+SUFFIX: Final = ".jsonl"
+REFUSED_SUFFIX: Final = ".refused.jsonl"
+
+_SILENT: Final = logging.Logger("pytest_publish.lock", logging.CRITICAL + 1)
+_CHUNK: Final = 1 << 18
+# Results show what tests print, which is nobody else's business.
+_MODE: Final = 0o600
+
+
+class Writer:
+    """Appends results to an outbox.
+
+    Every call opens the file anew: a test that closes all file descriptors of its
+    process does no harm, and no other file is ever written to by mistake.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Create the outbox. Raises OSError, also if there is one of that name."""
+        self.path = path
+        self._name = str(path)
+        realos.close(realos.open(self._name, os.O_CREAT | os.O_EXCL, _MODE))
+
+    def append(self, body: bytes) -> None:
+        """Append one result. Raises OSError, and then nothing of it is in the file."""
+        line = body + b"\n"
+        fd = realos.open(self._name, os.O_WRONLY | os.O_APPEND | realos.BINARY)
+        try:
+            written = realos.write(fd, line)
+            if written < len(line):
+                _complete(fd, line, written)
+        finally:
+            realos.close(fd)
+
+    def end(self) -> None:
+        """Tell whoever follows the outbox that the run is over. Raises OSError."""
+        self.append(b"")
+
+
+def _complete(fd: int, line: bytes, written: int) -> None:
+    """Write the rest of a line; take it back if the disk is full."""
+    size = realos.fstat(fd).st_size - written
+    try:
+        while written < len(line):
+            written += realos.write(fd, line[written:])
+    except OSError:
+        realos.ftruncate(fd, size)
+        raise
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an outbox: a result, and where in the file it begins and ends.
+
+    ``key`` is None if the line is no JSON object: a part that a dying process wrote.
+    """
+
+    body: bytes
+    start: int
+    stop: int
+    key: str | None
+
+
+def key_of(body: bytes) -> str | None:
+    """Return what identifies a result, the same at every try and in every process.
+
+    That is its session and its number there; for a body without them, its hash.
+    None if it is no JSON object.
+    """
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(data, dict):
+        return None
+    session, seq = data.get("session_id"), data.get("seq")
+    if isinstance(session, str) and session.isalnum() and session.isascii():
+        return f"{session}-{seq}"
+    return hashlib.sha256(body).hexdigest()
+
+
+class Reader:
+    """Reads an outbox on from an offset, while it may still be growing."""
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        """Open the outbox. Raises OSError."""
+        self._file = path.open("rb", buffering=0)
+        self._file.seek(offset)
+        self._offset = offset
+        self._parts: list[bytes] = []
+        self.ended = False
+
+    def read(self) -> list[Line]:
+        """Return the next whole lines; none if no more have arrived.
+
+        An empty line sets :attr:`ended`.
+        """
+        while chunk := self._file.read(_CHUNK):
+            self._parts.append(chunk)
+            if b"\n" in chunk:
+                *bodies, rest = b"".join(self._parts).split(b"\n")
+                self._parts = [rest] if rest else []
+                return list(self._lines(bodies))
+        return []
+
+    def _lines(self, bodies: list[bytes]) -> Iterator[Line]:
+        for body in bodies:
+            start = self._offset
+            self._offset += len(body) + 1
+            if body:
+                yield Line(body, start, self._offset, key_of(body))
+            else:
+                self.ended = True
+
+    @property
+    def torn(self) -> bool:
+        """Whether a part of a line stands after the last whole one."""
+        return bool(self._parts)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+@dataclasses.dataclass(slots=True)
+class Mark:
+    """How far an outbox has got: all before ``offset`` (bytes) is dealt with.
+
+    ``trouble`` is what went wrong last with what is still waiting, ``refusal`` why
+    the first of the refused results was refused.
+    """
+
+    offset: int = 0
+    sent: int = 0
+    refused: int = 0
+    trouble: str = ""
+    refusal: str = ""
+
+
+class MarkFile:
+    """Keeps a mark; one process writes it, others read it at any time."""
+
+    # One write of a fixed size: a reader never sees a shorter mark's old end.
+    _SIZE: Final = 1024
+
+    def __init__(self, outbox: Path) -> None:
+        self._path = outbox.with_suffix(".mark")
+        self._fd: int | None = None
+
+    def read(self) -> Mark:
+        """Return the mark; a new one where there is none that can be read."""
+        try:
+            return Mark(**orjson.loads(self._path.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return Mark()
+
+    def write(self, mark: Mark) -> None:
+        """Write the mark. Raises OSError."""
+        if self._fd is None:
+            flags = os.O_WRONLY | os.O_CREAT | realos.BINARY
+            self._fd = realos.open(str(self._path), flags, _MODE)
+        data = orjson.dumps(mark)
+        if len(data) > self._SIZE:
+            data = orjson.dumps(dataclasses.replace(mark, trouble=mark.trouble[:80]))
+        realos.lseek(self._fd, 0, os.SEEK_SET)
+        realos.write(self._fd, data.ljust(self._SIZE))
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd is not None:
+            realos.close(self._fd)
+            self._fd = None
+
+
+def lock_of(outbox: Path) -> InterProcessLock:
+    """Return the lock that the process which sends an outbox holds."""
+    return InterProcessLock(str(outbox.with_suffix(".lock")), logger=_SILENT)
+
+
+def refused_of(outbox: Path) -> Path:
+    """Return where the results of an outbox go that an endpoint refused for good."""
+    return outbox.with_name(outbox.name.removesuffix(SUFFIX) + REFUSED_SUFFIX)
+
+
+def set_aside(outbox: Path, body: bytes) -> None:
+    """Append a refused result to the file beside its outbox. Raises OSError."""
+    flags = os.O_APPEND | realos.BINARY
+    realos.write_file(str(refused_of(outbox)), body + b"\n", flags, _MODE)
+
+
+def discard(outbox: Path) -> None:
+    """Remove an outbox of which everything is dealt with; refused results stay."""
+    for path in (outbox, *(outbox.with_suffix(suffix) for suffix in (".mark", ".lock"))):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def waiting_in(folder: Path) -> list[Path]:
+    """Return the outboxes in a folder that no process is sending."""
+    return [path for path in sorted(folder.glob(f"*{SUFFIX}")) if is_free(path)]
+
+
+def is_free(outbox: Path) -> bool:
+    """Tell whether no process holds the outbox's lock."""
+    if not outbox.with_suffix(".lock").exists():
+        return True
+    lock = lock_of(outbox)
+    try:
+        if not lock.acquire(blocking=False):
+            return False
+        lock.release()
+    except OSError:
+        return False
+    return True

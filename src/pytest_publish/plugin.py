@@ -1,0 +1,90 @@
+"""pytest's door: the options, the hooks that users may implement, and who am I."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import pytest
+
+
+#: The key of xdist's ``workerinput`` by which the controller makes a worker forward;
+#: its value is the Forwarder's arguments.
+WORKERINPUT: Final = "pytest_publish"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Everywhere: add the options, each of them also an ini setting."""
+    group = parser.getgroup("publish", "publish each result when its test has finished")
+
+    def add(name: str, help: str, ini: str = "string", **options: str) -> None:
+        destination = name.removeprefix("--").replace("-", "_")
+        group.addoption(name, dest=destination, default=None, help=help, **options)
+        default = {"linelist": [], "bool": False}.get(ini, "")
+        parser.addini(destination, help, type=ini, default=default)  # type: ignore[arg-type]
+
+    def add_list(name: str, help: str, metavar: str) -> None:
+        add(name, help, "linelist", action="append", metavar=metavar)
+
+    def add_flag(name: str, help: str) -> None:
+        add(name, help, "bool", action="store_true")
+
+    add_list("--publish", "POST each result as JSON to this URL (repeatable).", "URL")
+    add("--pubdir", "Write each result into a directory tree below PATH.", metavar="PATH")
+    add(
+        "--pubdir-layout",
+        "Name a test's directory by its name (default), or by its node id.",
+        metavar="{name,nodeid}",
+    )
+    add(
+        "--pubdir-filter",
+        "Write all results (default), the bad (skip and fail), or fail only.",
+        metavar="{all,bad,fail}",
+    )
+    add("--publish-run-id", "Name the run, so that several sessions join it.", metavar="ID")
+    add_list(
+        "--publish-header",
+        "Send this header, 'NAME: VALUE' (repeatable). Keep secrets out of command "
+        "lines: they go into the environment variable PYTEST_PUBLISH_HEADERS.",
+        "HEADER",
+    )
+    add("--publish-timeout", "Seconds to wait for an answer (default 10).", metavar="SECONDS")
+    add(
+        "--publish-grace",
+        "Seconds to go on after the tests while nothing gets through (default 10).",
+        metavar="SECONDS",
+    )
+    add("--publish-connections", "At most N connections to a URL (default 16).", metavar="N")
+    add("--publish-batch", "POST JSON arrays of up to N waiting results.", metavar="N")
+    add_flag("--publish-gzip", "Compress what is POSTed.")
+    add("--publish-outbox", "Keep what is still to be sent in DIR.", metavar="DIR")
+    add_flag("--publish-strict", "Fail the run if a result could not be published.")
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Everywhere: declare the hooks, so that a conftest may have them in any run."""
+    from . import hookspec
+
+    pluginmanager.add_hookspecs(hookspec)
+
+
+@pytest.hookimpl(trylast=True)  # after the cache, in which the outbox is kept
+def pytest_configure(config: pytest.Config) -> None:
+    """Everywhere: register what this process has to do, which is mostly nothing."""
+    workerinput: dict[str, dict[str, bool]] | None = getattr(config, "workerinput", None)
+    if workerinput is not None:
+        if WORKERINPUT in workerinput:
+            from .forward import Forwarder
+
+            config.pluginmanager.register(Forwarder(**workerinput[WORKERINPUT]), "publish_forward")
+        return
+    if not any(config.getoption(name) or config.getini(name) for name in ("publish", "pubdir")):
+        return
+    if config.option.collectonly or config.option.setuponly or config.option.setupplan:
+        return  # no test will run
+
+    from . import settings
+    from .controller import Controller
+
+    checked = settings.read(config, os.environ)
+    config.pluginmanager.register(Controller(config, checked), "publish_controller")

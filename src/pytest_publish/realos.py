@@ -1,0 +1,59 @@
+"""The operating system's functions as they were before any test ran.
+
+In a serial run the tests share this process, and some patch ``os``, ``io`` and
+``time`` (pyfakefs, freezegun, monkeypatch). What publishes goes by these.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Final
+
+
+class _RealOs:
+    """Kept in a class, because pyfakefs replaces what stands in a module by itself."""
+
+    open = staticmethod(os.open)
+    close = staticmethod(os.close)
+    read = staticmethod(os.read)
+    write = staticmethod(os.write)
+    fstat = staticmethod(os.fstat)
+    ftruncate = staticmethod(os.ftruncate)
+    lseek = staticmethod(os.lseek)
+    mkdir = staticmethod(os.mkdir)
+    rename = staticmethod(os.rename)
+    listdir = staticmethod(os.listdir)
+    unlink = staticmethod(os.unlink)
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+
+    #: Windows needs to be told that a file is not text.
+    BINARY: Final = getattr(os, "O_BINARY", 0)
+
+    def makedirs(self, path: str) -> None:
+        """Create a folder and those above it, as ``os.makedirs(exist_ok=True)``."""
+        try:
+            self.mkdir(path)
+        except FileExistsError:  # another process may make it too
+            pass
+        except FileNotFoundError:
+            self.makedirs(os.path.dirname(path))
+            self.makedirs(path)
+
+    def write_file(self, path: str, data: bytes, flags: int, mode: int = 0o666) -> None:
+        """Write the whole of ``data`` to a file opened with ``flags``.
+
+        Raises OSError, and then the file may hold a part of it.
+        """
+        fd = self.open(path, os.O_WRONLY | os.O_CREAT | self.BINARY | flags, mode)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[self.write(fd, view) :]
+        finally:
+            self.close(fd)
+
+
+realos: Final = _RealOs()

@@ -1,0 +1,236 @@
+"""Options, ini and environment, checked, as one frozen value."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import getpass
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from typing import cast
+from typing import Final
+from urllib.parse import urlsplit
+
+import pytest
+
+from .directory import Filter
+from .layout import Scheme
+from .orders import Endpoint
+from .orders import Orders
+from .orders import signing_key
+
+
+HEADERS_VARIABLE: Final = "PYTEST_PUBLISH_HEADERS"
+SECRET_VARIABLE: Final = "PYTEST_PUBLISH_SECRET"
+
+# The characters of a header's name (RFC 9110, section 5.6.2).
+_TOKEN: Final = frozenset(
+    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user asked for, in a process that publishes.
+
+    ``orders`` has one entry for each URL; ``outbox_folder`` is None without any.
+    """
+
+    pubdir: Path | None
+    scheme: Scheme
+    which: Filter
+    orders: tuple[Orders, ...]
+    outbox_folder: Path | None
+    run_id: str | None
+    strict: bool
+
+
+def read(config: pytest.Config, environment: Mapping[str, str]) -> Settings:
+    """Return the checked settings. Raises pytest.UsageError of one line."""
+    asked = _Asked(config)
+    orders = _orders(asked, environment)
+    return Settings(
+        pubdir=_pubdir(asked),
+        scheme=cast("Scheme", asked.choice("pubdir_layout", ("name", "nodeid"))),
+        which=cast("Filter", asked.choice("pubdir_filter", ("all", "bad", "fail"))),
+        orders=orders,
+        outbox_folder=_outbox_folder(asked) if orders else None,
+        run_id=_run_id(asked),
+        strict=asked.flag("publish_strict"),
+    )
+
+
+class _Asked:
+    """What was asked for on the command line, else in the ini file."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+
+    def text(self, name: str) -> str | None:
+        value = self.config.getoption(name)
+        if value is None:
+            value = self.config.getini(name)
+        return cast("str | None", value) or None
+
+    def texts(self, name: str) -> list[str]:
+        return cast("list[str]", self.config.getoption(name) or self.config.getini(name))
+
+    def flag(self, name: str) -> bool:
+        return bool(self.config.getoption(name) or self.config.getini(name))
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name) or choices[0]
+        if value not in choices:
+            raise usage_error(name, f"{value!r} is none of {', '.join(choices)}")
+        return value
+
+    def count(self, name: str, default: int) -> int:
+        """Return a whole number, 1 or more."""
+        text = self.text(name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and int(text)):
+            raise usage_error(name, f"{text!r} is not a whole number, 1 or more")
+        return int(text)
+
+    def seconds(self, name: str, default: float, *, least: float = 0.0) -> float:
+        text = self.text(name)
+        if text is None:
+            return default
+        with contextlib.suppress(ValueError):
+            if least <= float(text) < math.inf:
+                return float(text)
+        raise usage_error(name, f"{text!r} is not a number of seconds, {least:g} or more")
+
+    def path(self, name: str) -> Path | None:
+        """Return a path: of the command line against where pytest was called."""
+        base = self.config.invocation_params.dir
+        text = self.config.getoption(name)
+        if text is None:
+            text = self.config.getini(name)
+            base = self.config.inipath.parent if self.config.inipath else base
+        return (base / Path(text).expanduser()).absolute() if text else None
+
+
+def usage_error(name: str, text: str) -> pytest.UsageError:
+    """Return the error that ends pytest with exit code 4 and this one line."""
+    return pytest.UsageError(f"--{name.replace('_', '-')}: {text}")
+
+
+def _orders(asked: _Asked, environment: Mapping[str, str]) -> tuple[Orders, ...]:
+    urls = dict.fromkeys(asked.texts("publish"))
+    headers = _headers(asked, environment)
+    secret = environment.get(SECRET_VARIABLE, "")
+    try:
+        signing_key(secret)
+    except ValueError as error:
+        raise pytest.UsageError(f"{SECRET_VARIABLE}: its value is {error}") from None
+    shared: dict[str, Any] = {
+        "headers": headers,
+        "timeout": asked.seconds("publish_timeout", 10.0, least=0.001),
+        "secret": secret,
+        "gzip": asked.flag("publish_gzip"),
+    }
+    connections = asked.count("publish_connections", 16)
+    batch = asked.count("publish_batch", 1)
+    grace = asked.seconds("publish_grace", 10.0)
+    return tuple(
+        Orders(Endpoint(checked_url(url), **shared), connections, batch, grace) for url in urls
+    )
+
+
+def checked_url(url: str) -> str:
+    """Return a URL that can be POSTed to. Raises pytest.UsageError."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        without_password = url.rpartition("@")[2]
+        raise usage_error(
+            "publish", f"{without_password!r} is no URL like http://HOST/PATH or https://HOST/PATH"
+        )
+    return url
+
+
+def _headers(asked: _Asked, environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    lines = environment.get(HEADERS_VARIABLE, "").splitlines()
+    headers = [checked_header(line, HEADERS_VARIABLE) for line in lines if line.strip()]
+    headers += [checked_header(line, "--publish-header") for line in asked.texts("publish_header")]
+    return tuple(headers)
+
+
+def checked_header(line: str, where: str) -> tuple[str, str]:
+    """Return a header's name and value. Raises pytest.UsageError, without the value."""
+    name, colon, value = line.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not name or not _TOKEN.issuperset(name):
+        raise pytest.UsageError(f"{where}: a header is written NAME: VALUE")
+    # http.client encodes headers as Latin-1 and refuses line breaks.
+    if not value.isprintable() or any(ord(character) > 0xFF for character in value):
+        raise pytest.UsageError(f"{where}: the value of {name} has characters no header can hold")
+    return name, value
+
+
+def _run_id(asked: _Asked) -> str | None:
+    run_id = asked.text("publish_run_id")
+    if run_id is not None and not run_id.isprintable():
+        raise usage_error("publish_run_id", "it has characters that can't be printed")
+    return run_id
+
+
+def _pubdir(asked: _Asked) -> Path | None:
+    path = asked.path("pubdir")
+    if path is not None:
+        _check_writable(path, "pubdir")
+    return path
+
+
+def _check_writable(path: Path, name: str) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise usage_error(name, f"can't write to {path}: {error.strerror or error}") from None
+
+
+def _outbox_folder(asked: _Asked) -> Path:
+    """Return the folder of the outboxes: as asked for, else in the cache, else temporary."""
+    path = asked.path("publish_outbox")
+    if path is not None:
+        _check_writable(path, "publish_outbox")
+        return path
+    for candidate in (_in_cache(asked.config), _temporary()):
+        if candidate is not None:
+            with contextlib.suppress(pytest.UsageError):
+                _check_writable(candidate, "publish_outbox")
+                return candidate
+    raise usage_error("publish_outbox", "name a folder, the temporary one can't be written")
+
+
+def _in_cache(config: pytest.Config) -> Path | None:
+    """Return a folder in pytest's cache that ``--cache-clear`` leaves alone."""
+    if not config.pluginmanager.hasplugin("cacheprovider"):
+        return None
+    # pytest writes the .gitignore of its cache only where it makes the folder
+    # itself, which this call has it do (8.2 to 9.2).
+    assert config.cache is not None
+    try:
+        made = config.cache.mkdir("publish")
+        cache = made.parent.parent
+        for folder in (made, made.parent):
+            folder.rmdir()
+    except OSError:
+        return None
+    return cache / "publish"
+
+
+def _temporary() -> Path:
+    with contextlib.suppress(OSError, KeyError, ImportError):
+        return Path(tempfile.gettempdir(), f"pytest-publish-of-{getpass.getuser()}")
+    return Path(tempfile.gettempdir(), "pytest-publish")
