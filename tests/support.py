@@ -1,0 +1,107 @@
+"""What all tests share: real endpoints, real trees, and the JSON Schema."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from typing import TypeAlias
+
+import jsonschema
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request
+from werkzeug import Response
+
+from pytest_publish.result import schema
+
+
+Result: TypeAlias = dict[str, Any]
+#: Runs pytest with the given arguments.
+RunPytest: TypeAlias = Callable[..., pytest.RunResult]
+
+_VALIDATOR = jsonschema.Draft202012Validator(schema())
+
+# Long enough for a busy machine; a test that waits so long has failed.
+DEADLINE = 30.0
+
+
+def valid(result: Result) -> Result:
+    """Return a result that has been checked against the published schema."""
+    _VALIDATOR.validate(result)
+    return result
+
+
+def eventually(condition: Callable[[], Any], what: str = "it to happen") -> Any:
+    """Poll until a condition holds and return its value; fail at the deadline."""
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    pytest.fail(f"waited {DEADLINE} s for {what}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Post:
+    """One POST as an endpoint got it."""
+
+    body: bytes
+    headers: dict[str, str]
+    at: float
+    port: int
+
+    @property
+    def key(self) -> str:
+        return self.headers["Idempotency-Key"]
+
+
+class Endpoint:
+    """A real HTTP server that keeps what it is sent.
+
+    ``answer`` may be replaced: it is called with each Post and returns a status, or
+    a werkzeug Response.
+    """
+
+    def __init__(self, server: HTTPServer) -> None:
+        self.url = server.url_for("/results")
+        self.posts: list[Post] = []
+        self.answer: Callable[[Post], int | Response] = lambda _post: 200
+        self._lock = threading.Lock()
+        server.expect_request("/results", method="POST").respond_with_handler(self._handle)
+
+    def _handle(self, request: Request) -> Response:
+        post = Post(
+            request.get_data(),
+            dict(request.headers),
+            time.time(),
+            int(request.environ["REMOTE_PORT"]),
+        )
+        answer = self.answer(post)
+        response = answer if isinstance(answer, Response) else Response(status=answer)
+        with self._lock:
+            self.posts.append(post)
+        return response
+
+    @property
+    def results(self) -> list[Result]:
+        """What was posted, one JSON object a POST, each checked against the schema."""
+        return [valid(json.loads(post.body)) for post in list(self.posts)]
+
+
+def tree_results(pubdir: Path) -> list[Result]:
+    """Return the results in a tree, in the order in which they were published."""
+    paths = pubdir.rglob("result.json")
+    results = [valid(json.loads(path.read_text("utf-8"))) for path in paths]
+    return sorted(results, key=lambda result: (result["session_id"], result["seq"]))
+
+
+def by_name(results: list[Result]) -> dict[str, Result]:
+    """Return results by their tests' names, each of which must be there once."""
+    found = {result["name"]: result for result in results}
+    assert len(found) == len(results), sorted(result["name"] for result in results)
+    return found
