@@ -9,6 +9,7 @@ import base64
 import binascii
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from typing import Final
@@ -18,7 +19,16 @@ from urllib.parse import urlunsplit
 import orjson
 
 
+#: Where headers with secrets come from, one ``NAME: VALUE`` a line.
+HEADERS_VARIABLE: Final = "PYTEST_PUBLISH_HEADERS"
+#: Where the secret comes from with which bodies are signed.
+SECRET_VARIABLE: Final = "PYTEST_PUBLISH_SECRET"
+
 _SECRET_PREFIX: Final = "whsec_"
+# The characters of a header's name (RFC 9110, section 5.6.2).
+_TOKEN: Final = frozenset(
+    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,6 +89,24 @@ class Instructions:
         )
 
 
+def private_from(environment: Mapping[str, str]) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Return the headers and the secret that the environment has.
+
+    Raises ValueError if they can't be used, with the variable's name and no value.
+    """
+    lines = environment.get(HEADERS_VARIABLE, "").splitlines()
+    try:
+        headers = tuple(checked_header(line) for line in lines if line.strip())
+    except ValueError as error:
+        raise ValueError(f"{HEADERS_VARIABLE}: {error}") from None
+    secret = environment.get(SECRET_VARIABLE, "")
+    try:
+        signing_key(secret)
+    except ValueError as error:
+        raise ValueError(f"{SECRET_VARIABLE}: {error}") from None
+    return headers, secret
+
+
 def signing_key(secret: str) -> bytes:
     """Return the bytes of a Standard Webhooks secret; empty for an empty one.
 
@@ -89,7 +117,34 @@ def signing_key(secret: str) -> bytes:
         padding = "=" * (-len(encoded) % 4)
         return base64.b64decode(encoded + padding, validate=True)
     except binascii.Error:
-        raise ValueError("not base64, with or without whsec_ before it") from None
+        raise ValueError("a secret is written in base64, whsec_ may stand before it") from None
+
+
+def checked_url(url: str) -> str:
+    """Return a URL that can be POSTed to. Raises ValueError, without its password."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        without_password = url.rpartition("@")[2]
+        raise ValueError(
+            f"{without_password!r} is no URL like http://HOST/PATH or https://HOST/PATH"
+        )
+    return url
+
+
+def checked_header(line: str) -> tuple[str, str]:
+    """Return a header's name and value. Raises ValueError, without the value."""
+    name, colon, value = line.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not name or not _TOKEN.issuperset(name):
+        raise ValueError("a header is written NAME: VALUE")
+    # http.client encodes headers as Latin-1 and refuses line breaks.
+    if not value.isprintable() or any(ord(character) > 0xFF for character in value):
+        raise ValueError(f"the value of {name} has characters that no header can hold")
+    return name, value
 
 
 def shown(url: str) -> str:

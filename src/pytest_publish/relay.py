@@ -58,17 +58,20 @@ class Relay:
         self.mark = self._mark_file.read()
         self._desk = _Desk(self.mark, self._mark_file, path, self._clock)
         self._senders: list[_Sender] = []
+        #: Whether a part of a line stands at the end of the outbox.
+        self.is_torn = False
 
     def run(self) -> bool:
         """Deliver until the outbox is over and empty, or nothing gets through.
 
-        Returns whether all of it was dealt with. Raises OSError if the outbox
+        Returns whether all whole lines were dealt with. Raises OSError if the outbox
         can't be read. The outbox's lock must be held.
         """
         reader = outbox.Reader(self.path, self.mark.offset)
         try:
             return self._follow(reader)
         finally:
+            self.is_torn = reader.torn
             reader.close()
             self._desk.close()
 
@@ -81,7 +84,7 @@ class Relay:
             if fresh:
                 self._desk.add(fresh)
             elif over and self._desk.is_idle:
-                return not reader.torn
+                return True
             self._hire()
             if self._on_progress is not None:
                 self._on_progress(self.mark)
@@ -290,7 +293,7 @@ def main() -> None:
         sys.exit(f"another process sends {told.outbox}")
     relay = Relay(told.outbox, told.orders, is_over=has_died)
     all_sent = relay.run()
-    if all_sent and has_died():
+    if all_sent and not relay.is_torn and has_died():
         outbox.discard(told.outbox)
     # Without waiting for threads in the middle of a POST; the mark is written.
     os._exit(0)

@@ -7,29 +7,26 @@ import dataclasses
 import getpass
 import math
 import tempfile
+from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from typing import cast
-from typing import Final
-from urllib.parse import urlsplit
+from typing import TypeVar
 
 import pytest
 
 from .directory import Filter
 from .layout import Scheme
+from .orders import checked_header
+from .orders import checked_url
 from .orders import Endpoint
 from .orders import Orders
-from .orders import signing_key
+from .orders import private_from
 
 
-HEADERS_VARIABLE: Final = "PYTEST_PUBLISH_HEADERS"
-SECRET_VARIABLE: Final = "PYTEST_PUBLISH_SECRET"
-
-# The characters of a header's name (RFC 9110, section 5.6.2).
-_TOKEN: Final = frozenset(
-    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-)
+_Checked = TypeVar("_Checked")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -122,14 +119,12 @@ def usage_error(name: str, text: str) -> pytest.UsageError:
 
 def _orders(asked: _Asked, environment: Mapping[str, str]) -> tuple[Orders, ...]:
     urls = dict.fromkeys(asked.texts("publish"))
-    headers = _headers(asked, environment)
-    secret = environment.get(SECRET_VARIABLE, "")
     try:
-        signing_key(secret)
+        headers, secret = private_from(environment)
     except ValueError as error:
-        raise pytest.UsageError(f"{SECRET_VARIABLE}: its value is {error}") from None
+        raise pytest.UsageError(str(error)) from None
     shared: dict[str, Any] = {
-        "headers": headers,
+        "headers": (*headers, *_headers(asked)),
         "timeout": asked.seconds("publish_timeout", 10.0, least=0.001),
         "secret": secret,
         "gzip": asked.flag("publish_gzip"),
@@ -138,42 +133,23 @@ def _orders(asked: _Asked, environment: Mapping[str, str]) -> tuple[Orders, ...]
     batch = asked.count("publish_batch", 1)
     grace = asked.seconds("publish_grace", 10.0)
     return tuple(
-        Orders(Endpoint(checked_url(url), **shared), connections, batch, grace) for url in urls
+        Orders(
+            Endpoint(_checked(checked_url, url, "--publish"), **shared), connections, batch, grace
+        )
+        for url in urls
     )
 
 
-def checked_url(url: str) -> str:
-    """Return a URL that can be POSTed to. Raises pytest.UsageError."""
+def _checked(check: Callable[[str], _Checked], text: str, where: str) -> _Checked:
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not url.isprintable() or " " in url:
-        without_password = url.rpartition("@")[2]
-        raise usage_error(
-            "publish", f"{without_password!r} is no URL like http://HOST/PATH or https://HOST/PATH"
-        )
-    return url
+        return check(text)
+    except ValueError as error:
+        raise pytest.UsageError(f"{where}: {error}") from None
 
 
-def _headers(asked: _Asked, environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    lines = environment.get(HEADERS_VARIABLE, "").splitlines()
-    headers = [checked_header(line, HEADERS_VARIABLE) for line in lines if line.strip()]
-    headers += [checked_header(line, "--publish-header") for line in asked.texts("publish_header")]
-    return tuple(headers)
-
-
-def checked_header(line: str, where: str) -> tuple[str, str]:
-    """Return a header's name and value. Raises pytest.UsageError, without the value."""
-    name, colon, value = line.partition(":")
-    name, value = name.strip(), value.strip()
-    if not colon or not name or not _TOKEN.issuperset(name):
-        raise pytest.UsageError(f"{where}: a header is written NAME: VALUE")
-    # http.client encodes headers as Latin-1 and refuses line breaks.
-    if not value.isprintable() or any(ord(character) > 0xFF for character in value):
-        raise pytest.UsageError(f"{where}: the value of {name} has characters no header can hold")
-    return name, value
+def _headers(asked: _Asked) -> Iterator[tuple[str, str]]:
+    for line in asked.texts("publish_header"):
+        yield _checked(checked_header, line, "--publish-header")
 
 
 def _run_id(asked: _Asked) -> str | None:
