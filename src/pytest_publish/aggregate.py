@@ -69,6 +69,7 @@ class _Attempt:
     phases: list[Phase] = dataclasses.field(default_factory=list)
     subtests: list[Subtest] = dataclasses.field(default_factory=list)
     properties: dict[str, Any] = dataclasses.field(default_factory=dict)
+    added: dict[str, Any] = dataclasses.field(default_factory=dict)
     stdout: list[str] = dataclasses.field(default_factory=list)
     stderr: list[str] = dataclasses.field(default_factory=list)
     log: list[str] = dataclasses.field(default_factory=list)
@@ -112,6 +113,7 @@ class Aggregator:
         # --dist each runs the same node id on every worker.
         self._attempts: dict[tuple[str | None, str], _Attempt] = {}
         self._started: dict[str, tuple[Location, float]] = {}
+        self._uncollected: set[str] = set()
         # Only of tests that were attempted again, so that it does not grow with the run.
         self._next_attempt: dict[tuple[str | None, str], int] = {}
 
@@ -136,10 +138,15 @@ class Aggregator:
         if report.when == "teardown":
             yield self._finished(key)
 
-    def add_collected(self, report: CollectReport) -> TestResult | None:
-        """Take in the report of a file; return a result if it failed or skipped."""
-        if report.outcome == "passed":
-            return None
+    def add_collected(self, report: CollectReport) -> Iterator[TestResult]:
+        """Take in the report of a file; yield a result if it failed or skipped.
+
+        Each worker collects all files, and xdist lets through whatever differs in
+        its text from worker to worker: only the first report of a file counts.
+        """
+        if report.outcome == "passed" or report.nodeid in self._uncollected:
+            return
+        self._uncollected.add(report.nodeid)
         forwarded: dict[str, Any] = getattr(report, "pytest_publish", {})
         now = self._clock()
         excinfo = _excinfo(report, forwarded)
@@ -153,7 +160,7 @@ class Aggregator:
         )
         nodeid = escaped(report.nodeid) or "."  # the session itself
         failed = report.outcome == "failed"
-        return TestResult(
+        yield TestResult(
             result="fail" if failed else "skip",
             outcome="error" if failed else "skipped",
             nodeid=nodeid,
@@ -245,7 +252,7 @@ class Aggregator:
             line=None if line is None else line + 1,
             phases=attempt.phases,
             subtests=attempt.subtests,
-            properties=attempt.properties,
+            properties=attempt.properties | attempt.added,
             _details=attempt.details,
         )
         if result.outcome == "rerun":
@@ -278,9 +285,12 @@ def _add_report(attempt: _Attempt, report: Report) -> None:
     excinfo = None
     if outcome not in ("passed", "xpassed"):
         excinfo = _excinfo(report, forwarded)
-    attempt.stdout += _sections(report, f"Captured stdout {report.when}")
-    attempt.stderr += _sections(report, f"Captured stderr {report.when}")
-    attempt.log += _sections(report, f"Captured log {report.when}")
+    earlier = forwarded.get("earlier_sections", 0)
+    attempt.stdout += _sections(report, f"Captured stdout {report.when}", earlier)
+    attempt.stderr += _sections(report, f"Captured stderr {report.when}", earlier)
+    attempt.log += _sections(report, f"Captured log {report.when}", earlier)
+    if "added" in forwarded:
+        attempt.added |= orjson.loads(forwarded["added"])
     description = _subtest_description(report)
     if description is not None:
         attempt.subtests.append(Subtest(description, outcome, report.duration, excinfo))
@@ -303,13 +313,19 @@ def _judge(attempt: _Attempt) -> _Verdict:
             return _Verdict("fail", "failed", excinfo, attempt.phases[-1])
         # pytest itself does this to the report only in its status hook, which is
         # not called under -p no:terminal, and not for unittest's subTest.
-        call.outcome = "failed"
-        call.excinfo = call.excinfo or excinfo
+        if call.outcome not in ("failed", "rerun"):
+            call.outcome, call.excinfo = "failed", excinfo
+        elif call.excinfo == _UNTOLD:  # pytest-rerunfailures reruns on its own judgement
+            call.excinfo = excinfo
     decisive = _decisive(attempt.phases)
     result, outcome = _RESULTS[decisive.outcome]
     if outcome == "failed" and decisive.when != "call":
         outcome = "error"
     return _Verdict(result, outcome, decisive.excinfo, call or decisive)
+
+
+#: What is known of a failure that has neither an exception nor a text.
+_UNTOLD: Final = ExcInfo("Failed", "")
 
 
 def _failed_subtests(attempt: _Attempt) -> ExcInfo:
@@ -355,7 +371,7 @@ def _excinfo(report: Report | CollectReport, forwarded: dict[str, Any]) -> ExcIn
     # A worker without this plugin, or a plugin that judged the report by itself.
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None:
-        return ExcInfo("Skipped" if report.outcome == "skipped" else "Failed", text)
+        return ExcInfo("Skipped", text) if report.outcome == "skipped" else ExcInfo("Failed", text)
     kind, _colon, value = escaped(crash.message).partition(": ")
     return ExcInfo(kind.rpartition(".")[2], value)
 
@@ -384,13 +400,14 @@ def _text_of(longrepr: Any) -> str:
         return f"<no text: {type(error).__name__} in {type(longrepr).__name__}>"
 
 
-def _sections(report: Report | CollectReport, heading: str) -> list[str]:
+def _sections(report: Report | CollectReport, heading: str, earlier: int = 0) -> list[str]:
     """Return what was captured under a heading.
 
     A report repeats the sections of the phases before it, and a subtest's report
-    those of its test; the heading names the phase, so each is taken once.
+    those of its test; the heading names the phase, so each is taken once. The first
+    ``earlier`` sections are those of earlier attempts.
     """
-    return [escaped(text) for title, text in report.sections if title == heading]
+    return [escaped(text) for title, text in report.sections[earlier:] if title == heading]
 
 
 def _properties(report: Report, forwarded: dict[str, Any]) -> dict[str, Any]:

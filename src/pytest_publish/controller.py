@@ -21,6 +21,8 @@ from .directory import Directory
 from .directory import Slot
 from .forward import ATTRIBUTE
 from .forward import Forwarder
+from .forward import safe_str
+from .hookspec import ERRORS
 from .plugin import WORKERINPUT
 from .realos import realos
 from .result import TestResult
@@ -91,15 +93,13 @@ class Controller:
         """Controller: take in a report, publish what it completes."""
         node = getattr(report, "node", None)
         worker = None if node is None else node.gateway.id
-        self._check_groups(report)
+        self._check(report)
         self._publish(self._aggregator.add(report, worker))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Controller: publish a file that failed or skipped while it was collected."""
-        result = self._aggregator.add_collected(report)
-        if result is not None:
-            self._publish([result])
+        self._publish(self._aggregator.add_collected(report))
 
     # Last, when all other plugins' tests and fixtures are done.
     @pytest.hookimpl(trylast=True)
@@ -124,6 +124,8 @@ class Controller:
             terminalreporter.write_line(line, **{colour: True})
 
     def _trouble_lines(self) -> Iterable[str]:
+        if self._settings.warning is not None:
+            yield f"publish: {self._settings.warning}"
         yield from self._troubles.lines()
         for delivery, outcome in self._outcomes:
             refused = outbox.refused_of(delivery.path)
@@ -134,10 +136,16 @@ class Controller:
                 "pytest-xdist does not schedule by them with this pytest (pytest-xdist issue 1386)"
             )
 
-    def _check_groups(self, report: pytest.TestReport) -> None:
-        """Take note if a group is not in the node id by which xdist schedules."""
-        forwarded = getattr(report, ATTRIBUTE, None)
-        if forwarded and forwarded["group"] is not None:
+    def _check(self, report: pytest.TestReport) -> None:
+        """Take note of what a report tells of trouble.
+
+        That is a hook that raised, and a group that is not in the node id by which
+        xdist schedules.
+        """
+        forwarded: dict[str, Any] = getattr(report, ATTRIBUTE, {})
+        if "trouble" in forwarded:
+            self._troubles.add(*forwarded["trouble"])
+        if forwarded.get("group") is not None:
             self._ignores_groups |= report.nodeid == forwarded["nodeid"]
 
     def _publish(self, results: Iterable[TestResult]) -> None:
@@ -158,8 +166,9 @@ class Controller:
     def _is_withheld(self, result: TestResult) -> bool:
         try:
             answers = self._config.hook.pytest_publish_result(config=self._config, result=result)
-        except Exception as error:
-            self._troubles.add("a pytest_publish_result hook raised", error)
+        except ERRORS as error:
+            text = f"{type(error).__name__}: {safe_str(error)}"
+            self._troubles.add("a pytest_publish_result hook raised", text)
             return False
         return False in answers
 

@@ -7,6 +7,7 @@ hold. In a serial run the same reports reach the controller's code directly.
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
 from collections.abc import Generator
 from pathlib import Path
@@ -20,6 +21,7 @@ import orjson
 import pluggy
 import pytest
 
+from .hookspec import ERRORS
 from .result import described
 from .result import digits
 from .result import escaped
@@ -40,6 +42,21 @@ _PLAIN_TYPES: Final = frozenset({type(None), bool, float, complex, bytes})
 _MIN_INT: Final = -(2**31)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Begun:
+    """What an item already carried when its current attempt began.
+
+    ``own_properties`` were there before its first attempt and are all attempts'.
+    """
+
+    sections: int
+    properties: int
+    own_properties: int
+
+
+_BEGUN: Final = pytest.StashKey[_Begun]()
+
+
 class Forwarder:
     """Puts on each report what the controller can't know.
 
@@ -48,6 +65,19 @@ class Forwarder:
 
     def __init__(self, *, loadgroup: bool) -> None:
         self._loadgroup = loadgroup
+
+    # Outermost, because what comes before it may capture, record, and raise.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None]:
+        """Worker: take note of what an earlier attempt left on the item.
+
+        pytest-rerunfailures (14 to 16.7) runs the same item again.
+        """
+        sections, properties = len(item._report_sections), len(item.user_properties)  # noqa: SLF001
+        first = item.stash.get(_BEGUN, None)
+        own = properties if first is None else first.own_properties
+        item.stash[_BEGUN] = _Begun(sections, properties, own)
+        return (yield)
 
     # Outermost, so that the outcome is the one after xfail and other plugins.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -65,10 +95,17 @@ class Forwarder:
         }
         if call.excinfo is not None and not report.passed:
             forwarded["excinfo"] = exception_data(call.excinfo)
-        if item.user_properties:
+        begun = item.stash.get(_BEGUN, _Begun(0, 0, 0))
+        if begun.sections:
+            forwarded["earlier_sections"] = begun.sections
+        recorded = item.user_properties
+        if begun.properties > begun.own_properties:
+            recorded = recorded[: begun.own_properties] + recorded[begun.properties :]
+        if recorded:
             # As JSON text, because execnet's numbers are narrower than JSON's.
-            pairs = jsonable([tuple(pair) for pair in item.user_properties])
+            pairs = jsonable([tuple(pair) for pair in recorded])
             forwarded["properties"] = orjson.dumps(pairs).decode()
+        _ask_hooks(item, report, forwarded)
         setattr(report, ATTRIBUTE, forwarded)
         return report
 
@@ -104,6 +141,19 @@ class Forwarder:
         return data if data is None else transportable(data)
 
 
+def _ask_hooks(item: pytest.Item, report: pytest.TestReport, forwarded: dict[str, Any]) -> None:
+    """Add what users' hooks tell of a phase, or how they failed."""
+    try:
+        added: dict[str, Any] = {}
+        for answer in item.ihook.pytest_publish_properties(item=item, report=report):
+            added.update(answer)
+        if added:
+            forwarded["added"] = orjson.dumps(jsonable(added)).decode()
+    except ERRORS as error:
+        text = f"{type(error).__name__}: {safe_str(error)}"
+        forwarded["trouble"] = ("a pytest_publish_properties hook raised", text)
+
+
 def split_group(item: pytest.Item) -> tuple[str, str | None]:
     """Return the item's own node id and its xdist group.
 
@@ -127,16 +177,19 @@ def split_group(item: pytest.Item) -> tuple[str, str | None]:
 
 def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> dict[str, Any]:
     """Return an exception as the JSON's ``excinfo``, of exact builtins."""
-    error = excinfo.value
-    try:
-        value = escaped(str(error))
-    except Exception as trouble:  # whatever a user's __str__ raises
-        value = f"<{type(error).__name__} object: its str raised {type(trouble).__name__}>"
     return {
-        "type": escaped(type(error).__name__),
-        "value": value,
+        "type": escaped(type(excinfo.value).__name__),
+        "value": safe_str(excinfo.value),
         "traceback": user_frames(excinfo),
     }
+
+
+def safe_str(error: BaseException) -> str:
+    """Return an exception's text, or what stands for it where it has none."""
+    try:
+        return escaped(str(error))
+    except ERRORS as trouble:  # whatever a user's __str__ raises
+        return f"<{type(error).__name__} object: its str raised {type(trouble).__name__}>"
 
 
 def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Final
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 
 if TYPE_CHECKING:
     from .result import TestResult
+
+
+#: What a user's hook may raise without harm; pytest's outcomes are no Exceptions.
+ERRORS: Final = (Exception, pytest.fail.Exception, pytest.skip.Exception)
 
 
 @pytest.hookspec
@@ -25,9 +30,15 @@ def pytest_publish_result(config: pytest.Config, result: TestResult) -> bool | N
 
 
 @pytest.hookspec
-def pytest_publish_properties(item: pytest.Item) -> dict[str, object] | None:
+def pytest_publish_properties(
+    item: pytest.Item, report: pytest.TestReport
+) -> dict[str, object] | None:
     """Worker: called where a test runs, at the end of each of its phases.
 
-    Return names and values to add to ``properties`` of the test's result, as
-    ``record_property`` does; None adds nothing.
+    ``report.when`` tells which phase it is, ``report.outcome`` how it ended; a
+    subtest of pytest's ``subtests`` or unittest's ``subTest`` calls it too, as one
+    more ``call``. Return names and values to add to ``properties`` of the test's
+    result; None adds nothing. A name that comes again has its last value.
+
+    A hook that raises is reported once in the summary and does no harm to the test.
     """
