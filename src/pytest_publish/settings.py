@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import getpass
 import math
+import os
 import tempfile
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from typing import cast
+from typing import Final
 from typing import TypeVar
 
 import pytest
@@ -27,6 +29,16 @@ from .orders import private_from
 
 
 _Checked = TypeVar("_Checked")
+
+# Their values, as words of their own, look like places of tests to pytest.
+_PATH_OPTIONS: Final = ("--pubdir", "--publish-outbox")
+
+
+_INI_TABLES: Final = (
+    ("pyproject.toml", "[tool.pytest"),
+    ("tox.ini", "[pytest]"),
+    ("setup.cfg", "[tool:pytest]"),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,10 +55,12 @@ class Settings:
     outbox_folder: Path | None
     run_id: str | None
     strict: bool
+    warning: str | None
 
 
 def read(config: pytest.Config, environment: Mapping[str, str]) -> Settings:
     """Return the checked settings. Raises pytest.UsageError of one line."""
+    warning = protect_rootdir(config)  # before PATH is made
     asked = _Asked(config)
     orders = _orders(asked, environment)
     return Settings(
@@ -57,6 +71,7 @@ def read(config: pytest.Config, environment: Mapping[str, str]) -> Settings:
         outbox_folder=_outbox_folder(asked) if orders else None,
         run_id=_run_id(asked),
         strict=asked.flag("publish_strict"),
+        warning=warning,
     )
 
 
@@ -110,6 +125,43 @@ class _Asked:
             text = self.config.getini(name)
             base = self.config.inipath.parent if self.config.inipath else base
         return (base / Path(text).expanduser()).absolute() if text else None
+
+
+def protect_rootdir(config: pytest.Config) -> str | None:
+    """Keep pytest from taking the paths of our options for places of tests.
+
+    pytest (8.2 to 9.2) looks for its rootdir and ini file before it knows the options
+    of plugins, so the word after ``--pubdir`` counts if it exists. Workers parse the
+    same words later, when it does exist: for them each is joined to its option.
+    Returns a warning if this process was misled already.
+    """
+    words = iter(config.invocation_params.args)
+    joined: list[str | os.PathLike[str]] = []
+    misleading = None
+    for word in words:
+        path = next(words, None) if word in _PATH_OPTIONS else None
+        joined.append(word if path is None else f"{word}={path}")
+        if path is not None and (config.invocation_params.dir / path).exists():
+            misleading = f"{word}={path}"
+    config.invocation_params = pytest.Config.InvocationParams(
+        args=joined, plugins=config.invocation_params.plugins, dir=config.invocation_params.dir
+    )
+    missed = _ini_file_above(config.invocation_params.dir)
+    if misleading is None or config.inipath is not None or missed is None:
+        return None
+    return f"pytest did not find {missed}, because a word of its own is a path: write {misleading}"
+
+
+def _ini_file_above(folder: Path) -> Path | None:
+    for parent in (folder, *folder.parents):
+        for name in ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"):
+            if (parent / name).is_file():
+                return parent / name
+        for name, table in _INI_TABLES:
+            with contextlib.suppress(OSError):
+                if table in (parent / name).read_text("utf-8", "replace"):
+                    return parent / name
+    return None
 
 
 def usage_error(name: str, text: str) -> pytest.UsageError:
