@@ -98,7 +98,9 @@ def key_of(body: bytes) -> str | None:
     if not isinstance(data, dict):
         return None
     session, seq = data.get("session_id"), data.get("seq")
-    if isinstance(session, str) and session.isalnum() and session.isascii():
+    # The key goes into a header, and two results must never share one.
+    named = isinstance(session, str) and session.isalnum() and session.isascii()
+    if named and type(seq) is int and seq >= 0:
         return f"{session}-{seq}"
     return hashlib.sha256(body).hexdigest()
 
@@ -119,6 +121,10 @@ class Reader:
 
         An empty line sets :attr:`ended`.
         """
+        if self._parts:
+            # Read again: a writer whose disk is full takes back the part of a line.
+            self._file.seek(self._offset)
+            self._parts = []
         while chunk := self._file.read(_CHUNK):
             self._parts.append(chunk)
             if b"\n" in chunk:
@@ -166,6 +172,8 @@ class MarkFile:
 
     # One write of a fixed size: a reader never sees a shorter mark's old end.
     _SIZE: Final = 1024
+    # Of each reason where all would be too long; JSON takes up to 6 bytes a character.
+    _CUT: Final = 60
 
     def __init__(self, outbox: Path) -> None:
         self._path = outbox.with_suffix(".mark")
@@ -185,7 +193,8 @@ class MarkFile:
             self._fd = realos.open(str(self._path), flags, _MODE)
         data = orjson.dumps(mark)
         if len(data) > self._SIZE:
-            data = orjson.dumps(dataclasses.replace(mark, trouble=mark.trouble[:80]))
+            trouble, refusal = mark.trouble[: self._CUT], mark.refusal[: self._CUT]
+            data = orjson.dumps(dataclasses.replace(mark, trouble=trouble, refusal=refusal))
         realos.lseek(self._fd, 0, os.SEEK_SET)
         realos.write(self._fd, data.ljust(self._SIZE))
 
@@ -230,9 +239,12 @@ def is_free(outbox: Path) -> bool:
         return True
     lock = lock_of(outbox)
     try:
-        if not lock.acquire(blocking=False):
-            return False
-        lock.release()
-    except OSError:
+        is_ours: bool = lock.acquire(blocking=False)
+    except (OSError, RuntimeError):  # fasteners' own, where a file system has no locks
         return False
-    return True
+    finally:
+        # Fasteners leaves it open for another try, and the warning of a file that
+        # nobody closed would be a test's.
+        if lock.lockfile is not None:
+            lock.lockfile.close()
+    return is_ours

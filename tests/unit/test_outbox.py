@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+import hashlib
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import example
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_publish import outbox
+from pytest_publish.outbox import Line
+from pytest_publish.outbox import Mark
+from pytest_publish.outbox import MarkFile
+from pytest_publish.outbox import Reader
+from pytest_publish.outbox import Writer
+
+
+values = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=20)
+bodies = st.lists(
+    st.dictionaries(st.text(max_size=5), values, max_size=3).map(orjson.dumps), max_size=5
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run-1.jsonl"
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file that each example of a property writes anew."""
+    return tmp_path_factory.mktemp("outbox") / "scratch.jsonl"
+
+
+@pytest.fixture
+def holder(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start another process that holds the outbox's lock."""
+    code = (
+        "import sys, pathlib; from pytest_publish import outbox\n"
+        "lock = outbox.lock_of(pathlib.Path(sys.argv[1]))\n"
+        "assert lock.acquire(blocking=False)\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+def read_all(path: Path, offset: int = 0) -> tuple[list[Line], Reader]:
+    """Read an outbox to its end; the reader is closed."""
+    reader = Reader(path, offset)
+    lines: list[Line] = []
+    while fresh := reader.read():
+        lines += fresh
+    reader.close()
+    return lines, reader
+
+
+def bodies_of(lines: list[Line]) -> list[bytes]:
+    return [line.body for line in lines]
+
+
+@given(bodies, st.data())
+def test_of_whatever_a_dying_process_leaves_the_whole_lines_are_read(
+    scratch: Path, written: list[bytes], data: st.DataObject
+) -> None:
+    whole = b"".join(body + b"\n" for body in written)
+    cut = data.draw(st.integers(0, len(whole)), label="cut")
+    scratch.write_bytes(whole[:cut])
+    lines, reader = read_all(scratch)
+    complete = whole[:cut].count(b"\n")
+    assert bodies_of(lines) == written[:complete]
+    assert reader.torn == (not whole[:cut].endswith(b"\n") and cut > 0)
+    assert not reader.ended
+
+
+@given(bodies, st.lists(st.integers(0, 300), max_size=6))
+@example([b'{"a": 1}', b'{"b": 2}'], [3, 9, 10])
+def test_an_outbox_is_read_while_it_grows(
+    scratch: Path, written: list[bytes], steps: list[int]
+) -> None:
+    whole = b"".join(body + b"\n" for body in written) + b"\n"
+    scratch.write_bytes(b"")
+    reader = Reader(scratch)
+    lines: list[Line] = []
+    done = 0
+    with scratch.open("ab", buffering=0) as file:
+        for stop in [*sorted(min(step, len(whole)) for step in steps), len(whole)]:
+            file.write(whole[done:stop])
+            done = stop
+            while fresh := reader.read():
+                lines += fresh
+            assert len(lines) == min(whole[:done].count(b"\n"), len(written))
+            assert reader.ended == (done == len(whole))
+    reader.close()
+    assert bodies_of(lines) == written
+    assert not reader.torn
+
+
+@given(bodies)
+def test_each_line_tells_where_reading_goes_on(scratch: Path, written: list[bytes]) -> None:
+    whole = b"".join(body + b"\n" for body in written)
+    scratch.write_bytes(whole)
+    lines, _reader = read_all(scratch)
+    for number, line in enumerate(lines):
+        assert whole[line.start : line.stop] == line.body + b"\n"
+        rest, _reader = read_all(scratch, line.stop)
+        assert rest == lines[number + 1 :]
+
+
+def test_a_line_may_be_longer_than_what_is_read_at_once(path: Path) -> None:
+    written = [orjson.dumps({"text": "x" * length}) for length in (1, 700_000, 262_144, 3)]
+    writer = Writer(path)
+    for body in written:
+        writer.append(body)
+    lines, reader = read_all(path)
+    assert bodies_of(lines) == written
+    assert lines[-1].stop == path.stat().st_size
+    assert not reader.torn
+
+
+def test_an_outbox_has_an_end_once_its_writer_says_so(path: Path) -> None:
+    writer = Writer(path)
+    writer.append(b'{"a": 1}')
+    reader = Reader(path)
+    assert [bodies_of(reader.read()), reader.ended] == [[b'{"a": 1}'], False]
+    writer.end()
+    assert [bodies_of(reader.read()), reader.ended] == [[], True]
+    reader.close()
+
+
+def test_a_part_that_was_taken_back_is_not_read(path: Path) -> None:
+    # What a reader sees if the disk is full in the middle of a line, and has room
+    # again for the next one.
+    writer = Writer(path)
+    writer.append(b'{"a": 1}')
+    with path.open("r+b", buffering=0) as file:
+        file.seek(0, 2)
+        file.write(b'{"longer than the next": "and cut')
+        reader = Reader(path)
+        assert bodies_of(reader.read()) == [b'{"a": 1}']
+        assert [reader.read(), reader.torn] == [[], True]
+        file.truncate(len(b'{"a": 1}\n'))
+    writer.append(b'{"b": 2}')
+    assert bodies_of(reader.read()) == [b'{"b": 2}']
+    writer.append(b'{"c": 3}')
+    assert [(line.body, line.start) for line in reader.read()] == [(b'{"c": 3}', 18)]
+    assert [reader.read(), reader.torn] == [[], False]
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        (b'{"session_id": "5e55", "seq": 0}', "5e55-0"),
+        (b'{"seq": 12, "other": [1], "session_id": "5e55"}', "5e55-12"),
+        (b'{"type": "result"', None),
+        (b"[1, 2]", None),
+        (b'"text"', None),
+        (b"null", None),
+        (b'{"a": "\xff"}', None),
+        (b'{"a": NaN}', None),
+    ],
+)
+def test_a_key_is_the_session_and_the_number_and_only_an_object_has_one(
+    body: bytes, key: str | None
+) -> None:
+    assert outbox.key_of(body) == key
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"session_id": "5e55"}',
+        b'{"session_id": "5e55", "seq": null}',
+        b'{"session_id": "5e55", "seq": "1\\r\\nX-Header: 1"}',
+        b'{"session_id": "5e55", "seq": true}',
+        b'{"session_id": "5e55", "seq": -1}',
+        b'{"session_id": "", "seq": 0}',
+        b'{"session_id": "a\\nb", "seq": 0}',
+        '{"session_id": "\u0661", "seq": 0}'.encode(),
+        b'{"session_id": 5, "seq": 0}',
+    ],
+)
+def test_the_key_of_an_object_that_names_no_result_is_its_hash(body: bytes) -> None:
+    assert outbox.key_of(body) == hashlib.sha256(body).hexdigest()
+
+
+@given(st.dictionaries(st.sampled_from(["session_id", "seq", "x"]), values))
+def test_every_key_can_be_sent_in_a_header(data: dict[str, object]) -> None:
+    key = outbox.key_of(orjson.dumps(data))
+    assert key is not None
+    assert key.isascii()
+    assert key.isprintable()
+
+
+def test_a_line_knows_its_key_and_a_broken_one_has_none(path: Path) -> None:
+    path.write_bytes(b'{"session_id": "5e55", "seq": 3}\n{"session_id": "5e\n')
+    lines, _reader = read_all(path)
+    assert [line.key for line in lines] == ["5e55-3", None]
+
+
+def test_an_outbox_is_created_once_and_only_for_its_owner(path: Path) -> None:
+    Writer(path)
+    assert path.read_bytes() == b""
+    assert path.stat().st_mode & 0o077 == 0
+    with pytest.raises(FileExistsError):
+        Writer(path)
+
+
+def test_an_outbox_that_was_removed_is_not_made_anew(path: Path) -> None:
+    writer = Writer(path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        writer.append(b"{}")
+    with pytest.raises(FileNotFoundError):
+        writer.end()
+    assert not path.exists()
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_line_leaves_whole_lines(path: Path) -> None:
+    def limit_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    code = (
+        "import sys, pathlib; from pytest_publish.outbox import Writer\n"
+        "writer = Writer(pathlib.Path(sys.argv[1]))\n"
+        "for size in (50, 90, 20):\n"
+        "    body = b'{\"a\":\"%s\"}' % (b'x' * size)\n"
+        "    try:\n"
+        "        writer.append(body)\n"
+        "    except OSError as error:\n"
+        "        print(size, type(error).__name__)\n"
+    )
+    command = [sys.executable, "-B", "-c", code, str(path)]
+    run = subprocess.run(
+        command,
+        preexec_fn=limit_files,
+        capture_output=True,
+        check=True,
+    )
+    assert run.stdout == b"90 OSError\n"
+    assert path.read_bytes() == b'{"a":"%s"}\n{"a":"%s"}\n' % (b"x" * 50, b"x" * 20)
+
+
+marks = st.builds(
+    Mark,
+    offset=st.integers(0, 2**62),
+    sent=st.integers(0, 2**62),
+    refused=st.integers(0, 2**62),
+    trouble=st.text(max_size=2000),
+    refusal=st.text(max_size=2000),
+)
+
+
+@given(st.lists(marks, min_size=1, max_size=4))
+@example([Mark(trouble="\x01" * 2000, refusal="\x01" * 2000), Mark(offset=1)])
+@example([Mark(refusal="x" * 2000), Mark(offset=1)])
+@example([Mark(trouble="\U0001f600" * 2000), Mark(offset=1)])
+def test_a_mark_is_read_back_whatever_stood_there_before(
+    scratch: Path, written: list[Mark]
+) -> None:
+    scratch.with_suffix(".mark").unlink(missing_ok=True)
+    file = MarkFile(scratch)
+    for mark in written:
+        file.write(mark)
+        read = MarkFile(scratch).read()
+        assert (read.offset, read.sent, read.refused) == (mark.offset, mark.sent, mark.refused)
+        # A reason may be cut to fit, but is never lost.
+        assert mark.trouble.startswith(read.trouble)
+        assert bool(read.trouble) == bool(mark.trouble)
+        assert mark.refusal.startswith(read.refusal)
+        assert bool(read.refusal) == bool(mark.refusal)
+    file.close()
+
+
+def test_reasons_of_usual_length_are_kept_whole(path: Path) -> None:
+    mark = Mark(1, 2, 3, trouble="503 Service Unavailable" * 10, refusal="400 Bad Request" * 10)
+    file = MarkFile(path)
+    file.write(mark)
+    file.close()
+    assert file.read() == mark
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"\x00" * 1024, b'{"offset": 12', b"[]", b"null", b'{"unknown": 1}']
+)
+def test_where_no_mark_can_be_read_an_outbox_is_at_its_beginning(
+    path: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        path.with_suffix(".mark").write_bytes(content)
+    assert MarkFile(path).read() == Mark()
+
+
+def test_a_mark_outlives_the_process_that_wrote_it(path: Path) -> None:
+    first = MarkFile(path)
+    first.write(Mark(offset=10, sent=1))
+    first.close()
+    second = MarkFile(path)
+    second.write(Mark(offset=20, sent=2))
+    second.close()
+    assert MarkFile(path).read() == Mark(offset=20, sent=2)
+
+
+def test_refused_results_are_set_aside_one_a_line_and_stay_when_the_rest_goes(path: Path) -> None:
+    writer = Writer(path)
+    writer.append(b'{"a": 1}')
+    file = MarkFile(path)
+    file.write(Mark())
+    file.close()
+    lock = outbox.lock_of(path)
+    assert lock.acquire(blocking=False)
+    lock.release()
+    outbox.set_aside(path, b'{"a": 1}')
+    outbox.set_aside(path, b'{"b": 2}')
+    outbox.discard(path)
+    refused = path.with_name("run-1.refused.jsonl")
+    assert outbox.refused_of(path) == refused
+    assert list(path.parent.iterdir()) == [refused]
+    assert bodies_of(read_all(refused)[0]) == [b'{"a": 1}', b'{"b": 2}']
+    assert refused.stat().st_mode & 0o077 == 0
+
+
+def test_discarding_what_is_gone_already_is_no_error(path: Path) -> None:
+    outbox.discard(path)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_an_outbox_without_a_lock_is_free_and_stays_without(path: Path) -> None:
+    Writer(path)
+    assert outbox.is_free(path)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_outbox_is_free_only_while_no_process_holds_its_lock(
+    path: Path, holder: subprocess.Popen[bytes]
+) -> None:
+    Writer(path)
+    other = path.with_name("another.jsonl")
+    Writer(other)
+    assert not outbox.is_free(path)
+    assert outbox.waiting_in(path.parent) == [other]
+    holder.kill()
+    holder.wait()
+    assert outbox.is_free(path)
+    assert outbox.waiting_in(path.parent) == [other, path]
+
+
+def test_asking_whether_an_outbox_is_free_does_not_take_its_lock(
+    path: Path, holder: subprocess.Popen[bytes]
+) -> None:
+    Writer(path)
+    holder.kill()
+    holder.wait()
+    assert outbox.is_free(path)
+    code = (
+        "import sys, pathlib; from pytest_publish import outbox\n"
+        "print(outbox.is_free(pathlib.Path(sys.argv[1])))"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=True)
+    assert run.stdout == b"True\n"
+
+
+def test_a_lock_that_cant_be_asked_for_counts_as_held(path: Path) -> None:
+    Writer(path)
+    path.with_suffix(".lock").mkdir()
+    assert not outbox.is_free(path)
