@@ -8,6 +8,7 @@ hold. In a serial run the same reports reach the controller's code directly.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import traceback
 from collections.abc import Generator
 from pathlib import Path
@@ -36,6 +37,9 @@ ATTRIBUTE: Final = "pytest_publish"
 _INTERNAL: Final = (
     *(str(Path(package).parent) for package in (_pytest.__file__, pluggy.__file__, __file__)),
     pytest.__file__,
+    # The way from pytest's import of a file to the user's line.
+    str(Path(importlib.__file__).parent),
+    "<frozen importlib",
 )
 _PLAIN_TYPES: Final = frozenset({type(None), bool, float, complex, bytes})
 # execnet 2.1 packs anything up to MAX_INT, and below zero only 32 bits.

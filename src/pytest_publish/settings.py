@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import getpass
 import math
-import os
 import tempfile
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -136,11 +135,11 @@ def protect_rootdir(config: pytest.Config) -> str | None:
     Returns a warning if this process was misled already.
     """
     words = iter(config.invocation_params.args)
-    joined: list[str | os.PathLike[str]] = []
+    joined: list[str] = []
     misleading = None
     for word in words:
         path = next(words, None) if word in _PATH_OPTIONS else None
-        joined.append(word if path is None else f"{word}={path}")
+        joined.append(str(word) if path is None else f"{word}={path}")
         if path is not None and (config.invocation_params.dir / path).exists():
             misleading = f"{word}={path}"
     config.invocation_params = pytest.Config.InvocationParams(
