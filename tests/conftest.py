@@ -60,7 +60,8 @@ def run_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Ru
         monkeypatch.delenv(variable, raising=False)
 
     def run(*args: str | Path) -> pytest.RunResult:
-        plugins = ("-p", "xdist.plugin", "-p", "pytest_publish.plugin")
+        # By the names of their entry points, by which other plugins look for them.
+        plugins = ("-p", "xdist", "-p", "publish")
         return pytester.runpytest_subprocess(*plugins, *args, timeout=120)
 
     return run

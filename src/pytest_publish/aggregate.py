@@ -66,6 +66,7 @@ class _Attempt:
     group: str | None
     name: str
     location: Location
+    number: int | None
     phases: list[Phase] = dataclasses.field(default_factory=list)
     subtests: list[Subtest] = dataclasses.field(default_factory=list)
     properties: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -74,6 +75,17 @@ class _Attempt:
     stderr: list[str] = dataclasses.field(default_factory=list)
     log: list[str] = dataclasses.field(default_factory=list)
     details: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    def is_over_at(self, report: Report) -> bool:
+        """Tell whether a report is of a later attempt of the same test."""
+        if report.when == CRASH:
+            return False
+        # pytest-rerunfailures (14 to 16.7) sends the phases' reports when the attempt
+        # is over, after those of its subtests.
+        forwarded: dict[str, Any] = getattr(report, "pytest_publish", {})
+        return forwarded.get("attempt") != self.number or (
+            report.when == "setup" and bool(self.phases)
+        )
 
     @property
     def is_decided(self) -> bool:
@@ -125,7 +137,7 @@ class Aggregator:
         """Take in a report of a test; yield the results that it completes."""
         key = (worker, report.nodeid)
         attempt = self._attempts.get(key)
-        if report.when == "setup" and attempt is not None:
+        if attempt is not None and attempt.is_over_at(report):
             if attempt.is_decided:
                 yield self._again(self._finished(key))
             attempt = None
@@ -205,6 +217,7 @@ class Aggregator:
             group=group,
             name=forwarded.get("name", _name_in(nodeid)),
             location=location,
+            number=forwarded.get("attempt"),
         )
 
     def _crashed(self, key: tuple[str | None, str], report: Report) -> TestResult:
@@ -291,7 +304,7 @@ def _add_report(attempt: _Attempt, report: Report) -> None:
     attempt.log += _sections(report, f"Captured log {report.when}", earlier)
     if "added" in forwarded:
         attempt.added |= orjson.loads(forwarded["added"])
-    description = _subtest_description(report)
+    description = forwarded.get("subtest", subtest_description(report))
     if description is not None:
         attempt.subtests.append(Subtest(description, outcome, report.duration, excinfo))
         heading = f"subtest {description}"
@@ -422,21 +435,22 @@ def _properties(report: Report, forwarded: dict[str, Any]) -> dict[str, Any]:
     return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
 
 
-def _subtest_description(report: Report) -> str | None:
+def subtest_description(report: object) -> str | None:
     """Return how pytest names a subtest; None for the report of a whole test.
 
     Both pytest 9's SubtestReport and pytest-subtests' SubTestReport have a
-    ``context`` with the message and the keyword arguments.
+    ``context`` with the message and the keyword arguments, and a method that
+    describes it.
     """
     context = getattr(report, "context", None)
     if context is None or not hasattr(context, "msg") or not hasattr(context, "kwargs"):
         return None
-    parts = []
-    if context.msg is not None:
-        parts.append(f"[{context.msg}]")
-    if context.kwargs:
-        parts.append("(" + ", ".join(f"{k}={v}" for k, v in context.kwargs.items()) + ")")
-    return escaped(" ".join(parts) or "(<subtest>)")
+    private = hasattr(report, "_sub_test_description")
+    describe = getattr(report, "_sub_test_description" if private else "sub_test_description", None)
+    try:
+        return escaped(describe())  # type: ignore[misc]
+    except Exception:  # there is none any more, or an argument's __repr__ raised
+        return "(<subtest>)" if context.msg is None else escaped(f"[{context.msg}]")
 
 
 def _without_group(nodeid: str, domain: str) -> tuple[str, str | None]:

@@ -22,6 +22,7 @@ import orjson
 import pluggy
 import pytest
 
+from .aggregate import subtest_description
 from .hookspec import ERRORS
 from .result import described
 from .result import digits
@@ -48,11 +49,12 @@ _MIN_INT: Final = -(2**31)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Begun:
-    """What an item already carried when its current attempt began.
+    """An item's current attempt, and what the item already carried when it began.
 
     ``own_properties`` were there before its first attempt and are all attempts'.
     """
 
+    number: int
     sections: int
     properties: int
     own_properties: int
@@ -78,9 +80,8 @@ class Forwarder:
         pytest-rerunfailures (14 to 16.7) runs the same item again.
         """
         sections, properties = len(item._report_sections), len(item.user_properties)  # noqa: SLF001
-        first = item.stash.get(_BEGUN, None)
-        own = properties if first is None else first.own_properties
-        item.stash[_BEGUN] = _Begun(sections, properties, own)
+        last = item.stash.get(_BEGUN, _Begun(0, 0, 0, properties))
+        item.stash[_BEGUN] = _Begun(last.number + 1, sections, properties, last.own_properties)
         return (yield)
 
     # Outermost, so that the outcome is the one after xfail and other plugins.
@@ -99,7 +100,8 @@ class Forwarder:
         }
         if call.excinfo is not None and not report.passed:
             forwarded["excinfo"] = exception_data(call.excinfo)
-        begun = item.stash.get(_BEGUN, _Begun(0, 0, 0))
+        begun = item.stash.get(_BEGUN, _Begun(0, 0, 0, 0))
+        forwarded["attempt"] = begun.number
         if begun.sections:
             forwarded["earlier_sections"] = begun.sections
         recorded = item.user_properties
@@ -134,7 +136,7 @@ class Forwarder:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_report_to_serializable(
-        self,
+        self, report: pytest.TestReport | pytest.CollectReport
     ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
         """Worker: reduce the report to what execnet can carry.
 
@@ -142,7 +144,14 @@ class Forwarder:
         run of bare xdist (measured with 3.8).
         """
         data = yield
-        return data if data is None else transportable(data)
+        if data is None:
+            return None
+        subtest = subtest_description(report)
+        if subtest is not None and ATTRIBUTE in data:
+            # pytest 9.0 to 9.2 makes a repr of the arguments on either side.
+            data[ATTRIBUTE] = {**data[ATTRIBUTE], "subtest": subtest}
+        sendable: dict[str, Any] = transportable(data)
+        return sendable
 
 
 def _ask_hooks(item: pytest.Item, report: pytest.TestReport, forwarded: dict[str, Any]) -> None:

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support import Result
+from support import RunPytest
+from support import tree_results
+
+
+pytest.importorskip("pytest_rerunfailures")
+
+RERUNS = ("-p", "rerunfailures", "--reruns", "2")
+
+
+def attempts(results: list[Result]) -> list[tuple[str, int, str, str]]:
+    return sorted((r["name"], r["attempt"], r["result"], r["outcome"]) for r in results)
+
+
+def test_a_flaky_test_shows_each_attempt_and_passes_in_the_end(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        tries = []
+
+        def test_flaky():
+            tries.append(1)
+            assert len(tries) > 1
+
+        def test_steady(): pass
+        """
+    )
+    run = run_pytest(*RERUNS, "--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.OK
+    run.assert_outcomes(passed=2)
+    assert attempts(tree_results(pubdir)) == [
+        ("test_flaky", 1, "fail", "rerun"),
+        ("test_flaky", 2, "pass", "passed"),
+        ("test_steady", 1, "pass", "passed"),
+    ]
+    assert sorted(path.name for path in (pubdir / "test_flaky").glob("[0-9]*")) == [
+        "0.fail",
+        "1.pass",
+    ]
+
+
+def test_a_test_that_fails_each_time_is_a_rerun_until_its_last_attempt(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile("def test_a(): raise KeyError('k')")
+    run = run_pytest(*RERUNS, "--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    results = tree_results(pubdir)
+    assert attempts(results) == [
+        ("test_a", 1, "fail", "rerun"),
+        ("test_a", 2, "fail", "rerun"),
+        ("test_a", 3, "fail", "failed"),
+    ]
+    assert {r["excinfo"]["type"] for r in results} == {"KeyError"}
+
+
+def test_an_attempt_shows_its_own_output_log_and_properties_only(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makeconftest(
+        """
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.user_properties.append(("ticket", "T1"))
+        """
+    )
+    pytester.makepyfile(
+        """
+        import logging, sys
+        import pytest
+
+        tries = []
+
+        @pytest.fixture
+        def announced(record_property):
+            tries.append(1)
+            print(f"up {len(tries)}")
+            record_property("try", len(tries))
+            yield
+            print(f"down {len(tries)}")
+
+        def test_a(announced):
+            number = len(tries)
+            print(f"body {number}")
+            print(f"error {number}", file=sys.stderr)
+            logging.warning("log %s", number)
+            assert number > 2
+        """
+    )
+    run = run_pytest(*RERUNS, "--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.OK
+    results = tree_results(pubdir)
+    assert [r["attempt"] for r in results] == [1, 2, 3]
+    for number, result in enumerate(results, 1):
+        # pytest-rerunfailures before 16.0 keeps the teardown of an attempt to itself.
+        phases = [phase["when"] for phase in result["phases"]]
+        down = [f"down {number}"] if "teardown" in phases else []
+        assert result["stdout"].split("\n")[:-1] == [f"up {number}", f"body {number}", *down]
+        assert result["stderr"] == f"error {number}\n"
+        assert result["log"].endswith(f"log {number}")
+        assert result["log"].count("\n") == 0
+        assert result["properties"] == {"ticket": "T1", "try": number}
+    assert [phase["when"] for phase in results[-1]["phases"]] == ["setup", "call", "teardown"]
+
+
+def test_a_setup_that_fails_at_first_is_an_attempt(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        tries = []
+
+        @pytest.fixture
+        def flaky():
+            tries.append(1)
+            if len(tries) == 1:
+                raise OSError("not yet")
+
+        def test_a(flaky): pass
+        """
+    )
+    run = run_pytest(*RERUNS, "--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.OK
+    first, second = tree_results(pubdir)
+    assert attempts([first, second]) == [
+        ("test_a", 1, "fail", "rerun"),
+        ("test_a", 2, "pass", "passed"),
+    ]
+    assert first["excinfo"]["value"] == "not yet"
+    assert [phase["when"] for phase in first["phases"]][0] == "setup"
+    assert first["phases"][0]["outcome"] == "rerun"
+
+
+def test_a_crash_is_an_attempt_of_a_test_that_is_run_again(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import os
+        from pathlib import Path
+
+        def test_a():
+            crashed = Path("crashed")
+            if not crashed.exists():
+                crashed.touch()
+                os._exit(1)
+
+        def test_b(): pass
+        """
+    )
+    run = run_pytest(*RERUNS, "-n", "1", "--pubdir", pubdir)
+    assert run.ret == pytest.ExitCode.OK
+    results = tree_results(pubdir)
+    assert attempts(results) == [
+        ("test_a", 1, "fail", "crashed"),
+        ("test_a", 2, "pass", "passed"),
+        ("test_b", 1, "pass", "passed"),
+    ]
+    assert [r["xdist_worker"] for r in results if r["name"] == "test_a"] == ["gw0", "gw1"]
