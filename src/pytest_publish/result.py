@@ -119,20 +119,21 @@ class TestResult:
     def to_json(self) -> bytes:
         """Return the JSON object as one line of UTF-8, without a newline.
 
-        What JSON can't represent is escaped, so no text makes this raise.
+        What JSON can't represent is escaped, so no text and no value makes this raise.
         """
         try:
             return orjson.dumps(self)
         except TypeError:  # a lone surrogate, or a value that a user's hook added
-            data = dataclasses.asdict(self)
-            del data["_details"]
-            return orjson.dumps(jsonable(data))
+            return orjson.dumps(jsonable(self))
 
     def mask(self, secret: str, replacement: str = "***") -> None:
         """Replace ``secret`` in every text that is going to be published.
 
         The names by which a result is found again (node id, name, file, run) stay.
+        An empty ``secret``, one that is not set, is in no text.
         """
+        if not secret:
+            return
 
         def masked(text: str) -> str:
             return text.replace(secret, replacement)
@@ -146,8 +147,9 @@ class TestResult:
                 part.excinfo.traceback = [masked(frame) for frame in part.excinfo.traceback]
         for subtest in self.subtests:
             subtest.description = masked(subtest.description)
-        self.properties = _map_text(self.properties, masked)
-        self._details = [(heading, masked(text)) for heading, text in self._details]
+        self.properties = _map_text(jsonable(self.properties), masked)
+        # A subtest's description is in its heading.
+        self._details = [(masked(heading), masked(text)) for heading, text in self._details]
 
 
 def _map_text(value: Any, change: Callable[[str], str]) -> Any:
@@ -197,6 +199,13 @@ def jsonable(value: object, parents: tuple[int, ...] = ()) -> Any:
     whatever else JSON has no form for. ``parents`` are the ids of the containers
     around it; one that holds itself is described.
     """
+    try:
+        return _jsonable(value, parents)
+    except Exception:  # a mock that passes for what it is not, a user's own __int__
+        return described(value)
+
+
+def _jsonable(value: object, parents: tuple[int, ...]) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -214,6 +223,11 @@ def jsonable(value: object, parents: tuple[int, ...] = ()) -> Any:
         return {_key(key): jsonable(element, inside) for key, element in value.items()}
     if isinstance(value, (list, tuple)):
         return [jsonable(element, inside) for element in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):  # as orjson does
+        names = [
+            field.name for field in dataclasses.fields(value) if not field.name.startswith("_")
+        ]
+        return {name: jsonable(getattr(value, name), inside) for name in names}
     return described(value)
 
 
