@@ -199,7 +199,8 @@ def test_the_fixed_fields_come_first_and_the_file_is_the_post(
         written = Path(result["pubdir_path"], "result.json").read_bytes()
         assert written.rstrip(b"\n") == post.body
         assert post.headers["Content-Type"] == "application/json"
-    assert [result["seq"] for result in endpoint.results] == list(range(len(EXPECTED)))
+    # Several connections may be open, so the order of arrival is not promised.
+    assert {result["seq"] for result in endpoint.results} == set(range(len(EXPECTED)))
 
 
 def test_output_of_all_phases_times_and_place_are_published(

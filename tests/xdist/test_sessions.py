@@ -1,0 +1,325 @@
+"""Options, terminal, and the company of pytest's own switches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support import by_name
+from support import Endpoint
+from support import eventually
+from support import RunPytest
+from support import tree_results
+
+
+def test_a_result_arrives_while_the_session_still_runs(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
+) -> None:
+    flag = pytester.path / "arrived"
+    pytester.makepyfile(
+        f"""
+        import pathlib, time
+        import pytest
+
+        def test_first(): pass
+        def test_second(): pass
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_last(number):
+            deadline = time.monotonic() + 30
+            while not pathlib.Path({str(flag)!r}).exists():
+                assert time.monotonic() < deadline, "nothing arrived"
+                time.sleep(0.01)
+        """
+    )
+
+    def answer(_post: object) -> int:
+        flag.touch()
+        return 200
+
+    endpoint.answer = answer
+    run = run_pytest("--publish", endpoint.url, *mode)
+    run.assert_outcomes(passed=4)
+    assert len(endpoint.results) == 4
+
+
+def test_only_the_relay_opens_connections(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
+) -> None:
+    pytester.makeconftest(
+        """
+        import os, socket, sys
+
+        def note(event, args):
+            if event == "socket.connect" and args[0].family in (socket.AF_INET, socket.AF_INET6):
+                with open(f"connected-{os.getpid()}", "w") as file:
+                    file.write(repr(args))
+
+        sys.addaudithook(note)
+        """
+    )
+    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
+    run_pytest("--publish", endpoint.url, *mode).assert_outcomes(passed=2)
+    assert len(endpoint.posts) == 2
+    assert not list(pytester.path.glob("connected-*"))
+
+
+def test_a_clean_run_leaves_no_outbox_and_no_process(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    run_pytest("--publish", endpoint.url, *mode).assert_outcomes(passed=1)
+    assert not (pytester.path / ".pytest_cache/publish").exists()
+    assert (pytester.path / ".pytest_cache/.gitignore").is_file(), "pytest's own, as ever"
+    eventually(lambda: not processes_of(pytester.path), "the relay to be gone")
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the command lines of the processes that were started for a folder's run."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        if process.name == str(os.getpid()):
+            continue
+        try:
+            if str(folder) in str((process / "cwd").readlink()):
+                found.append((process / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+def test_header_and_summary_tell_what_goes_where(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
+    run = run_pytest("--publish", endpoint.url, "--pubdir", pubdir, *mode)
+    run.stdout.fnmatch_lines(
+        [
+            f"publish: {endpoint.url}, {pubdir}",
+            f"*publish: 2 results sent to {endpoint.url}, 2 results written to {pubdir}*",
+        ]
+    )
+
+
+def test_quiet_is_quiet(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, pubdir: Path
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    run = run_pytest("--publish", endpoint.url, "--pubdir", pubdir, "-q")
+    run.stdout.no_fnmatch_line("*publish*")
+    run.stderr.no_fnmatch_line("*publish*")
+
+
+def test_a_password_is_shown_nowhere(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    url = endpoint.url.replace("://", "://user:hunter2@") + "?token=hunter2"
+    run = run_pytest("--publish", url)
+    assert "hunter2" not in run.stdout.str() + run.stderr.str()
+    assert endpoint.posts[0].headers["Authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--publish", "localhost:8080"], "--publish: 'localhost:8080' is no URL like"),
+        (["--publish", "http://"], "--publish: 'http://' is no URL like"),
+        (["--publish", "ftp://host/"], "--publish: 'ftp://host/' is no URL like"),
+        (["--pubdir", "a-file"], "--pubdir: can't write to"),
+        (["--pubdir", "a-file/below"], "--pubdir: can't write to"),
+        (["--pubdir", "x", "--pubdir-layout", "flat"], "--pubdir-layout: 'flat' is none of"),
+        (["--pubdir", "x", "--pubdir-filter", "good"], "--pubdir-filter: 'good' is none of"),
+        (["--publish", "http://h/", "--publish-header", "x"], "--publish-header: a header is"),
+        (["--publish", "http://h/", "--publish-batch", "0"], "--publish-batch: '0' is not"),
+        (["--publish", "http://h/", "--publish-timeout", "x"], "--publish-timeout: 'x' is not"),
+    ],
+)
+def test_a_bad_option_is_a_usage_error_of_one_line_before_collection(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    mode: tuple[str, ...],
+    arguments: list[str],
+    message: str,
+) -> None:
+    pytester.makepyfile("raise SystemExit('collected')")
+    pytester.path.joinpath("a-file").touch()
+    run = run_pytest(*arguments, *mode)
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in run.stderr.lines if line]
+    assert line.startswith(f"ERROR: {message}")
+
+
+def test_without_either_switch_the_plugin_is_inert(
+    pytester: pytest.Pytester, run_pytest: RunPytest
+) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_nothing_is_loaded_or_registered(pytestconfig):
+            loaded = {name for name in sys.modules if name.startswith("pytest_publish")}
+            assert loaded == {"pytest_publish", "pytest_publish.plugin", "pytest_publish.hookspec"}
+            assert not {"requests", "orjson", "fasteners"} & set(sys.modules)
+            assert not pytestconfig.pluginmanager.hasplugin("publish_controller")
+        """
+    )
+    run = run_pytest()
+    run.assert_outcomes(passed=1)
+    run.stdout.no_fnmatch_line("publish:*")
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        ["-p", "no:terminal"],
+        ["-p", "no:cacheprovider"],
+        ["-s"],
+        ["-p", "no:logging"],
+        ["--capture=tee-sys"],
+    ],
+    ids=" ".join,
+)
+def test_pytests_own_switches_are_no_obstacle(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    mode: tuple[str, ...],
+    switches: list[str],
+) -> None:
+    pytester.makepyfile(
+        """
+        import logging
+        def test_pass(): print("said"); logging.warning("logged")
+        def test_fail(): assert 0
+        """
+    )
+    run = run_pytest("--publish", endpoint.url, "--pubdir", pubdir, *switches, *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    results = by_name(tree_results(pubdir))
+    assert by_name(endpoint.results) == results
+    assert {name: result["result"] for name, result in results.items()} == {
+        "test_pass": "pass",
+        "test_fail": "fail",
+    }
+    # A worker's own output is captured by nobody under -s.
+    assert results["test_pass"]["stdout"] == ("" if "-s" in switches else "said\n")
+    assert ("logged" in results["test_pass"]["log"]) == ("no:logging" not in switches)
+
+
+def test_it_works_without_xdist(
+    pytester: pytest.Pytester, endpoint: Endpoint, pubdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile("def test_it(): pass")
+    run = pytester.runpytest_subprocess(
+        "-p",
+        "pytest_publish.plugin",
+        "-p",
+        "no:xdist",
+        "--publish",
+        endpoint.url,
+        "--pubdir",
+        pubdir,
+    )
+    run.assert_outcomes(passed=1)
+    (result,) = endpoint.results
+    assert result == tree_results(pubdir)[0]
+    assert result["xdist_dist"] is result["xdist_worker"] is result["xdist_scope"] is None
+
+
+def test_it_is_found_by_its_entry_point(pytester: pytest.Pytester, pubdir: Path) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    pytester.runpytest_subprocess("--pubdir", pubdir).assert_outcomes(passed=1)
+    assert len(tree_results(pubdir)) == 1
+
+
+@pytest.mark.parametrize("switch", ["--collect-only", "--setup-only", "--setup-plan"])
+def test_a_run_that_runs_no_test_publishes_none(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, switch: str
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    assert run_pytest("--pubdir", pubdir, switch).ret == 0
+    assert not pubdir.exists()
+
+
+def test_settings_come_from_an_ini_file_too(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
+) -> None:
+    pytester.makeini(
+        f"""
+        [pytest]
+        publish = {endpoint.url}
+        publish_header = X-Team: blue
+            X-Stage: test
+        publish_run_id = nightly-7
+        pubdir = results
+        pubdir_layout = nodeid
+        """
+    )
+    pytester.mkdir("sub").joinpath("test_it.py").write_text("def test_it(): pass\n")
+    run_pytest("sub", *mode).assert_outcomes(passed=1)
+    (result,) = tree_results(pytester.path / "results/sub/test_it.py/test_it")
+    assert result["run_id"] == "nightly-7"
+    (post,) = endpoint.posts
+    assert (post.headers["X-Team"], post.headers["X-Stage"]) == ("blue", "test")
+
+
+def test_the_run_id_is_xdists_own(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(testrun_uid, record_property):
+            record_property("uid", testrun_uid)
+        """
+    )
+    run_pytest("--pubdir", pubdir, "-n", "2")
+    (result,) = tree_results(pubdir)
+    assert result["run_id"] == result["properties"]["uid"]
+
+
+def test_a_relative_path_is_below_where_pytest_was_called(
+    pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile("def test_it(monkeypatch): monkeypatch.chdir('/')")
+    run_pytest("--pubdir", "my results/of today", *mode).assert_outcomes(passed=1)
+    (result,) = tree_results(pytester.path / "my results/of today")
+    assert Path(result["pubdir_path"]).is_absolute()
+
+
+def test_a_path_that_exists_elsewhere_does_not_cost_the_workers_their_ini_file(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    pubdir = tmp_path_factory.mktemp("elsewhere") / "tree"
+    pytester.makeini("[pytest]\npython_functions = check_*\n")
+    pytester.makepyfile("def check_it(): pass")
+    run = run_pytest("--pubdir", pubdir, "-n", "2")
+    run.assert_outcomes(passed=1)
+    assert tree_results(pubdir)[0]["file"].startswith("test_a_path")
+    run = run_pytest("--pubdir", pubdir)
+    run.stdout.fnmatch_lines([f"publish: pytest did not find *tox.ini*: write --pubdir={pubdir}"])
+    run_pytest(f"--pubdir={pubdir}").assert_outcomes(passed=1)
+
+
+def test_two_endpoints_get_everything(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    make_endpoint: Callable[[], Endpoint],
+    mode: tuple[str, ...],
+) -> None:
+    first, second = make_endpoint(), make_endpoint()
+    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
+    run_pytest("--publish", first.url, "--publish", second.url, *mode).assert_outcomes(passed=2)
+    assert by_name(first.results) == by_name(second.results)
+    assert len(first.posts) == 2

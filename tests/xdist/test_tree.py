@@ -1,0 +1,275 @@
+"""The tree as a user finds it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support import by_name
+from support import RunPytest
+from support import tree_results
+
+
+SUITE = """
+    import sys
+    import logging
+    import pytest
+
+    def test_quiet():
+        pass
+
+    def test_talkative():
+        print("to stdout")
+        print("to stderr", file=sys.stderr)
+        logging.warning("to the log")
+
+    def test_fail():
+        assert 1 == 2
+
+    @pytest.mark.skip(reason="closed")
+    def test_skip():
+        pass
+"""
+
+
+def files_below(path: Path) -> set[str]:
+    return {str(found.relative_to(path)) for found in path.rglob("*") if found.is_file()}
+
+
+def test_a_result_has_the_files_that_have_something_to_say(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(SUITE)
+    run_pytest("--pubdir", pubdir, *mode)
+    always = {"brief.txt", "result.json"}
+    assert files_below(pubdir) == {
+        *(
+            f"{test}/{file}"
+            for test in ("test_quiet", "test_talkative")
+            for file in (".lock", "count")
+        ),
+        *(f"{test}/{file}" for test in ("test_fail", "test_skip") for file in (".lock", "count")),
+        *(f"test_quiet/0.pass/{file}" for file in always),
+        *(
+            f"test_talkative/0.pass/{file}"
+            for file in always | {"stdout.txt", "stderr.txt", "log.txt"}
+        ),
+        *(f"test_fail/0.fail/{file}" for file in always | {"exception.txt"}),
+        *(f"test_skip/0.skip/{file}" for file in always | {"exception.txt"}),
+    }
+    assert (pubdir / "test_quiet/count").read_text() == "1"
+    assert (pubdir / "test_talkative/0.pass/stdout.txt").read_text() == "to stdout\n"
+    exception = (pubdir / "test_fail/0.fail/exception.txt").read_text()
+    assert exception.startswith("Traceback (most recent call last):\n")
+    assert exception.endswith("    assert 1 == 2\nAssertionError: assert 1 == 2\n")
+
+
+def test_the_index_goes_on_over_runs(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(test_it="def test_it(): pass")
+    run_pytest("--pubdir", pubdir, *mode)
+    pytester.makepyfile(test_it="def test_it(): assert 0")
+    run_pytest("--pubdir", pubdir, *mode)
+    folder = pubdir / "test_it"
+    assert {path.name for path in folder.iterdir()} == {".lock", "count", "0.pass", "1.fail"}
+    assert (folder / "count").read_text() == "2"
+
+
+def test_two_sessions_at_once_share_a_tree(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.parametrize("number", range(40))
+        def test_it(number): pass
+        """
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "pytest_publish.plugin", "--pubdir", pubdir]
+    sessions = [
+        subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL) for _ in range(3)
+    ]
+    assert [session.wait(60) for session in sessions] == [0, 0, 0]
+    assert len(tree_results(pubdir)) == 3 * 40
+    for folder in pubdir.iterdir():
+        assert (folder / "count").read_text() == "3"
+        assert {path.name for path in folder.glob("*.*") if path.is_dir()} == {
+            "0.pass",
+            "1.pass",
+            "2.pass",
+        }
+
+
+def test_loadgroup_keeps_tests_below_their_scope(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.xdist_group("the/group")
+        def test_grouped(): pass
+
+        @pytest.mark.xdist_group(name="a@b")
+        class TestClass:
+            @pytest.mark.parametrize("value", ["x@y"])
+            def test_method(self, value): pass
+
+        def test_alone(): pass
+        """
+    )
+    run = run_pytest("--pubdir", pubdir, "-n", "2", "--dist", "loadgroup")
+    assert run.ret == 0
+    results = by_name(tree_results(pubdir))
+    assert {name: result["xdist_scope"] for name, result in results.items()} == {
+        "test_grouped": "the/group",
+        "test_method[x@y]": "a@b",
+        "test_alone": "test_it.py::test_alone",
+    }
+    assert results["test_method[x@y]"]["nodeid"] == "test_it.py::TestClass::test_method[x@y]"
+    assert {path.parent.relative_to(pubdir).as_posix() for path in pubdir.rglob("count")} == {
+        "the%2Fgroup/test_grouped",
+        "a@b/test_method[x@y]",
+        "test_it.py%3A%3Atest_alone/test_alone",
+    }
+
+
+def test_the_user_is_told_once_where_xdist_ignores_groups(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.xdist_group("one")
+        @pytest.mark.parametrize("number", range(6))
+        def test_it(number, request, record_property):
+            record_property("scheduled as", request.node.nodeid)
+        """
+    )
+    run = run_pytest("--pubdir", pubdir, "-n", "2", "--dist", "loadgroup")
+    results = tree_results(pubdir)
+    ignored = not results[0]["properties"]["scheduled as"].endswith("@one")
+    assert {result["xdist_scope"] for result in results} == {"one"}
+    if not ignored:
+        assert len({result["xdist_worker"] for result in results}) == 1
+    assert run.stdout.str().count("pytest-xdist issue 1386") == ignored
+
+
+@pytest.mark.parametrize(
+    ("dist", "scope"),
+    [
+        ("load", None),
+        ("worksteal", None),
+        ("each", None),
+        ("loadscope", "sub/test_it.py::TestClass"),
+        ("loadfile", "sub/test_it.py"),
+        ("loadgroup", "sub/test_it.py::TestClass::test_method"),
+    ],
+)
+def test_each_dist_mode_has_its_scope(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, dist: str, scope: str | None
+) -> None:
+    pytester.mkdir("sub").joinpath("test_it.py").write_text(
+        "class TestClass:\n    def test_method(self): pass\n", "utf-8"
+    )
+    run = run_pytest("--pubdir", pubdir, "-n", "2", "--dist", dist)
+    assert run.ret == 0
+    results = tree_results(pubdir)
+    assert {(result["xdist_dist"], result["xdist_scope"]) for result in results} == {(dist, scope)}
+    workers = sorted(result["xdist_worker"] for result in results)
+    assert workers == (["gw0", "gw1"] if dist == "each" else workers[:1])
+    assert all(Path(result["pubdir_path"], "brief.txt").is_file() for result in results)
+
+
+@pytest.mark.parametrize(
+    ("which", "written"),
+    [("all", {"0.pass", "0.fail", "0.skip"}), ("bad", {"0.fail", "0.skip"}), ("fail", {"0.fail"})],
+)
+def test_the_filter_picks_what_is_written_and_the_index_advances_all_the_same(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    pubdir: Path,
+    which: str,
+    written: set[str],
+) -> None:
+    pytester.makepyfile(SUITE)
+    run_pytest("--pubdir", pubdir, "--pubdir-filter", which)
+    assert {path.parent.name for path in pubdir.rglob("result.json")} == written
+    assert {path.read_text() for path in pubdir.rglob("count")} == {"1"}
+
+
+def test_the_nodeid_layout_gives_each_test_a_directory_of_its_own(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    for module in ("one", "two"):
+        pytester.mkdir(module).joinpath(f"test_{module}.py").write_text(
+            "class TestClass:\n    def test_it(self): pass\n", "utf-8"
+        )
+    run_pytest("--pubdir", pubdir, "--pubdir-layout", "nodeid", *mode)
+    assert {path.parent.relative_to(pubdir).as_posix() for path in pubdir.rglob("0.pass")} == {
+        "one/test_one.py/TestClass/test_it",
+        "two/test_two.py/TestClass/test_it",
+    }
+
+
+def test_brief_tells_what_where_how_long_and_then_the_failure_the_output_and_the_log(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import logging
+        import pytest
+
+        @pytest.mark.xdist_group("db")
+        def test_it():
+            print("to stdout")
+            logging.warning("to the log")
+            assert 1 == 2, "not equal"
+        """
+    )
+    run_pytest("--pubdir", pubdir, "-n", "1", "--dist", "loadgroup")
+    brief = (pubdir / "db/test_it/0.fail/brief.txt").read_text()
+    pytest.LineMatcher(brief.splitlines()).fnmatch_lines(
+        [
+            "FAILED  test_it.py::test_it",
+            "result    fail",
+            "file      test_it.py:4",
+            "started   ????-??-?? ??:??:?? UTC",
+            "took      *.??? s (setup * s, call * s, teardown * s)",
+            "worker    gw0 (--dist loadgroup)",
+            "scope     db",
+            "=* call =*",
+            '>       assert 1 == 2, "not equal"',
+            "E       AssertionError: not equal",
+            "test_it.py:8: AssertionError",
+            "=* captured stdout =*",
+            "to stdout",
+            "=* captured log =*",
+            "*to the log",
+        ]
+    )
+
+
+def test_nothing_can_be_written_outside_of_the_tree(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.xdist_group("../../group")
+        @pytest.mark.parametrize("value", ["../../../evil", "/etc/evil", "x" * 300, "..", "a\\0b"],
+                                 ids=lambda value: value)
+        def test_it(value): pass
+        """
+    )
+    deep = pubdir / "several/folders/deep"
+    run = run_pytest("--pubdir", deep, "-n", "1", "--dist", "loadgroup")
+    assert run.ret == 0
+    assert len(tree_results(deep)) == 5
+    assert files_below(pubdir) == {f"several/folders/deep/{name}" for name in files_below(deep)}
+    assert not Path("/etc/evil").exists()
