@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from .result import jsonable
 from .result import TestResult
 
 
@@ -35,7 +36,7 @@ def _facts(result: TestResult) -> Iterator[tuple[str, str]]:
     if result.xdist_scope is not None:
         yield "scope", result.xdist_scope
     for name, value in result.properties.items():
-        yield "property", f"{name} = {value}"
+        yield "property", f"{name} = {jsonable(value)}"
     for subtest in result.subtests:
         yield "subtest", f"{subtest.outcome}  {subtest.description}"
 

@@ -6,17 +6,16 @@ Nothing here sends, so that the process that runs tests need not load what does.
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
+import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.parse import urlunsplit
-
-import orjson
 
 
 #: Where headers with secrets come from, one ``NAME: VALUE`` a line.
@@ -73,12 +72,13 @@ class Instructions:
     def to_json(self) -> bytes:
         """Return the line, with its newline."""
         told = dataclasses.asdict(self) | {"outbox": os.fsdecode(self.outbox)}
-        return orjson.dumps(told) + b"\n"
+        # Not by orjson, which has no form for a path that is not UTF-8.
+        return json.dumps(told).encode() + b"\n"
 
     @classmethod
     def from_json(cls, line: bytes) -> Instructions:
         """Return what :meth:`to_json` wrote."""
-        told: dict[str, Any] = orjson.loads(line)
+        told: dict[str, Any] = json.loads(line)
         orders = told["orders"]
         endpoint = orders.pop("endpoint")
         headers = tuple((name, value) for name, value in endpoint.pop("headers"))
@@ -110,14 +110,17 @@ def private_from(environment: Mapping[str, str]) -> tuple[tuple[tuple[str, str],
 def signing_key(secret: str) -> bytes:
     """Return the bytes of a Standard Webhooks secret; empty for an empty one.
 
-    Raises ValueError if it is not base64.
+    Raises ValueError if it is not base64, or nothing.
     """
+    encoded = secret.removeprefix(_SECRET_PREFIX)
+    padding = "=" * (-len(encoded) % 4)
     try:
-        encoded = secret.removeprefix(_SECRET_PREFIX)
-        padding = "=" * (-len(encoded) % 4)
-        return base64.b64decode(encoded + padding, validate=True)
-    except binascii.Error:
-        raise ValueError("a secret is written in base64, whsec_ may stand before it") from None
+        key = base64.b64decode(encoded + padding, validate=True)
+    except ValueError:  # also for what is not ASCII
+        key = b""
+    if secret and not key:
+        raise ValueError("a secret is written in base64, whsec_ may stand before it")
+    return key
 
 
 def checked_url(url: str) -> str:
@@ -128,10 +131,9 @@ def checked_url(url: str) -> str:
     except ValueError:
         usable = False
     if not usable or not url.isprintable() or " " in url:
-        without_password = url.rpartition("@")[2]
-        raise ValueError(
-            f"{without_password!r} is no URL like http://HOST/PATH or https://HOST/PATH"
-        )
+        # Not even urlsplit() may know where in it the user, password and query are.
+        public = re.split("[?#]", url.rpartition("@")[2])[0]
+        raise ValueError(f"{public!r} is no URL like http://HOST/PATH or https://HOST/PATH")
     return url
 
 
