@@ -136,7 +136,7 @@ def test_a_setup_that_fails_at_first_is_an_attempt(
         ("test_a", 2, "pass", "passed"),
     ]
     assert first["excinfo"]["value"] == "not yet"
-    assert [phase["when"] for phase in first["phases"]][0] == "setup"
+    assert first["phases"][0]["when"] == "setup"
     assert first["phases"][0]["outcome"] == "rerun"
 
 

@@ -89,7 +89,7 @@ def test_two_sessions_at_once_share_a_tree(
         def test_it(number): pass
         """
     )
-    command = [sys.executable, "-m", "pytest", "-p", "pytest_publish.plugin", "--pubdir", pubdir]
+    command = (sys.executable, "-m", "pytest", "--pubdir", str(pubdir))
     sessions = [
         subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL) for _ in range(3)
     ]
