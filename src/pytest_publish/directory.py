@@ -102,14 +102,22 @@ class Directory:
             os.path.join(folder, ".lock"), sleep_func=realos.sleep, logger=_SILENT
         )
         begun = realos.monotonic()
-        locked = lock.acquire(delay=0.002, timeout=min(LOCK_TIMEOUT, self._patience))
-        if not locked:
-            self._patience = max(0.0, self._patience - (realos.monotonic() - begun))
-            raise TimeoutError(f"another process holds {os.path.join(folder, '.lock')}")
         try:
-            return _advance(folder)
+            locked = lock.acquire(delay=0.002, timeout=min(LOCK_TIMEOUT, self._patience))
+            if not locked:
+                self._patience = max(0.0, self._patience - (realos.monotonic() - begun))
+                raise TimeoutError(f"another process holds {os.path.join(folder, '.lock')}")
+            try:
+                return _advance(folder)
+            finally:
+                lock.release()
+        except RuntimeError as error:  # fasteners' own, where a file system has no locks
+            raise OSError(str(error)) from error
         finally:
-            lock.release()
+            # Fasteners leaves it open for another try, and the warning of a file that
+            # nobody closed would be a test's.
+            if lock.lockfile is not None:
+                lock.lockfile.close()
 
 
 def _advance(folder: str) -> int:
@@ -120,10 +128,13 @@ def _advance(folder: str) -> int:
     """
     fd = realos.open(os.path.join(folder, "count"), os.O_RDWR | os.O_CREAT | realos.BINARY, 0o666)
     try:
-        text = realos.read(fd, 32).strip()
-        index = int(text) if text.isdigit() else _after_last(folder)
+        text = realos.read(fd, 32)
+        index = int(text) if text.rstrip().isdigit() else _after_last(folder)
+        following = b"%d" % (index + 1)
         realos.lseek(fd, 0, os.SEEK_SET)
-        realos.write(fd, b"%d" % (index + 1))
+        realos.write(fd, following)
+        if len(text) > len(following):  # not ours, and its end would be taken for digits
+            realos.ftruncate(fd, len(following))
         return index
     finally:
         realos.close(fd)
