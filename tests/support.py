@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import threading
 import time
@@ -58,6 +59,12 @@ class Post:
     @property
     def key(self) -> str:
         return self.headers["Idempotency-Key"]
+
+    @property
+    def text(self) -> bytes:
+        """The body as it was before it was compressed."""
+        packed = self.headers.get("Content-Encoding") == "gzip"
+        return gzip.decompress(self.body) if packed else self.body
 
 
 class Endpoint:

@@ -208,8 +208,10 @@ def _drain(response: requests.Response) -> None:
     the endpoint got to the end of its work, and the result is sent again.
     """
     try:
-        rest = response.raw.read(_ANSWER_LIMIT)
-        if len(rest) < _ANSWER_LIMIT:
+        left = _ANSWER_LIMIT
+        while left > 0 and (part := response.raw.read(left)):
+            left -= len(part)
+        if left > 0:
             response.raw.release_conn()
         else:
             response.close()

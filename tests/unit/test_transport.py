@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import base64
+import email.utils
+import json
+import os
+import ssl
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import pytest
+import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+from standardwebhooks import Webhook
+
+from pytest_publish import transport
+from pytest_publish.orders import Endpoint
+from pytest_publish.transport import Accepted
+from pytest_publish.transport import Failed
+from pytest_publish.transport import Refused
+from pytest_publish.transport import Transport
+from support import Post
+from unruly import CutError
+from unruly import OK
+from unruly import ResetError
+from unruly import status
+from unruly import Unruly
+
+
+BODY = json.dumps({"text": "ä"}).encode()
+SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
+
+
+@pytest.fixture
+def unruly() -> Iterator[Unruly]:
+    server = Unruly()
+    yield server
+    server.stop()
+
+
+def post(endpoint: Endpoint, body: bytes = BODY) -> Accepted | Refused | Failed:
+    sender = Transport(endpoint)
+    try:
+        return sender.post("run-0", body, sender.prepare(body))
+    finally:
+        sender.close()
+
+
+def raising(error: type[Exception]) -> Callable[[Post], bytes]:
+    def answer(_post: Post) -> bytes:
+        raise error
+
+    return answer
+
+
+def test_a_body_is_posted_as_it_is_and_named(unruly: Unruly) -> None:
+    assert post(Endpoint(unruly.url)) == Accepted()
+    (sent,) = unruly.posts
+    assert sent.body == BODY
+    assert sent.headers["Content-Type"] == "application/json"
+    assert sent.headers["Idempotency-Key"] == sent.headers["webhook-id"] == "run-0"
+    assert "webhook-signature" not in sent.headers
+
+
+def test_one_connection_is_kept_for_many_posts(unruly: Unruly) -> None:
+    sender = Transport(Endpoint(unruly.url))
+    for number in range(20):
+        assert sender.post(f"run-{number}", BODY, BODY) == Accepted()
+    sender.close()
+    assert unruly.connections == 1
+
+
+@pytest.mark.parametrize("code", [200, 201, 202, 204])
+def test_any_2xx_is_acceptance(unruly: Unruly, code: int) -> None:
+    unruly.answer = lambda _post: status(code)
+    assert post(Endpoint(unruly.url)) == Accepted()
+
+
+@pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504, 599])
+def test_these_statuses_are_tried_again(unruly: Unruly, code: int) -> None:
+    unruly.answer = lambda _post: status(code)
+    assert post(Endpoint(unruly.url)) == Failed(f"{code} Whatever")
+
+
+@pytest.mark.parametrize("code", [300, 301, 302, 303, 400, 401, 403, 404, 410, 413, 422])
+def test_these_statuses_are_final(unruly: Unruly, code: int) -> None:
+    unruly.answer = lambda _post: status(code, "Location: /elsewhere")
+    assert post(Endpoint(unruly.url)) == Refused(f"{code} Whatever")
+
+
+@pytest.mark.parametrize("code", [307, 308])
+def test_these_redirects_are_followed_with_method_and_body(unruly: Unruly, code: int) -> None:
+    answers = iter([status(code, "Location: /moved"), OK])
+    unruly.answer = lambda _post: next(answers)
+    assert post(Endpoint(unruly.url)) == Accepted()
+    assert [sent.body for sent in unruly.posts] == [BODY, BODY]
+
+
+def test_a_circle_of_redirects_ends(unruly: Unruly) -> None:
+    unruly.answer = lambda _post: status(307, "Location: /again")
+    assert post(Endpoint(unruly.url)) == Refused("more than 5 redirects")
+
+
+def test_another_host_gets_no_header_that_was_meant_for_the_first(unruly: Unruly) -> None:
+    other = Unruly()
+    unruly.answer = lambda _post: status(307, f"Location: {other.url}")
+    url = unruly.url.replace("://", "://user:password@")
+    assert post(Endpoint(url, headers=(("X-Api-Key", "secret"),))) == Accepted()
+    other.stop()
+    assert unruly.posts[0].headers["X-Api-Key"] == "secret"
+    assert unruly.posts[0].headers["Authorization"].startswith("Basic ")
+    assert not {"X-Api-Key", "Authorization"} & set(other.posts[0].headers)
+    assert other.posts[0].headers["Host"] == f"localhost:{other.port}"
+
+
+def test_a_redirect_never_leaves_http(unruly: Unruly) -> None:
+    unruly.answer = lambda _post: status(307, "Location: file:///etc/passwd")
+    answer = post(Endpoint(unruly.url))
+    assert isinstance(answer, Refused)
+    assert "can't be followed" in answer.reason
+
+
+@pytest.mark.parametrize("error", [ResetError, CutError])
+def test_an_answer_that_breaks_off_is_tried_again(unruly: Unruly, error: type[Exception]) -> None:
+    unruly.answer = raising(error)
+    assert isinstance(post(Endpoint(unruly.url)), Failed)
+
+
+def test_a_refused_connection_is_tried_again(unruly: Unruly) -> None:
+    unruly.stop()
+    assert post(Endpoint(unruly.url)) == Failed("Connection refused")
+
+
+def test_an_endpoint_that_never_answers_times_out(unruly: Unruly) -> None:
+    def answer(_post: Post) -> bytes:
+        unruly.wait(30)
+        return OK
+
+    unruly.answer = answer
+    assert post(Endpoint(unruly.url, timeout=0.1)) == Failed("timed out")
+
+
+def test_a_host_that_is_not_there_is_tried_again_and_the_reason_has_no_url() -> None:
+    answer = post(Endpoint("http://nowhere.invalid/hook?token=secret"))
+    assert isinstance(answer, Failed)
+    assert "secret" not in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("0", 0.0), ("-1", None), ("soon", None), ("9" * 400, float("inf"))],
+)
+def test_retry_after_in_seconds_is_understood(
+    unruly: Unruly, header: str, seconds: float | None
+) -> None:
+    unruly.answer = lambda _post: status(429, f"Retry-After: {header}")
+    assert post(Endpoint(unruly.url)) == Failed("429 Whatever", seconds)
+
+
+def test_retry_after_as_a_date_is_understood(unruly: Unruly) -> None:
+    now = 1_800_000_000.0
+    date = email.utils.formatdate(now + 90, usegmt=True)
+    unruly.answer = lambda _post: status(503, f"Retry-After: {date}")
+    sender = Transport(Endpoint(unruly.url), clock=lambda: now)
+    assert sender.post("run-0", BODY, BODY) == Failed("503 Whatever", 90.0)
+    sender.close()
+
+
+@given(
+    tries=st.integers(1, 10_000),
+    asked=st.none() | st.floats(0, allow_nan=False, allow_infinity=True),
+)
+def test_a_wait_is_never_nothing_and_never_without_end(tries: int, asked: float | None) -> None:
+    wait = transport.delay(Failed("", asked), tries)
+    assert wait >= transport.BACKOFF_FLOOR
+    assert wait <= max(transport.BACKOFF_CAP, min(asked or 0, transport.MAX_RETRY_AFTER))
+    assert wait >= min(asked or 0, transport.MAX_RETRY_AFTER)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_signature_verifies_with_standard_webhooks(unruly: Unruly, compress: bool) -> None:
+    assert post(Endpoint(unruly.url, secret=SECRET, gzip=compress)) == Accepted()
+    (sent,) = unruly.posts
+    assert sent.headers.get("Content-Encoding") == ("gzip" if compress else None)
+    assert Webhook(SECRET).verify(sent.text, sent.headers) == json.loads(BODY)
+
+
+def test_the_bytes_are_the_same_at_every_try() -> None:
+    sender = Transport(Endpoint("http://localhost/", gzip=True))
+    first = sender.prepare(BODY)
+    time.sleep(0)
+    assert sender.prepare(BODY) == first
+    sender.close()
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def secure(authority: trustme.CA) -> Iterator[Unruly]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server = Unruly(tls=context)
+    yield server
+    server.stop()
+
+
+def test_a_certificate_that_does_not_verify_is_final(secure: Unruly) -> None:
+    answer = post(Endpoint(secure.url))
+    assert isinstance(answer, Refused)
+    assert answer.reason.startswith("the certificate does not verify: ")
+    assert not secure.posts
+
+
+def test_a_private_authority_is_trusted_by_environment(
+    secure: Unruly, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+        assert post(Endpoint(secure.url)) == Accepted()
+
+
+def test_a_proxy_of_the_environment_is_used(
+    unruly: Unruly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.lower() in ("no_proxy", "http_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("http_proxy", f"http://localhost:{unruly.port}")
+    assert post(Endpoint("http://results.invalid/hook")) == Accepted()
+    assert unruly.posts[0].headers["Host"] == "results.invalid"
