@@ -84,14 +84,12 @@ ODD: Final[dict[str, object]] = {
     "threading.Lock": threading.Lock(),
     "path with a surrogate": Path("/a/\udc80"),
     "datetime": dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc),
-    "mock.MagicMock": mock.MagicMock(),
-    "mock.Mock(spec=str)": mock.Mock(spec=str),
-    "mock.Mock(spec=dict)": mock.Mock(spec=dict),
-    "mock.Mock(spec=int)": mock.Mock(spec=int),
-    "mock.Mock(spec=float)": mock.Mock(spec=float),
-    "mock.Mock(spec=bytes)": mock.Mock(spec=bytes),
-    "mock.Mock(spec=list)": mock.Mock(spec=list),
-    "mock.Mock(spec=Path)": mock.Mock(spec=Path),
+    "MagicMock": mock.MagicMock(),
+    **{
+        f"{kind.__name__} of {passed_for.__name__}": kind(spec=passed_for)
+        for kind in (mock.Mock, mock.MagicMock)
+        for passed_for in (str, bytes, int, float, dict, list, Path)
+    },
     "10**5000": 10**5000,
     "-(10**5000)": -(10**5000),
     "2**63": 2**63,

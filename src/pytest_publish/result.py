@@ -215,7 +215,7 @@ def _jsonable(value: object, parents: tuple[int, ...]) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else repr(float(value))
     if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
+        return bytes.decode(value, "utf-8", "backslashreplace")
     if id(value) in parents or len(parents) > MAX_DEPTH:
         return described(value)
     inside = (*parents, id(value))
