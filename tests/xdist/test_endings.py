@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support import by_name
+from support import eventually
+from support import RunPytest
+from support import tree_results
+
+
+def outcomes(pubdir: Path) -> dict[str, str]:
+    return {name: r["outcome"] for name, r in sorted(by_name(tree_results(pubdir)).items())}
+
+
+def start(*args: str | Path) -> subprocess.Popen[bytes]:
+    """Start a session that is going to be signalled."""
+    command = [sys.executable, "-m", "pytest", "-p", "xdist", "-p", "publish", *args]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("limit", [("-x",), ("--maxfail", "2")])
+def test_what_ran_before_the_limit_of_failures_is_published_and_nothing_else(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    pubdir: Path,
+    mode: tuple[str, ...],
+    limit: tuple[str, ...],
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_first(): pass
+
+        @pytest.mark.parametrize("number", range(20))
+        def test_fails(number): assert 0
+        """
+    )
+    run = run_pytest(*limit, "--pubdir", pubdir, *mode)
+    assert run.ret in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+    published = list(outcomes(pubdir).values())
+    shown = run.parseoutcomes()
+    assert published.count("failed") == shown["failed"] < 20
+    assert published.count("passed") == shown.get("passed", 0)
+    assert len(published) == shown["failed"] + shown.get("passed", 0)
+
+
+@pytest.mark.parametrize("ending", ["pytest.exit('enough')", "raise KeyboardInterrupt"])
+def test_a_test_that_ends_the_session_in_its_body_has_no_result(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, ending: str
+) -> None:
+    pytester.makepyfile(
+        f"""
+        import pytest
+        def test_before(): pass
+        def test_ends(): {ending}
+        def test_never(): pass
+        """
+    )
+    run = run_pytest("--pubdir", pubdir)
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    assert outcomes(pubdir) == {"test_before": "passed"}
+
+
+@pytest.mark.parametrize("ending", ["pytest.exit('enough')", "raise KeyboardInterrupt"])
+def test_a_test_that_ends_the_session_in_its_teardown_shows_what_is_known(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, ending: str
+) -> None:
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.fixture
+        def ending():
+            yield
+            {ending}
+
+        def test_passes(ending): print("done")
+        def test_never(): pass
+        """
+    )
+    run = run_pytest("--pubdir", pubdir)
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    (result,) = tree_results(pubdir)
+    assert (result["name"], result["outcome"], result["stdout"]) == (
+        "test_passes",
+        "passed",
+        "done\n",
+    )
+    assert [phase["when"] for phase in result["phases"]] == ["setup", "call"]
+
+
+@pytest.mark.parametrize("ending", ["pytest.exit('enough')", "raise KeyboardInterrupt"])
+def test_a_worker_that_ends_its_session_leaves_each_test_with_one_result_at_most(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, ending: str
+) -> None:
+    pytester.makepyfile(
+        f"""
+        import pytest
+        def test_before(): pass
+        def test_ends(): {ending}
+        """
+    )
+    run = run_pytest("-n", "1", "--pubdir", pubdir)
+    assert run.ret != pytest.ExitCode.OK
+    published = outcomes(pubdir)
+    assert published.pop("test_before") == "passed"
+    # To xdist (3.6 to 3.8) it is a crash, where it takes note of it at all.
+    assert published in ({}, {"test_ends": "crashed"})
+    assert len(published) == run.parseoutcomes().get("failed", 0)
+
+
+SLOW = """
+import time
+from pathlib import Path
+
+def test_before(): pass
+
+def test_is_interrupted():
+    Path("in_body").touch()
+    time.sleep(60)
+
+def test_never(): pass
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals")
+@pytest.mark.parametrize("distribution", [(), ("-n", "1")], ids=["serial", "xdist"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_body_of_a_test_loses_nothing_that_had_finished(
+    pytester: pytest.Pytester,
+    pubdir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    distribution: tuple[str, ...],
+    number: signal.Signals,
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(SLOW)
+    process = start("--pubdir", pubdir, *distribution)
+    eventually((pytester.path / "in_body").exists)
+    # Under xdist the report of the test before may still be on its way.
+    eventually(lambda: list(pubdir.rglob("result.json")))
+    process.send_signal(number)
+    process.wait(30)
+    assert outcomes(pubdir) == {"test_before": "passed"}
+    if number == signal.SIGINT:
+        assert process.returncode == pytest.ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("when", ["setup", "call", "teardown"])
+def test_an_internal_error_of_another_plugin_loses_nothing_that_had_finished(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    pubdir: Path,
+    mode: tuple[str, ...],
+    when: str,
+) -> None:
+    pytester.makeconftest(
+        f"""
+        def pytest_runtest_logreport(report):
+            if report.when == {when!r} and "test_second" in report.nodeid:
+                raise RuntimeError("a bug")
+        """
+    )
+    pytester.makepyfile(
+        """
+        def test_first(): pass
+        def test_second(): pass
+        def test_third(): pass
+        """
+    )
+    run = run_pytest("--pubdir", pubdir, *(("-n", "1") if mode else ()))
+    assert run.ret == pytest.ExitCode.INTERNAL_ERROR
+    published = outcomes(pubdir)
+    assert published.pop("test_first") == "passed"
+    # Of the second, only what came before the error is known.
+    expected = {"test_second": "passed"} if when == "teardown" else {}
+    assert published == expected
+
+
+def test_an_internal_error_while_a_report_is_made_does_not_invent_a_result(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makeconftest(
+        """
+        def pytest_runtest_makereport(item, call):
+            if "second" in item.name:
+                raise RuntimeError("a bug")
+        """
+    )
+    pytester.makepyfile("def test_first(): pass\ndef test_second(): pass")
+    run = run_pytest("--pubdir", pubdir, *(("-n", "1") if mode else ()))
+    # What xdist makes of a worker's internal error depends on its version.
+    assert mode or run.ret == pytest.ExitCode.INTERNAL_ERROR
+    assert outcomes(pubdir) == {"test_first": "passed"}
