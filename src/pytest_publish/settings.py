@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import getpass
-import math
 import tempfile
+import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -103,7 +103,7 @@ class _Asked:
         text = self.text(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and int(text)):
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
             raise usage_error(name, f"{text!r} is not a whole number, 1 or more")
         return int(text)
 
@@ -112,7 +112,7 @@ class _Asked:
         if text is None:
             return default
         with contextlib.suppress(ValueError):
-            if least <= float(text) < math.inf:
+            if least <= float(text) <= threading.TIMEOUT_MAX:
                 return float(text)
         raise usage_error(name, f"{text!r} is not a number of seconds, {least:g} or more")
 
@@ -123,7 +123,12 @@ class _Asked:
         if text is None:
             text = self.config.getini(name)
             base = self.config.inipath.parent if self.config.inipath else base
-        return (base / Path(text).expanduser()).absolute() if text else None
+        if not text:
+            return None
+        try:
+            return (base / Path(text).expanduser()).absolute()
+        except RuntimeError:
+            raise usage_error(name, f"{text!r} begins at the home of nobody") from None
 
 
 def protect_rootdir(config: pytest.Config) -> str | None:
@@ -222,8 +227,9 @@ def _check_writable(path: Path, name: str) -> None:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
-    except OSError as error:
-        raise usage_error(name, f"can't write to {path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # the latter for a null character
+        reason = getattr(error, "strerror", None) or error
+        raise usage_error(name, f"can't write to {path}: {reason}") from None
 
 
 def _outbox_folder(asked: _Asked) -> Path:
@@ -249,12 +255,12 @@ def _in_cache(config: pytest.Config) -> Path | None:
     assert config.cache is not None
     try:
         made = config.cache.mkdir("publish")
-        cache = made.parent.parent
-        for folder in (made, made.parent):
-            folder.rmdir()
     except OSError:
         return None
-    return cache / "publish"
+    with contextlib.suppress(OSError):  # another plugin keeps something there
+        made.rmdir()
+        made.parent.rmdir()
+    return made.parent.parent / "publish"
 
 
 def _temporary() -> Path:
