@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import time
 import uuid
+from collections.abc import Generator
 from collections.abc import Iterable
 from typing import Any
 
@@ -48,6 +50,7 @@ class Controller:
                 settings.pubdir, scheme=settings.scheme, which=settings.which
             )
         self._aggregator = Aggregator(dist=None, clock=realos.now)
+        self._collected: collections.deque[pytest.CollectReport] = collections.deque()
         self._ignores_groups = False
         self._left_behind = (
             outbox.waiting_in(settings.outbox_folder) if settings.outbox_folder else []
@@ -99,12 +102,35 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Controller: publish a file that failed or skipped while it was collected."""
-        self._publish(self._aggregator.add_collected(report))
+        self._collected.append(report)
+        self._publish_collected()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_from_serializable(self) -> Generator[None, object, object]:
+        """Controller: see what workers tell of files, in one of execnet's threads.
+
+        xdist (3.6 to 3.8) passes on only the first of the reports that read alike,
+        such as those of two files which are skipped by a module that both import.
+        """
+        report = yield
+        if isinstance(report, pytest.CollectReport):
+            self._collected.append(report)
+        return report
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """Controller: publish the files of which xdist told nothing."""
+        self._publish_collected()
+
+    def _publish_collected(self) -> None:
+        while self._collected:
+            self._publish(self._aggregator.add_collected(self._collected.popleft()))
 
     # Last, when all other plugins' tests and fixtures are done.
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Controller: publish what is still open, wait for the relays, judge the run."""
+        self._publish_collected()
         self._publish(self._aggregator.finish())
         self._finish_deliveries()
         failed = self._troubles or any(

@@ -21,6 +21,7 @@ import _pytest
 import orjson
 import pluggy
 import pytest
+from _pytest.config import ConftestImportFailure
 
 from .aggregate import subtest_description
 from .hookspec import ERRORS
@@ -240,9 +241,10 @@ def _is_hidden(frame: FrameType, excinfo: pytest.ExceptionInfo[BaseException]) -
 def _cause_of_collect_error(
     excinfo: pytest.ExceptionInfo[BaseException],
 ) -> pytest.ExceptionInfo[BaseException]:
-    """Return what made a file fail to be imported, out of pytest's CollectError."""
+    """Return what made a file or a conftest fail, out of pytest's own error about it."""
     cause = excinfo.value.__cause__
-    if isinstance(excinfo.value, pytest.Collector.CollectError) and cause is not None:
+    wrappers = (pytest.Collector.CollectError, ConftestImportFailure)
+    if isinstance(excinfo.value, wrappers) and cause is not None:
         return pytest.ExceptionInfo.from_exception(cause)
     return excinfo
 

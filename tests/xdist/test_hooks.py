@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support import by_name
+from support import Endpoint
+from support import RunPytest
+from support import tree_results
+
+
+def test_a_hook_masks_adds_and_withholds_before_anything_is_published(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makeconftest(
+        """
+        def pytest_publish_result(config, result):
+            result.mask("s3cret")
+            result.properties["rootdir"] = config.rootpath.name
+            if result.name == "test_private":
+                return False
+        """
+    )
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_a(record_property):
+            record_property("token", ["s3cret"])
+            print("s3cret")
+            print("s3cret", file=sys.stderr)
+            assert "s3cret" == 0
+
+        def test_b(): pass
+        def test_private(): pass
+        """
+    )
+    run_pytest("--pubdir", pubdir, "--publish", endpoint.url, *mode)
+    results = tree_results(pubdir)
+    assert by_name(results).keys() == {"test_a", "test_b"}
+    assert [result["seq"] for result in results] == [0, 1]
+    assert {result["properties"]["rootdir"] for result in results} == {pytester.path.name}
+    assert by_name(endpoint.results) == by_name(results)
+    # The node id and the source in a traceback may hold what they like: not here.
+    for path in pubdir.rglob("*.*"):
+        assert not path.is_file() or "s3cret" not in path.read_text("utf-8")
+    assert not (pubdir / "test_private").exists()
+
+
+@pytest.mark.parametrize("error", ["1 / 0", "pytest.fail('no')", "raise Odd"])
+def test_a_result_hook_that_raises_is_told_once_and_does_no_harm(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    pubdir: Path,
+    mode: tuple[str, ...],
+    error: str,
+) -> None:
+    pytester.makeconftest(
+        f"""
+        import pytest
+
+        class Odd(Exception):
+            def __str__(self): raise ValueError
+
+        def pytest_publish_result(result):
+            {error}
+        """
+    )
+    pytester.makepyfile("def test_a(): pass\ndef test_b(): pass")
+    run = run_pytest("--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.OK
+    assert by_name(tree_results(pubdir)).keys() == {"test_a", "test_b"}
+    lines = [line for line in run.outlines if "hook raised" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("publish: a pytest_publish_result hook raised (2 times): ")
+
+
+def test_a_hook_adds_data_where_the_test_runs(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makeconftest(
+        """
+        import os
+
+        def pytest_publish_properties(item, report):
+            if report.when == "call":
+                return {
+                    "worker": os.environ.get("PYTEST_XDIST_WORKER"),
+                    "marks": [mark.name for mark in item.iter_markers()],
+                    "odd": {1: object, "big": 2**70, "surrogate": chr(0xdc80)},
+                }
+            return {"last": report.when}
+        """
+    )
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.filterwarnings("default")
+        def test_a(record_property):
+            record_property("recorded", 1)
+        """
+    )
+    run = run_pytest("--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.OK
+    (result,) = tree_results(pubdir)
+    assert result["properties"] == {
+        "recorded": 1,
+        "worker": result["xdist_worker"],
+        "marks": ["filterwarnings"],
+        "odd": {"1": "<class 'object'>", "big": str(2**70), "surrogate": "\\udc80"},
+        "last": "teardown",
+    }
+
+
+@pytest.mark.parametrize("error", ["1 / 0", "pytest.skip('no')", "return 7"])
+def test_a_properties_hook_that_raises_is_told_once_and_does_no_harm(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    pubdir: Path,
+    mode: tuple[str, ...],
+    error: str,
+) -> None:
+    pytester.makeconftest(
+        f"""
+        import pytest
+
+        def pytest_publish_properties(item):
+            {error}
+        """
+    )
+    pytester.makepyfile("def test_a(): pass\ndef test_b(): pass")
+    run = run_pytest("--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.OK
+    results = by_name(tree_results(pubdir))
+    assert {name: result["result"] for name, result in results.items()} == {
+        "test_a": "pass",
+        "test_b": "pass",
+    }
+    lines = [line for line in run.outlines if "hook raised" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("publish: a pytest_publish_properties hook raised (6 times): ")
+
+
+def test_hooks_may_stay_in_a_conftest_when_nothing_is_published(
+    pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...]
+) -> None:
+    pytester.makeconftest(
+        """
+        def pytest_publish_result(result): 1 / 0
+        def pytest_publish_properties(item, report): 1 / 0
+        """
+    )
+    pytester.makepyfile("def test_a(): pass")
+    run = run_pytest(*mode)
+    assert run.ret == pytest.ExitCode.OK
+    run.stdout.no_fnmatch_line("*publish:*")
