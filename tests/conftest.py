@@ -11,6 +11,7 @@ from pytest_httpserver import HTTPServer
 
 from support import Endpoint
 from support import RunPytest
+from unruly import Unruly
 
 
 pytest_plugins = ["pytester"]
@@ -50,19 +51,23 @@ def mode(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def run_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> RunPytest:
-    """Run pytest in a process of its own, in the pytester's folder."""
-    # Ours are the only plugins, unless a test names another: what is installed for
-    # this suite is not what is tested.
+def own_plugins(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """Have a session load no plugin that is not named, and return ours and xdist."""
+    # What is installed for this suite is not what is tested.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     for variable in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID"):
         monkeypatch.delenv(variable, raising=False)
+    # By the names of their entry points, by which other plugins look for them.
+    return ("-p", "xdist", "-p", "publish")
+
+
+@pytest.fixture
+def run_pytest(pytester: pytest.Pytester, own_plugins: tuple[str, ...]) -> RunPytest:
+    """Run pytest in a process of its own, in the pytester's folder."""
 
     def run(*args: str | Path) -> pytest.RunResult:
-        # By the names of their entry points, by which other plugins look for them.
-        plugins = ("-p", "xdist", "-p", "publish")
-        return pytester.runpytest_subprocess(*plugins, *args, timeout=120)
+        return pytester.runpytest_subprocess(*own_plugins, *args, timeout=120)
 
     return run
 
@@ -71,3 +76,11 @@ def run_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Ru
 def pubdir(pytester: pytest.Pytester) -> Path:
     """Return the path of a tree that does not exist yet."""
     return pytester.path / "tree"
+
+
+@pytest.fixture
+def unruly() -> Iterator[Unruly]:
+    """Start an endpoint that can misbehave."""
+    server = Unruly()
+    yield server
+    server.stop()

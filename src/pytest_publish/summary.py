@@ -100,9 +100,11 @@ class Progress:
         if self._terminal is None or waiting <= 0 or self._clock() < self._next:
             return
         text = f"publish: {_counted(waiting, 'result')} to be sent to {shown(url)}"
+        if not self._is_open:
+            self._terminal.write_line("")  # after the tests' dots
+            self._is_open = True
         if self._terminal.isatty:
             self._terminal.write(f"\r{text} (Ctrl-C stops waiting) ", flush=True)
-            self._is_open = True
             self._next = self._clock() + 0.2
         else:
             self._terminal.write_line(text)
@@ -110,7 +112,7 @@ class Progress:
 
     def close(self) -> None:
         """End the line that was written over."""
-        if self._is_open and self._terminal is not None:
+        if self._is_open and self._terminal is not None and self._terminal.isatty:
             self._terminal.write_line("")
 
 

@@ -33,13 +33,6 @@ BODY = json.dumps({"text": "ä"}).encode()
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 
 
-@pytest.fixture
-def unruly() -> Iterator[Unruly]:
-    server = Unruly()
-    yield server
-    server.stop()
-
-
 def post(endpoint: Endpoint, body: bytes = BODY) -> Accepted | Refused | Failed:
     sender = Transport(endpoint)
     try:

@@ -1,0 +1,705 @@
+"""Delivery while the endpoint, the disk, or a process fails."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support import eventually
+from support import Post
+from support import RunPytest
+from support import tree_results
+from unruly import CutError
+from unruly import OK
+from unruly import ResetError
+from unruly import status
+from unruly import Unruly
+
+
+TESTS = 12
+SUITE = f"""
+    import pytest
+
+    @pytest.mark.parametrize("number", range({TESTS}))
+    def test_it(number):
+        assert number != 3
+"""
+# Finds the relay from a test: the process that runs beside the controller.
+FIND_RELAY = """
+    import os, pathlib, signal, time
+
+    def controller():
+        return os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+
+    def relay():
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == controller() and "pytest_publish.relay" in (path / "cmdline").read_text():
+                    return int(path.name)
+            except (OSError, ValueError):
+                pass
+"""
+
+
+def send(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command that the summary names."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest_publish", "send", *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def outboxes(pytester: pytest.Pytester) -> list[Path]:
+    folder = pytester.path / ".pytest_cache/publish"
+    return [path for path in folder.glob("*.jsonl") if "refused" not in path.name]
+
+
+def outbox_of(pytester: pytest.Pytester) -> Path:
+    (outbox,) = outboxes(pytester)
+    return outbox
+
+
+def numbers(unruly: Unruly) -> list[int]:
+    """Return the numbers of the accepted results."""
+    return [result["seq"] for result in unruly.results]
+
+
+def test_a_dead_endpoint_costs_the_grace_and_the_named_command_sends_all_later(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    unruly.stop()
+    pytester.makepyfile(SUITE)
+    run = run_pytest("--publish", unruly.url, "--publish-grace", "0.5", *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    outbox = outbox_of(pytester)
+    run.stdout.fnmatch_lines(
+        [
+            f"publish: {TESTS} results wait to be sent to {unruly.url} (Connection refused); "
+            f"send with: pytest-publish send {outbox} --to {unruly.url}"
+        ]
+    )
+    alive = Unruly(unruly.port)
+    sent = send(outbox, "--to", alive.url)
+    alive.stop()
+    assert (sent.returncode, sent.stderr) == (0, "")
+    assert sent.stdout == f"{outbox}: {TESTS} sent to {alive.url}\n"
+    assert numbers(alive) == list(range(TESTS))
+    assert len(alive.posts) == TESTS
+    assert not outboxes(pytester)
+
+
+def after(tries: int, then: Callable[[int], bytes]) -> Callable[[Post], bytes]:
+    """Return an answer function that calls ``then`` for the first tries."""
+    lock = threading.Lock()
+    seen = 0
+
+    def answer(_post: Post) -> bytes:
+        nonlocal seen
+        with lock:
+            seen += 1
+            number = seen
+        return then(number) if number <= tries else OK
+
+    return answer
+
+
+def reset(_number: int) -> bytes:
+    raise ResetError
+
+
+def cut(_number: int) -> bytes:
+    raise CutError
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        after(40, lambda _number: status(503)),
+        after(3, lambda _number: status(429, "Retry-After: 1")),
+        after(8, reset),
+        after(8, cut),
+    ],
+    ids=["503 forty times", "429 with Retry-After", "reset", "cut short"],
+)
+def test_what_fails_for_a_time_is_delivered_once(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    mode: tuple[str, ...],
+    answer: Callable[[Post], bytes],
+) -> None:
+    # Parametrized before the test is run twice, so it counts anew for each run.
+    unruly.answer = answer
+    pytester.makepyfile(SUITE)
+    run = run_pytest("--publish", unruly.url, "--publish-grace", "30", *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert numbers(unruly) == list(range(TESTS))
+    assert len({post.body for post in unruly.posts}) == TESTS, "the same bytes at each try"
+    run.stdout.fnmatch_lines([f"*publish: {TESTS} results sent to {unruly.url}*"])
+    assert not outboxes(pytester)
+
+
+def test_an_endpoint_that_never_answers_holds_nobody_up_for_long(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    def answer(_post: Post) -> bytes:
+        unruly.wait(100)
+        return OK
+
+    unruly.answer = answer
+    pytester.makepyfile(SUITE)
+    limits = ("--publish-timeout", "0.3", "--publish-grace", "0.5")
+    run = run_pytest("--publish", unruly.url, *limits, *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to * (timed out); *"])
+
+
+@pytest.mark.parametrize("code", [400, 401, 413, 302])
+def test_a_refused_result_is_set_aside_and_the_others_go_on(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    mode: tuple[str, ...],
+    code: int,
+) -> None:
+    unruly.answer = lambda post: status(code, reason="No") if b"test_it[5]" in post.body else OK
+    pytester.makepyfile(SUITE)
+    run = run_pytest("--publish", unruly.url, *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert len(unruly.posts) == TESTS
+    assert len(unruly.results) == TESTS - 1
+    (refused,) = (pytester.path / ".pytest_cache/publish").iterdir()
+    run.stdout.fnmatch_lines(
+        [f"publish: 1 result was refused by {unruly.url} ({code} No) and set aside in {refused}"]
+    )
+    unruly.answer = lambda _post: OK
+    assert send(refused, "--to", unruly.url).returncode == 0
+    assert numbers(unruly) == list(range(TESTS))
+    assert not refused.exists()
+
+
+def test_a_slow_endpoint_gets_a_backlog_over_several_connections(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    def answer(_post: Post) -> bytes:
+        unruly.wait(0.1)
+        return OK
+
+    unruly.answer = answer
+    pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(500)"))
+    run = run_pytest("--publish", unruly.url, *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert numbers(unruly) == list(range(500))
+    assert 1 < unruly.connections <= 16
+    run.stdout.fnmatch_lines([f"publish: * results to be sent to {unruly.url}"])
+
+
+def test_an_endpoint_that_appears_only_at_the_end_gets_all(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    unruly.stop()
+    flag = pytester.path / "finished"
+    pytester.makeconftest(
+        f"""
+        import pathlib
+        def pytest_sessionfinish():
+            pathlib.Path({str(flag)!r}).touch()
+        """
+    )
+    pytester.makepyfile(SUITE)
+    late: list[Unruly] = []
+
+    def appear() -> None:
+        eventually(flag.exists, "the tests to be over")
+        late.append(Unruly(unruly.port))
+
+    thread = threading.Thread(target=appear)
+    thread.start()
+    run = run_pytest("--publish", unruly.url, "--publish-grace", "30", *mode)
+    thread.join()
+    (endpoint,) = late
+    endpoint.stop()
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert numbers(endpoint) == list(range(TESTS))
+
+
+@pytest.mark.parametrize(
+    "death",
+    [
+        "os.kill(controller(), signal.SIGKILL)",
+        "os._exit(7)",
+        "ctypes.string_at(0)",
+    ],
+)
+def test_what_finished_before_pytest_died_is_delivered_by_the_relay(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    pubdir: Path,
+    death: str,
+) -> None:
+    pytester.makepyfile(
+        FIND_RELAY
+        + f"""
+    import ctypes
+    import pytest
+
+    @pytest.mark.parametrize("number", range(9))
+    def test_it(number):
+        if number == 8:
+            {death}
+"""
+    )
+    run = run_pytest("--publish", unruly.url, f"--pubdir={pubdir}", "-p", "no:faulthandler")
+    assert run.ret not in (0, 1)
+    eventually(lambda: numbers(unruly) == list(range(8)), "the relay to send the rest")
+    assert [result["seq"] for result in tree_results(pubdir)] == list(range(8))
+    assert not list(pubdir.rglob(".*.tmp"))
+    eventually(lambda: not outboxes(pytester), "the relay to tidy up")
+
+
+def test_when_the_controller_is_killed_the_relay_delivers_what_the_workers_had_sent(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        FIND_RELAY
+        + f"""
+    import pytest
+
+    @pytest.mark.parametrize("number", range(40))
+    def test_it(number):
+        if number == 20:
+            # Until the controller has published some.
+            deadline = time.monotonic() + 30
+            while len(list(pathlib.Path({str(pubdir)!r}).rglob("result.json"))) < 10:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            os.kill(controller(), signal.SIGKILL)
+            time.sleep(60)
+"""
+    )
+    run = run_pytest("--publish", unruly.url, f"--pubdir={pubdir}", "-n", "2")
+    assert run.ret == -signal.SIGKILL
+    written = [result["seq"] for result in tree_results(pubdir)]
+    assert len(written) >= 10
+    eventually(lambda: not outboxes(pytester), "the relay to end")
+    # The last may be in the outbox and not yet in the tree, or the other way round.
+    assert set(written[:-1]) <= set(numbers(unruly)) <= {*written, len(written)}
+
+
+def test_when_pytest_and_relay_are_killed_the_outbox_has_all_and_send_delivers_it(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+) -> None:
+    unruly.answer = lambda _post: status(503)
+    pytester.makepyfile(
+        FIND_RELAY
+        + """
+    import pytest
+
+    @pytest.mark.parametrize("number", range(9))
+    def test_it(number):
+        if number == 8:
+            os.kill(relay(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+    )
+    assert run_pytest("--publish", unruly.url).ret == -signal.SIGKILL
+    outbox = outbox_of(pytester)
+    with outbox.open("ab") as file:
+        file.write(b'{"type": "result", "nodeid": "cut off in the mid')
+    unruly.answer = lambda _post: OK
+    sent = send(outbox, "--to", unruly.url)
+    assert sent.returncode == 1
+    assert "its last line was cut off when the run died, and stays there" in sent.stdout
+    assert numbers(unruly) == list(range(8))
+    posts = len(unruly.posts)
+    assert send(outbox, "--to", unruly.url).returncode == 1
+    assert len(unruly.posts) == posts, "each line is sent once"
+    assert outbox.read_bytes().endswith(b"in the mid")
+
+
+def test_when_the_relay_dies_the_run_goes_on_and_the_summary_says_so(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    unruly.answer = lambda _post: status(503)
+    pytester.makepyfile(
+        FIND_RELAY
+        + """
+    import pytest
+
+    @pytest.mark.parametrize("number", range(9))
+    def test_it(number):
+        if number == 4:
+            os.kill(relay(), signal.SIGKILL)
+"""
+    )
+    run = run_pytest("--publish", unruly.url, *mode)
+    run.assert_outcomes(passed=9)
+    run.stdout.fnmatch_lines(["publish: 9 results wait to be sent to * (*); send with: *"])
+    unruly.answer = lambda _post: OK
+    assert send(outbox_of(pytester), "--to", unruly.url).returncode == 0
+    assert numbers(unruly) == list(range(9))
+
+
+LIMIT_FILES = """
+    import resource
+    import pytest
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(session):
+        # As a full disk: no file of this process may get larger. The relay has started.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, resource.RLIM_INFINITY))
+"""
+
+
+def test_a_full_disk_for_the_outbox_is_counted_and_what_fits_is_delivered(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    pytester.makeconftest(LIMIT_FILES.replace("LIMIT,", "5000,"))
+    pytester.makepyfile(SUITE.replace("!= 3", ">= 0"))
+    run = run_pytest("--publish", unruly.url, "-p", "no:cacheprovider", *mode)
+    assert run.ret == pytest.ExitCode.OK
+    delivered = len(unruly.results)
+    assert 0 < delivered < TESTS
+    lost = TESTS - delivered
+    times = "" if lost == 1 else rf" \({lost} times\)"
+    assert re.search(
+        rf"publish: can't write to the outbox \S+{times}: File too large", run.stdout.str()
+    )
+
+
+def test_a_full_disk_for_the_tree_is_counted_and_leaves_nothing_half_written(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makeconftest(LIMIT_FILES.replace("LIMIT,", "20000,"))
+    pytester.makepyfile(
+        """
+        def test_small(): pass
+        def test_large(record_property): record_property("x", "x" * 10000)
+        def test_huge(record_property): record_property("x", "x" * 30000)
+        """
+    )
+    run = run_pytest(f"--pubdir={pubdir}", *mode)
+    assert run.ret == pytest.ExitCode.OK
+    assert {result["name"] for result in tree_results(pubdir)} == {"test_small", "test_large"}
+    assert not list((pubdir / "test_huge").glob("[0-9]*"))
+    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir}: File too large"])
+    run.stdout.fnmatch_lines(["*2 results written to*"])
+
+
+def test_a_tree_that_vanishes_is_counted_and_the_endpoint_gets_all(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makepyfile(
+        f"""
+        import pathlib, shutil
+        import pytest
+
+        @pytest.mark.parametrize("number", range(9))
+        def test_it(number):
+            if number == 4:
+                tree = pathlib.Path({str(pubdir)!r})
+                while not tree.is_file():  # the controller may just be making it
+                    shutil.rmtree(tree, ignore_errors=True)
+                    try:
+                        tree.touch(exist_ok=False)
+                    except FileExistsError:
+                        pass
+        """
+    )
+    run = run_pytest("--publish", unruly.url, f"--pubdir={pubdir}", *mode)
+    assert run.ret == pytest.ExitCode.OK
+    assert numbers(unruly) == list(range(9))
+    assert run.stdout.str().count("publish: can't write below") == 1
+    unwritten = [result for result in unruly.results if result["pubdir_path"] is None]
+    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir} ({len(unwritten)} times): *"])
+
+
+def test_a_lock_that_somebody_holds_for_long_is_counted(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, pubdir: Path
+) -> None:
+    lock = pubdir / "test_held/.lock"
+    lock.parent.mkdir(parents=True)
+    holder = subprocess.Popen(
+        [
+            *(sys.executable, "-c"),
+            f"import fasteners; lock = fasteners.InterProcessLock({str(lock)!r});"
+            "lock.acquire(); print(flush=True); input()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    pytester.makepyfile("def test_held(): pass\ndef test_free(): pass")
+    run = run_pytest("--publish", unruly.url, f"--pubdir={pubdir}")
+    holder.communicate()
+    assert run.ret == pytest.ExitCode.OK
+    assert numbers(unruly) == [0, 1]
+    assert [result["name"] for result in tree_results(pubdir)] == ["test_free"]
+    run.stdout.fnmatch_lines(["publish: can't write below *: *another process holds *test_held*"])
+
+
+def test_two_endpoints_are_served_independently(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    dead = Unruly()
+    dead.stop()
+    pytester.makepyfile(SUITE)
+    urls = ("--publish", dead.url, "--publish", unruly.url)
+    run = run_pytest(*urls, "--publish-grace", "0.5", *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert numbers(unruly) == list(range(TESTS))
+    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to {dead.url} *"])
+    run.stdout.no_fnmatch_line(f"*wait to be sent to {unruly.url}*")
+
+
+def test_what_an_earlier_run_left_is_mentioned_and_not_sent_unasked(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(SUITE)
+    dead = Unruly()
+    dead.stop()
+    run_pytest("--publish", dead.url, "--publish-grace", "0", *mode)
+    left = outbox_of(pytester)
+    # --cache-clear empties pytest's cache, and what waits there is no cache.
+    run = run_pytest("--publish", unruly.url, "--cache-clear", *mode)
+    run.stdout.fnmatch_lines([f"publish: 1 outbox of an earlier run waits to be sent*{left}"])
+    assert numbers(unruly) == list(range(TESTS))
+    assert outboxes(pytester) == [left]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_strict_makes_an_undelivered_result_fail_the_run(
+    pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...], strict: bool
+) -> None:
+    dead = Unruly()
+    dead.stop()
+    pytester.makepyfile("def test_it(): pass")
+    switch = ["--publish-strict"] if strict else []
+    run = run_pytest("--publish", dead.url, "--publish-grace", "0", *switch, *mode)
+    run.assert_outcomes(passed=1)
+    assert run.ret == (pytest.ExitCode.TESTS_FAILED if strict else pytest.ExitCode.OK)
+
+
+def test_strict_leaves_a_run_alone_whose_results_all_arrived(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    assert run_pytest("--publish", unruly.url, "--publish-strict", *mode).ret == 0
+
+
+def test_batches_are_arrays_and_a_refused_one_is_taken_apart(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    bodies: list[bytes] = []
+
+    def answer(post: Post) -> bytes:
+        if b"test_it[5]" in post.body:
+            return status(413)
+        bodies.append(post.body)
+        unruly.wait(0.01)
+        return OK
+
+    unruly.answer = answer
+    pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(60)"))
+    options = ("--publish-batch", "7", "--publish-connections", "1")
+    run = run_pytest("--publish", unruly.url, *options, *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    arrays = [json.loads(body) for body in bodies]
+    assert all(1 <= len(array) <= 7 for array in arrays)
+    assert sum(map(len, arrays)) == 59
+    assert max(map(len, arrays)) > 1
+    run.stdout.fnmatch_lines(["publish: 1 result was refused by *"])
+
+
+def test_results_are_compressed_on_request(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(SUITE)
+    run_pytest("--publish", unruly.url, "--publish-gzip", *mode)
+    assert numbers(unruly) == list(range(TESTS))
+    assert {post.headers["Content-Encoding"] for post in unruly.posts} == {"gzip"}
+
+
+def test_an_outbox_goes_where_it_is_asked_to(
+    pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...]
+) -> None:
+    dead = Unruly()
+    dead.stop()
+    pytester.makepyfile("def test_it(): pass")
+    arguments = ("--publish", dead.url, "--publish-grace", "0")
+    run_pytest(*arguments, "--publish-outbox", "kept", *mode)
+    assert len(list((pytester.path / "kept").glob("*.jsonl"))) == 1
+
+
+def test_a_tree_can_be_sent(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, pubdir: Path
+) -> None:
+    pytester.makepyfile(SUITE)
+    run_pytest(f"--pubdir={pubdir}")
+    sent = send(pubdir, "--to", unruly.url)
+    assert (sent.returncode, sent.stdout) == (0, f"{pubdir}: {TESTS} sent to {unruly.url}\n")
+    assert unruly.results == tree_results(pubdir)
+
+
+def test_send_does_not_race_a_relay_that_is_still_at_work(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+) -> None:
+    unruly.answer = lambda _post: status(503)
+    pytester.makepyfile(
+        """
+        import pathlib, subprocess, sys
+
+        def test_first(): pass
+
+        def test_send():
+            (outbox,) = pathlib.Path(".pytest_cache/publish").glob("*.jsonl")
+            deadline = __import__("time").monotonic() + 30
+            while not outbox.with_suffix(".lock").exists():  # the relay is only starting
+                assert __import__("time").monotonic() < deadline
+            command = [sys.executable, "-m", "pytest_publish", "send", outbox, "--to", "http://h/"]
+            sent = subprocess.run(command, capture_output=True, text=True)
+            assert "a process is still sending it" in sent.stdout
+            assert sent.returncode == 1
+        """
+    )
+    run_pytest("--publish", unruly.url, "--publish-grace", "0").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_an_interrupt_ends_the_run_and_a_second_one_the_waiting(
+    pytester: pytest.Pytester,
+    unruly: Unruly,
+    mode: tuple[str, ...],
+    own_plugins: tuple[str, ...],
+    signals: int,
+) -> None:
+    flag = pytester.path / "started"
+    unruly.answer = lambda _post: status(503)
+    pytester.makepyfile(
+        f"""
+        import pathlib, time
+
+        def test_first(): pass
+        def test_second(): pass
+
+        def test_long():
+            pathlib.Path({str(flag)!r}).touch()
+            time.sleep(60)
+        """
+    )
+    grace = "0.5" if signals == 1 else "60"
+    arguments = (*own_plugins, "--publish", unruly.url, "--publish-grace", grace, *mode)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *arguments],
+        cwd=pytester.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    eventually(flag.exists, "the long test")
+    eventually(lambda: unruly.posts, "the first two to be tried")
+    process.send_signal(signal.SIGINT)
+    if signals == 2:
+        outbox = outbox_of(pytester)
+        eventually(lambda: outbox.read_bytes().endswith(b"\n\n"), "the run to be over")
+        process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    reason = "503 Whatever" if signals == 1 else "interrupted"
+    assert f"to be sent to {unruly.url} ({reason})" in output
+    assert len(outbox_of(pytester).read_bytes().splitlines()) >= 2
+
+
+def test_secrets_are_in_no_command_line_terminal_outbox_or_tree(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    pubdir: Path,
+    mode: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Valid base64, and nothing else in the run looks like it.
+    secrets = ("aHVudGVyMg+signing0", "hunter2-header")
+    monkeypatch.setenv("PYTEST_PUBLISH_SECRET", secrets[0])
+    monkeypatch.setenv("PYTEST_PUBLISH_HEADERS", f"X-Api-Key: {secrets[1]}")
+    unruly.answer = lambda _post: status(503)
+    pytester.makepyfile(
+        FIND_RELAY
+        + f"""
+    def test_command_lines():
+        assert relay()
+        lines = [path.read_text() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline")]
+        assert not [line for line in lines for secret in {secrets!r} if secret in line]
+    """
+    )
+    run = run_pytest(
+        *("--publish", unruly.url, "--publish-grace", "0.5", f"--pubdir={pubdir}", "-vv", *mode)
+    )
+    run.assert_outcomes(passed=1)
+    assert unruly.posts[0].headers["X-Api-Key"] == secrets[1]
+    assert unruly.posts[0].headers["webhook-signature"]
+    shown = run.stdout.str() + run.stderr.str()
+    for path in (*pubdir.rglob("*"), *(pytester.path / ".pytest_cache").rglob("*")):
+        shown += path.read_text() if path.is_file() else path.name
+    assert not [secret for secret in secrets if secret in shown]
+
+
+def test_a_relay_that_can_not_start_is_said_once(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+) -> None:
+    pytester.makeconftest(
+        """
+        import sys
+        sys.executable = "/nowhere/python"
+        """
+    )
+    pytester.makepyfile(SUITE)
+    run = run_pytest("--publish", unruly.url)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert run.stdout.str().count("sending can't be started") == 1
+    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to *; send with: *"])
+    assert send(outbox_of(pytester), "--to", unruly.url).returncode == 0
+    assert numbers(unruly) == list(range(TESTS))
+
+
+def test_an_outbox_is_for_its_owner_only(pytester: pytest.Pytester, run_pytest: RunPytest) -> None:
+    dead = Unruly()
+    dead.stop()
+    pytester.makepyfile(SUITE)
+    run_pytest("--publish", dead.url, "--publish-grace", "0")
+    assert outbox_of(pytester).stat().st_mode & 0o777 == 0o600
+
+
+def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
+    nothing = send(tmp_path / "gone.jsonl", "--to", "http://localhost/")
+    assert (nothing.returncode, nothing.stdout) == (
+        1,
+        f"{tmp_path}/gone.jsonl: can't be sent: No such file or directory\n",
+    )
+    assert not list(tmp_path.iterdir())
+    empty = send(tmp_path, "--to", "http://localhost/")
+    assert (empty.returncode, empty.stdout) == (
+        1,
+        f"{tmp_path}: there is neither an outbox nor a result.json in it\n",
+    )
+    bad = send(tmp_path, "--to", "user:hunter2@localhost")
+    assert bad.returncode == 2
+    assert "'localhost' is no URL like" in bad.stderr
+    assert "hunter2" not in bad.stderr
