@@ -43,6 +43,8 @@ _INTERNAL: Final = (
     str(Path(importlib.__file__).parent),
     "<frozen importlib",
 )
+# How Python (3.10 to 3.14) ends a row of frames that are all alike.
+_REPEATED: Final = "  [Previous line repeated"
 _PLAIN_TYPES: Final = frozenset({type(None), bool, float, complex, bytes})
 # execnet 2.1 packs anything up to MAX_INT, and below zero only 32 bits.
 _MIN_INT: Final = -(2**31)
@@ -223,7 +225,13 @@ def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
             if not _is_hidden(frame, excinfo)
         ]
     )
-    return [escaped(entry) for entry in summary.format()]
+    frames: list[str] = []
+    for text in summary.format():
+        if text.startswith(_REPEATED):  # no frame of its own: the last one is to be a frame
+            frames[-1] += text
+        else:
+            frames.append(escaped(text))
+    return frames
 
 
 def _is_hidden(frame: FrameType, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support import by_name
+from support import Result
+from support import RunPytest
+from support import tree_results
+
+
+#: What depends on when and where a test ran.
+VARYING = {
+    "start_time",
+    "stop_time",
+    "duration",
+    "run_id",
+    "session_id",
+    "seq",
+    "pubdir_path",
+    "xdist_dist",
+    "xdist_worker",
+    "xdist_scope",
+}
+
+
+def comparable(value: Result) -> Result:
+    """Return a result without what differs between a serial run and another."""
+
+    def kept(part: Result) -> Result:
+        return {name: value for name, value in part.items() if name not in VARYING}
+
+    parts = {name: [kept(part) for part in value[name]] for name in ("phases", "subtests")}
+    return kept(value) | parts
+
+
+SUITE = r"""
+import enum
+import logging
+import sys
+import unittest
+
+import pytest
+
+class Broken(Exception):
+    def __str__(self): raise ValueError("no str")
+    __repr__ = __str__
+
+class Name(str): pass
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+def test_properties(record_property):
+    loop = []
+    loop.append(loop)
+    for name, value in {
+        "surrogate": "\udc80",
+        "nul": "\0",
+        "nan": float("nan"),
+        "infinite": float("-inf"),
+        "big": 2**64,
+        "huge": 10**5000,
+        "negative": -(2**40),
+        "bytes": b"\xff\0",
+        "object": object,
+        "broken": Broken(),
+        "loop": loop,
+        "enum": Number.ONE,
+        "str": Name("n"),
+        "set": {1},
+        "tuple": (1, 2),
+        "keys": {1: "a", None: "b", (1, 2): "c"},
+        "nested": {"a": [{"b": None}]},
+    }.items():
+        record_property(name, value)
+    record_property("twice", 1)
+    record_property("twice", 2)
+    record_property(7, "number")
+
+def test_surrogate(): raise ValueError("\udc80 and \0")
+def test_broken(): raise Broken
+def test_broken_skip(): pytest.skip("\udc80")
+def test_output():
+    print("\0 \x1b[31m \ud7ff ☃ \r")
+    print("e", file=sys.stderr)
+    logging.error("\udc80 %s", "x")
+
+def test_recursion():
+    def again(n): return again(n + 1)
+    again(0)
+
+def test_chained():
+    try:
+        {}["cause"]
+    except KeyError as error:
+        raise ValueError("effect") from error
+
+def test_assertion():
+    assert Name("\udc80") == "b", Broken
+
+@pytest.mark.xfail(reason="\udc80")
+def test_xfail(): assert 0
+
+@pytest.mark.xfail(strict=True)
+def test_strict(): pass
+
+@pytest.mark.xfail
+def test_xpass(): pass
+
+@pytest.mark.parametrize("value", ["\udc80", "a/b", "..", "x::y", "\0", "é", "w" * 300, ""])
+def test_id(value): pass
+
+@pytest.fixture
+def breaking():
+    print("up")
+    yield
+    print("down")
+    raise OSError(2, "gone")
+
+def test_teardown(breaking): print("in")
+def test_both(breaking): raise KeyError("call")
+
+@pytest.fixture
+def failing(): raise OSError("setup")
+def test_setup(failing): pass
+
+class TestCase(unittest.TestCase):
+    def test_case(self): self.assertEqual(1, 2)
+    @unittest.skip("why")
+    def test_skipped(self): pass
+    @unittest.expectedFailure
+    def test_expected(self): self.fail()
+"""
+
+
+@pytest.fixture(autouse=True)
+def printable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have sessions print lone surrogates so that the pytester can read them."""
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:backslashreplace")
+
+
+def test_the_same_test_has_the_same_result_serially_and_under_xdist(
+    pytester: pytest.Pytester, run_pytest: RunPytest
+) -> None:
+    pytester.makepyfile(test_suite=SUITE)
+    # The limit of recursion is counted from where a test begins.
+    run_pytest("--pubdir", "serial", "-k", "not recursion")
+    run_pytest("--pubdir", "distributed", "-k", "not recursion", "-n", "2")
+    serial, distributed = (
+        {name: comparable(result) for name, result in by_name(tree_results(path)).items()}
+        for path in (pytester.path / "serial", pytester.path / "distributed")
+    )
+    assert len(serial) == 24
+    assert distributed == serial
+
+
+def test_whatever_a_test_raises_prints_or_records_arrives(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(test_suite=SUITE)
+    run = run_pytest("--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    results = by_name(tree_results(pubdir))
+    # pytest counts what failed in its teardown twice.
+    assert len(results) == sum(run.parseoutcomes().values()) - 2
+    excinfo = {name: result["excinfo"] for name, result in results.items()}
+    assert excinfo["test_surrogate"]["value"] == "\\udc80 and \0"
+    assert excinfo["test_broken"]["value"] == "<Broken object: its str raised ValueError>"
+    assert excinfo["test_broken_skip"]["value"] == "\\udc80"
+    assert excinfo["test_recursion"]["type"] == "RecursionError"
+    assert "again(n + 1)" in excinfo["test_recursion"]["traceback"][-1]
+    assert (excinfo["test_chained"]["type"], excinfo["test_chained"]["value"]) == (
+        "ValueError",
+        "effect",
+    )
+    assert results["test_both"]["excinfo"]["type"] == "KeyError"
+    assert results["test_both"]["phases"][2]["excinfo"]["type"] == "FileNotFoundError"
+    assert (results["test_teardown"]["outcome"], results["test_teardown"]["stdout"]) == (
+        "error",
+        "up\nin\ndown\n",
+    )
+    assert "\\udc80 x" in results["test_output"]["log"]
+    properties = results["test_properties"]["properties"]
+    assert properties | {"object": 0, "loop": 0} == {
+        "surrogate": "\\udc80",
+        "nul": "\0",
+        "nan": "nan",
+        "infinite": "-inf",
+        "big": str(2**64),
+        "huge": hex(10**5000),
+        "negative": -(2**40),
+        "bytes": "\\xff\0",
+        "object": 0,
+        "broken": "<Broken object: its repr raised ValueError>",
+        "loop": 0,
+        "enum": 1,
+        "str": "n",
+        "set": "{1}",
+        "tuple": [1, 2],
+        "keys": {"1": "a", "None": "b", "[1, 2]": "c"},
+        "nested": {"a": [{"b": None}]},
+        "twice": [1, 2],
+        "7": "number",
+    }
+
+
+@pytest.mark.skipif("sys.version_info < (3, 11)", reason="Python 3.10 has no exception groups")
+def test_groups_and_causes_are_told_to_people_whole(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_a():
+            group = ExceptionGroup("both", [KeyError("left"), OSError("right")])
+            group.add_note("a note")
+            raise group from ValueError("the cause")
+        """
+    )
+    run_pytest("--pubdir", pubdir, *mode)
+    (result,) = tree_results(pubdir)
+    assert result["excinfo"]["type"] == "ExceptionGroup"
+    assert result["excinfo"]["value"] == "both (2 sub-exceptions)"
+    brief = (Path(result["pubdir_path"]) / "brief.txt").read_text("utf-8")
+    for text in ("left", "right", "a note", "the cause"):
+        assert text in brief
+
+
+def test_huge_output_and_very_many_log_lines_arrive_whole(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        import logging
+
+        def test_output(): print("x" * 50_000_000, end="")
+
+        def test_log():
+            for number in range(100_000):
+                logging.warning("%d", number)
+        """
+    )
+    run = run_pytest("--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.OK
+    results = by_name(tree_results(pubdir))
+    assert results["test_output"]["stdout"] == "x" * 50_000_000
+    lines = results["test_log"]["log"].split("\n")
+    assert len(lines) == 100_000
+    assert lines[-1].endswith(" 99999")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["raise ValueError('\\udc80')", "record_property('odd', object())"],
+    ids=["surrogate", "property"],
+)
+def test_what_ends_a_run_of_bare_xdist_is_published_and_the_run_goes_on(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, body: str
+) -> None:
+    pytester.makepyfile(
+        f"""
+        def test_odd(record_property): {body}
+        def test_after(): pass
+        """
+    )
+    bare = run_pytest("-n", "1")
+    assert bare.ret == pytest.ExitCode.INTERNAL_ERROR
+    run = run_pytest("-n", "1", "--pubdir", pubdir)
+    assert run.ret in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    assert by_name(tree_results(pubdir)).keys() == {"test_odd", "test_after"}
