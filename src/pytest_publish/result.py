@@ -121,9 +121,12 @@ class TestResult:
 
         What JSON can't represent is escaped, so no text and no value makes this raise.
         """
+        # What a user's hook added is not left to orjson: some values that hold
+        # themselves have it (3.13) overflow the stack, which ends the process.
+        self.properties = jsonable(self.properties)
         try:
             return orjson.dumps(self)
-        except TypeError:  # a lone surrogate, or a value that a user's hook added
+        except TypeError:  # a lone surrogate
             return orjson.dumps(jsonable(self))
 
     def mask(self, secret: str, replacement: str = "***") -> None:

@@ -15,6 +15,7 @@ from oddities import anything
 from oddities import Colour
 from oddities import cyclic_list
 from oddities import ODD
+from oddities import PRETENDERS
 from oddities import texts
 from oddities import Unprintable
 from oddities import Word
@@ -136,9 +137,9 @@ def test_any_text_is_published_and_keeps_to_the_schema(text: str) -> None:
     assert data["stdout"] == "out " + text.encode("utf-8", "backslashreplace").decode()
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", ODD | PRETENDERS)
 def test_an_odd_value_that_a_hook_adds_is_published(name: str) -> None:
-    result = make_result(properties={"odd": ODD[name], "after": 1})
+    result = make_result(properties={"odd": [(ODD | PRETENDERS)[name]], "after": 1})
     assert valid(parsed(result))["properties"]["after"] == 1
 
 
