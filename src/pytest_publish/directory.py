@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import os
 import re
 from pathlib import Path
@@ -34,9 +33,7 @@ _RESULT_NAME: Final = re.compile(r"\.?([0-9]+)\.(?:pass|skip|fail)")
 #: Seconds that one result, and a whole run, wait at most for other processes' locks.
 LOCK_TIMEOUT: Final = 1.0
 LOCK_TIMEOUT_OF_RUN: Final = 10.0
-
-# Of no interest to anybody's log file: fasteners tells of each lock it takes.
-_SILENT: Final = logging.Logger("pytest_publish.lock", logging.CRITICAL + 1)
+_LOCK_POLL: Final = 0.002
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,26 +95,30 @@ class Directory:
         realos.rename(temporary, slot.path)
 
     def _next_index(self, folder: str) -> int:
-        lock = InterProcessLock(
-            os.path.join(folder, ".lock"), sleep_func=realos.sleep, logger=_SILENT
-        )
-        begun = realos.monotonic()
-        try:
-            locked = lock.acquire(delay=0.002, timeout=min(LOCK_TIMEOUT, self._patience))
-            if not locked:
-                self._patience = max(0.0, self._patience - (realos.monotonic() - begun))
-                raise TimeoutError(f"another process holds {os.path.join(folder, '.lock')}")
+        path = os.path.join(folder, ".lock")
+        # fasteners only locks: it would open the file by a function that tests may have
+        # patched, and would time its waiting by a clock that they may have stopped.
+        lock = InterProcessLock(path)
+        with realos.file(path, "ab") as lock.lockfile:
+            self._wait_for(lock, path)
             try:
                 return _advance(folder)
             finally:
-                lock.release()
-        except RuntimeError as error:  # fasteners' own, where a file system has no locks
-            raise OSError(str(error)) from error
-        finally:
-            # Fasteners leaves it open for another try, and the warning of a file that
-            # nobody closed would be a test's.
-            if lock.lockfile is not None:
-                lock.lockfile.close()
+                lock.unlock()
+
+    def _wait_for(self, lock: InterProcessLock, path: str) -> None:
+        waited = 0.0
+        while True:
+            try:
+                lock.trylock()
+            except (BlockingIOError, PermissionError):
+                if waited >= min(LOCK_TIMEOUT, self._patience):
+                    self._patience = max(0.0, self._patience - waited)
+                    raise TimeoutError(f"another process holds {path}") from None
+                realos.sleep(_LOCK_POLL)
+                waited += _LOCK_POLL
+            else:
+                return
 
 
 def _advance(folder: str) -> int:

@@ -6,6 +6,7 @@ In a serial run the tests share this process, and some patch ``os``, ``io`` and
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from typing import Final
@@ -25,6 +26,7 @@ class _RealOs:
     rename = staticmethod(os.rename)
     listdir = staticmethod(os.listdir)
     unlink = staticmethod(os.unlink)
+    file = io.FileIO
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)

@@ -43,7 +43,8 @@ FIND_RELAY = """
         for path in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == controller() and "pytest_publish.relay" in (path / "cmdline").read_text():
+                command = (path / "cmdline").read_text()
+                if parent == controller() and "pytest_publish.relay" in command:
                     return int(path.name)
             except (OSError, ValueError):
                 pass
@@ -84,12 +85,9 @@ def test_a_dead_endpoint_costs_the_grace_and_the_named_command_sends_all_later(
     run = run_pytest("--publish", unruly.url, "--publish-grace", "0.5", *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     outbox = outbox_of(pytester)
-    run.stdout.fnmatch_lines(
-        [
-            f"publish: {TESTS} results wait to be sent to {unruly.url} (Connection refused); "
-            f"send with: pytest-publish send {outbox} --to {unruly.url}"
-        ]
-    )
+    waiting = f"{TESTS} results wait to be sent to {unruly.url} (Connection refused)"
+    command = f"pytest-publish send {outbox} --to {unruly.url}"
+    run.stdout.fnmatch_lines([f"publish: {waiting}; send with: {command}"])
     alive = Unruly(unruly.port)
     sent = send(outbox, "--to", alive.url)
     alive.stop()
@@ -436,12 +434,15 @@ def test_a_lock_that_somebody_holds_for_long_is_counted(
 ) -> None:
     lock = pubdir / "test_held/.lock"
     lock.parent.mkdir(parents=True)
+    hold = f"""
+import fasteners
+lock = fasteners.InterProcessLock({str(lock)!r})
+lock.acquire()
+print(flush=True)
+input()
+"""
     holder = subprocess.Popen(
-        [
-            *(sys.executable, "-c"),
-            f"import fasteners; lock = fasteners.InterProcessLock({str(lock)!r});"
-            "lock.acquire(); print(flush=True); input()",
-        ],
+        [sys.executable, "-c", hold],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

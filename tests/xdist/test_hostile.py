@@ -1,0 +1,207 @@
+"""Tests that change the process which, in a serial run, they share with the plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support import by_name
+from support import Endpoint
+from support import RunPytest
+from support import tree_results
+
+
+SUITES = {
+    "responses": """
+        import pytest
+        requests = pytest.importorskip("requests")
+        responses = pytest.importorskip("responses")
+
+        @pytest.fixture(scope="module", autouse=True)
+        def mock():
+            with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+                mock.get("http://service/", body="hello")
+                yield mock
+
+        def test_first(mock):
+            assert requests.get("http://service/").text == "hello"
+
+        def test_second(mock):
+            assert len(mock.calls) == 1
+    """,
+    "requests-mock": """
+        import pytest
+        requests = pytest.importorskip("requests")
+        requests_mock = pytest.importorskip("requests_mock")
+
+        @pytest.fixture(scope="module", autouse=True)
+        def mock():
+            with requests_mock.Mocker() as mock:
+                mock.get("http://service/", text="hello")
+                yield mock
+
+        def test_first(mock):
+            assert requests.get("http://service/").text == "hello"
+
+        def test_second(mock):
+            assert mock.call_count == 1
+    """,
+    "freezegun": """
+        import datetime
+        import pytest
+        freezegun = pytest.importorskip("freezegun")
+
+        @pytest.fixture(scope="module", autouse=True)
+        def frozen():
+            with freezegun.freeze_time("2001-02-03"):
+                yield
+
+        def test_first():
+            assert datetime.date.today().year == 2001
+
+        def test_second():
+            assert datetime.date.today().year == 2001
+    """,
+    "time-machine": """
+                import pytest
+        time_machine = pytest.importorskip("time_machine")
+
+        @pytest.fixture(scope="module", autouse=True)
+        def travel():
+            with time_machine.travel(1_000_000_000, tick=False):
+                yield
+
+        def test_first():
+            assert time.time() == 1_000_000_000
+
+        def test_second():
+            assert time.time() == 1_000_000_000
+    """,
+    "pyfakefs": """
+        import os
+        import pytest
+        pytest.importorskip("pyfakefs")
+
+        def test_first(fs_module):
+            with open("/only-here", "w") as file:
+                file.write("x")
+
+        def test_second(fs_module):
+            assert os.path.exists("/only-here")
+            assert set(os.listdir("/")) <= {"only-here", "tmp"}
+    """,
+    "monkeypatch": """
+        import builtins, io, os, socket, subprocess, time
+        import pytest
+
+        @pytest.fixture(scope="module", autouse=True)
+        def broken():
+            def broken(*args, **kwargs):
+                raise RuntimeError("patched by a test")
+            with pytest.MonkeyPatch.context() as patch:
+                for name in ("open", "write", "read", "close", "mkdir", "makedirs", "rename",
+                             "listdir", "unlink", "fsync", "lseek", "getppid"):
+                    patch.setattr(os, name, broken)
+                patch.setattr(builtins, "open", broken)
+                patch.setattr(io, "open", broken)
+                patch.setattr(socket, "socket", broken)
+                patch.setattr(subprocess, "Popen", broken)
+                for name in ("sleep", "monotonic", "time"):
+                    patch.setattr(time, name, broken)
+                yield
+
+        def test_first():
+            pass
+
+        def test_second():
+            pass
+    """,
+    "environment, folder, fork and threads": """
+        import os, threading, time
+
+        def test_first(tmp_path):
+            os.environ.clear()
+            os.chdir(tmp_path)
+            os.rmdir(tmp_path)
+
+        def test_second():
+            if os.fork() == 0:
+                time.sleep(3)  # outlives the run
+                os._exit(0)
+            threading.Thread(target=time.sleep, args=(1,), daemon=True).start()
+    """,
+}
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_tests_that_patch_the_process_neither_notice_nor_hinder_publishing(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    mode: tuple[str, ...],
+    suite: str,
+) -> None:
+    plugins = {
+        "pyfakefs": ("-p", "pyfakefs.pytest_plugin"),
+        # pytest's captures are files too, and are broken by the patches.
+        "monkeypatch": ("-s", "-p", "no:logging"),
+    }
+    pytester.makepyfile(SUITES[suite])
+    # The two tests of a file belong together.
+    arguments = (*plugins.get(suite, ()), *mode, *(("--dist", "loadfile") if mode else ()))
+    if run_pytest(*arguments).parseoutcomes() != {"passed": 2}:
+        pytest.skip(f"pytest alone does not survive {suite} here, or it is not installed")
+    run = run_pytest("--publish", endpoint.url, f"--pubdir={pubdir}", *arguments)
+    run.assert_outcomes(passed=2)
+    assert by_name(endpoint.results) == by_name(tree_results(pubdir))
+    assert len(endpoint.posts) == 2
+    run.stdout.no_fnmatch_line("publish: can't*")
+
+
+def test_sockets_may_be_forbidden(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
+) -> None:
+    pytest.importorskip("pytest_socket")
+    pytester.makepyfile(
+        """
+        import socket
+        import pytest
+        import pytest_socket
+
+        def test_it():
+            with pytest.raises(pytest_socket.SocketBlockedError):
+                socket.socket()
+        """
+    )
+    run = run_pytest("--publish", endpoint.url, "-p", "pytest_socket", "--disable-socket", *mode)
+    run.assert_outcomes(passed=1)
+    assert len(endpoint.results) == 1
+
+
+def test_all_file_descriptors_may_be_closed(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import os
+
+        def test_first():
+            os.closerange(3, 256)
+
+        def test_second(tmp_path):
+            # Takes the numbers that were free.
+            global files
+            files = [open(tmp_path / str(number), "w") for number in range(9)]
+
+        def test_third():
+            for file in files:
+                assert os.fstat(file.fileno()).st_size == 0, "somebody wrote into it"
+                file.close()
+        """
+    )
+    run = run_pytest("--publish", endpoint.url, f"--pubdir={pubdir}", "-s")
+    run.assert_outcomes(passed=3)
+    assert by_name(endpoint.results) == by_name(tree_results(pubdir))
+    assert len(endpoint.posts) == 3
