@@ -6,6 +6,7 @@ No I/O and no hooks: a report is anything that has a report's attributes.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -13,8 +14,6 @@ from typing import Any
 from typing import Final
 from typing import Protocol
 from typing import TypeAlias
-
-import orjson
 
 from .result import escaped
 from .result import ExcInfo
@@ -303,13 +302,15 @@ def _add_report(attempt: _Attempt, report: Report) -> None:
     attempt.stderr += _sections(report, f"Captured stderr {report.when}", earlier)
     attempt.log += _sections(report, f"Captured log {report.when}", earlier)
     if "added" in forwarded:
-        attempt.added |= orjson.loads(forwarded["added"])
+        attempt.added |= json.loads(forwarded["added"])
+    # A test that moves the clock (time-machine) moves pytest's too.
+    duration = max(0.0, report.duration)
     description = forwarded.get("subtest", subtest_description(report))
     if description is not None:
-        attempt.subtests.append(Subtest(description, outcome, report.duration, excinfo))
+        attempt.subtests.append(Subtest(description, outcome, duration, excinfo))
         heading = f"subtest {description}"
     else:
-        phase = Phase(report.when, outcome, report.start, report.stop, report.duration, excinfo)
+        phase = Phase(report.when, outcome, report.start, report.stop, duration, excinfo)
         attempt.phases.append(phase)
         attempt.properties = _properties(report, forwarded)
         heading = phase.when
@@ -426,7 +427,7 @@ def _sections(report: Report | CollectReport, heading: str, earlier: int = 0) ->
 def _properties(report: Report, forwarded: dict[str, Any]) -> dict[str, Any]:
     pairs: Iterable[Any] = ()
     if "properties" in forwarded:
-        pairs = orjson.loads(forwarded["properties"])
+        pairs = json.loads(forwarded["properties"])
     elif "name" not in forwarded:
         pairs = jsonable([tuple(pair) for pair in report.user_properties])
     values: dict[str, list[Any]] = {}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import collections
 import contextlib
 import functools
+import os
 import time
 import uuid
 from collections.abc import Generator
 from collections.abc import Iterable
 from typing import Any
+from typing import Final
 
 import pytest
 
@@ -29,6 +31,9 @@ from .plugin import WORKERINPUT
 from .realos import realos
 from .result import TestResult
 from .settings import Settings
+
+
+_PATH_OPTIONS: Final = ("--pubdir", "--publish-outbox")
 
 
 class Controller:
@@ -78,6 +83,18 @@ class Controller:
                 delivery.start()
             except OSError as error:
                 self._troubles.add("sending can't be started", error)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self) -> None:
+        """Controller: keep xdist from taking our paths for tests that it has to copy.
+
+        For workers elsewhere xdist (3.6 to 3.8) looks at each argument by itself, and
+        a path that exists outside of what it copies is an internal error.
+        """
+        params = self._config.invocation_params
+        self._config.invocation_params = type(params)(
+            args=joined(params.args), plugins=params.plugins, dir=params.dir
+        )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -247,3 +264,14 @@ class Controller:
         if self._settings.outbox_folder is not None:
             with contextlib.suppress(OSError):  # it is not empty
                 self._settings.outbox_folder.rmdir()
+
+
+def joined(arguments: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return a command line's arguments with each of our paths joined to its option."""
+    result: list[str] = []
+    for argument in map(str, arguments):
+        if result and result[-1] in _PATH_OPTIONS:
+            result[-1] += f"={argument}"
+        else:
+            result.append(argument)
+    return result

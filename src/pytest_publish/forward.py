@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 import traceback
 from collections.abc import Generator
 from pathlib import Path
@@ -18,7 +19,6 @@ from typing import Any
 from typing import Final
 
 import _pytest
-import orjson
 import pluggy
 import pytest
 from _pytest.config import ConftestImportFailure
@@ -113,7 +113,7 @@ class Forwarder:
         if recorded:
             # As JSON text, because execnet's numbers are narrower than JSON's.
             pairs = jsonable([tuple(pair) for pair in recorded])
-            forwarded["properties"] = orjson.dumps(pairs).decode()
+            forwarded["properties"] = json.dumps(pairs)
         _ask_hooks(item, report, forwarded)
         setattr(report, ATTRIBUTE, forwarded)
         return report
@@ -164,7 +164,7 @@ def _ask_hooks(item: pytest.Item, report: pytest.TestReport, forwarded: dict[str
         for answer in item.ihook.pytest_publish_properties(item=item, report=report):
             added.update(answer)
         if added:
-            forwarded["added"] = orjson.dumps(jsonable(added)).decode()
+            forwarded["added"] = json.dumps(jsonable(added))
     except ERRORS as error:
         text = f"{type(error).__name__}: {safe_str(error)}"
         forwarded["trouble"] = ("a pytest_publish_properties hook raised", text)

@@ -16,8 +16,6 @@ from typing import Final
 from typing import Literal
 from typing import TypeAlias
 
-import orjson
-
 
 #: The three verdicts of the fixed contract.
 Verdict: TypeAlias = Literal["pass", "skip", "fail"]
@@ -124,6 +122,11 @@ class TestResult:
         # What a user's hook added is not left to orjson: some values that hold
         # themselves have it (3.13) overflow the stack, which ends the process.
         self.properties = jsonable(self.properties)
+        # Not where tests run: a worker may be of another Python version and yet have
+        # the controller's import path (--tx popen//python=…, xdist 3.6 to 3.8), on
+        # which no compiled module fits it.
+        import orjson
+
         try:
             return orjson.dumps(self)
         except TypeError:  # a lone surrogate
