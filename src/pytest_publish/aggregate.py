@@ -87,6 +87,10 @@ class _Attempt:
         )
 
     @property
+    def call(self) -> Phase | None:
+        return next((phase for phase in self.phases if phase.when == "call"), None)
+
+    @property
     def is_decided(self) -> bool:
         """Whether what was seen is a result even though no teardown will come."""
         return (
@@ -221,23 +225,29 @@ class Aggregator:
 
     def _crashed(self, key: tuple[str | None, str], report: Report) -> TestResult:
         attempt = self._attempts[key]
-        now = self._clock()
-        # Neither xdist nor anybody else knows when it died: it was after the last
-        # phase that was seen, and no later than now.
-        _location, begun = self._started.get(key[1], (None, now))
-        start = attempt.phases[-1].stop_time if attempt.phases else begun
         text = _text_of(report.longrepr).replace(key[1], attempt.nodeid)
         excinfo = ExcInfo("WorkerCrashed", text)
         attempt.details.append(("crash", text))
-        phase = Phase("crash", "failed", start, max(start, now), max(0.0, now - start), excinfo)
-        verdict = _Verdict("fail", "crashed", excinfo, phase)
-        for seen in attempt.phases:
-            if seen.when == "call":
-                verdict.phase = seen
-        return self._result(key, verdict)
+        phase = attempt.call or self._cut_off(key)
+        return self._result(key, _Verdict("fail", "crashed", excinfo, phase))
 
     def _finished(self, key: tuple[str | None, str]) -> TestResult:
-        return self._result(key, _judge(self._attempts[key]))
+        attempt = self._attempts[key]
+        if attempt.call is None and attempt.has_failed_subtest:  # cut off in the body
+            excinfo = _failed_subtests(attempt)
+            return self._result(key, _Verdict("fail", "failed", excinfo, self._cut_off(key)))
+        return self._result(key, _judge(attempt))
+
+    def _cut_off(self, key: tuple[str | None, str]) -> Phase:
+        """Return the times of a phase that never told of its end.
+
+        It began after the last phase that was seen, and ended no later than now.
+        """
+        phases = self._attempts[key].phases
+        now = self._clock()
+        _location, begun = self._started.get(key[1], (None, now))
+        start = phases[-1].stop_time if phases else begun
+        return Phase("call", "failed", start, max(start, now), max(0.0, now - start))
 
     def _result(self, key: tuple[str | None, str], verdict: _Verdict) -> TestResult:
         attempt = self._attempts.pop(key)
@@ -320,11 +330,9 @@ def _add_report(attempt: _Attempt, report: Report) -> None:
 
 def _judge(attempt: _Attempt) -> _Verdict:
     """Return what a test's reports come to, by section 2's order of gravity."""
-    call = next((phase for phase in attempt.phases if phase.when == "call"), None)
-    if attempt.has_failed_subtest:
+    call = attempt.call
+    if call is not None and attempt.has_failed_subtest:
         excinfo = _failed_subtests(attempt)
-        if call is None:  # the session was cut off in the body
-            return _Verdict("fail", "failed", excinfo, attempt.phases[-1])
         # pytest itself does this to the report only in its status hook, which is
         # not called under -p no:terminal, and not for unittest's subTest.
         if call.outcome not in ("failed", "rerun"):
@@ -386,8 +394,12 @@ def _excinfo(report: Report | CollectReport, forwarded: dict[str, Any]) -> ExcIn
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None:
         return ExcInfo("Skipped", text) if report.outcome == "skipped" else ExcInfo("Failed", text)
-    kind, _colon, value = escaped(crash.message).partition(": ")
-    return ExcInfo(kind.rpartition(".")[2], value)
+    message = escaped(crash.message)
+    kind, _colon, value = message.partition(": ")
+    if kind.replace(".", "_").isidentifier():
+        return ExcInfo(kind.rpartition(".")[2], value)
+    # pytest leaves out the name of this class where its own text begins.
+    return ExcInfo("AssertionError" if message.startswith("assert ") else "Failed", message)
 
 
 def _detail(report: Report) -> str:

@@ -268,6 +268,13 @@ def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
         return value if value.isascii() else escaped(value)
     if kind in _PLAIN_TYPES:
         return value
+    try:
+        return _transportable(value, parents)
+    except Exception:  # a mock that passes for what it is not, a user's own __int__
+        return described(value)
+
+
+def _transportable(value: Any, parents: tuple[int, ...]) -> Any:
     if isinstance(value, str):
         return escaped(value)
     if isinstance(value, int):
