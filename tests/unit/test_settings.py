@@ -285,6 +285,7 @@ def test_the_outbox_is_in_the_cache_where_clearing_it_does_not_reach(
     outbox = config.read().outbox_folder
     assert outbox == folder / ".cache" / "publish"
     assert (folder / ".cache" / ".gitignore").is_file()
+    assert not (folder / ".cache" / "d").exists()
     (outbox / "left.jsonl").write_text("{}")
     pytest.Cache.clear_cache(folder / ".cache", _ispytest=True)
     assert (outbox / "left.jsonl").is_file()
