@@ -173,6 +173,10 @@ STRICT = {
             ("pass", "xpassed", None),
         ),
         (
+            [report("setup", "passed", **XFAILED), report("call"), report("teardown")],
+            ("pass", "passed", None),
+        ),
+        (
             [report("setup"), report("call", "passed", **XFAILED), report("teardown", "failed")],
             ("fail", "error", "no teardown"),
         ),
@@ -270,11 +274,14 @@ def test_the_times_are_of_the_call_or_of_the_phase_that_decided(
             SimpleNamespace(reprcrash=SimpleNamespace(message="pkg.KeyError: 'k': x")),
             ExcInfo("KeyError", "'k': x"),
         ),
-        pytest.param(
+        (
             # pytest leaves out the name of the class here.
             SimpleNamespace(reprcrash=SimpleNamespace(message="assert x == 'a: b'")),
             ExcInfo("AssertionError", "assert x == 'a: b'"),
-            marks=pytest.mark.xfail(strict=True, reason="the text is taken for the class"),
+        ),
+        (
+            SimpleNamespace(reprcrash=SimpleNamespace(message="Two words: b")),
+            ExcInfo("Failed", "Two words: b"),
         ),
         ("[XPASS(strict)] why", ExcInfo("StrictXPass", "[XPASS(strict)] why")),
     ],
@@ -441,7 +448,6 @@ def test_at_the_end_only_what_is_decided_is_published(
 
 
 # Only pytest-rerunfailures sends subtests before their test's setup.
-@pytest.mark.xfail(strict=True, raises=IndexError, reason="the last phase is asked for")
 def test_a_failed_subtest_of_a_test_without_a_phase_is_published_at_the_end() -> None:
     aggregator = make_aggregator()
     feed([subtest("failed", "part")], aggregator)
@@ -532,13 +538,13 @@ def test_a_crash_in_a_group_is_told_without_the_suffix(
 
 
 @pytest.mark.parametrize("group", ["a@b", "@", "g]h", "a::b", "m.py::test_a"])
-def test_a_group_may_hold_any_sign_if_the_test_was_seen_to_start(group: str) -> None:
-    scheduled = f"tests/test_mod.py::test_a[x]@{group}"
+@pytest.mark.parametrize("name", ["test_a", "test_a[x]", "test_a[x::y@z]"])
+def test_a_group_may_hold_any_sign_if_the_test_was_seen_to_start(name: str, group: str) -> None:
+    own = f"tests/test_mod.py::TestC::{name}"
     aggregator = make_aggregator("loadgroup")
-    aggregator.start(scheduled, ("tests/test_mod.py", 4, "test_a[x]"))
-    (result,) = feed([crash(nodeid=scheduled)], aggregator, "gw0")
-    assert (result.nodeid, result.xdist_scope) == ("tests/test_mod.py::test_a[x]", group)
-    assert result.name == "test_a[x]"
+    aggregator.start(f"{own}@{group}", ("tests/test_mod.py", 4, f"TestC.{name}"))
+    (result,) = feed([crash(nodeid=f"{own}@{group}")], aggregator, "gw0")
+    assert (result.nodeid, result.name, result.xdist_scope) == (own, name, group)
 
 
 def test_an_at_sign_is_no_group_where_nothing_is_scheduled_by_groups() -> None:
