@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pytest_httpserver import HTTPServer
 
@@ -15,6 +16,12 @@ from unruly import Unruly
 
 
 pytest_plugins = ["pytester"]
+
+# How long an example takes is the machine's business.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 #: How a session is run: the arguments that make it serial or distributed.
