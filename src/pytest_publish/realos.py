@@ -6,6 +6,7 @@ In a serial run the tests share this process, and some patch ``os``, ``io`` and
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import time
@@ -42,7 +43,8 @@ class _RealOs:
             pass
         except FileNotFoundError:
             self.makedirs(os.path.dirname(path))
-            self.makedirs(path)
+            with contextlib.suppress(FileExistsError):
+                self.mkdir(path)
 
     def write_file(self, path: str, data: bytes, flags: int, mode: int = 0o666) -> None:
         """Write the whole of ``data`` to a file opened with ``flags``.

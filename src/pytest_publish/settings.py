@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import getpass
+import itertools
+import os
 import tempfile
 import threading
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,7 +62,7 @@ class Settings:
 
 def read(config: pytest.Config, environment: Mapping[str, str]) -> Settings:
     """Return the checked settings. Raises pytest.UsageError of one line."""
-    warning = protect_rootdir(config)  # before PATH is made
+    warning = _missed_ini_file(config)  # before PATH is made
     asked = _Asked(config)
     orders = _orders(asked, environment)
     return Settings(
@@ -131,29 +134,34 @@ class _Asked:
             raise usage_error(name, f"{text!r} begins at the home of nobody") from None
 
 
-def protect_rootdir(config: pytest.Config) -> str | None:
-    """Keep pytest from taking the paths of our options for places of tests.
+def joined(arguments: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return a command line's arguments with each of our paths joined to its option.
 
     pytest (8.2 to 9.2) looks for its rootdir and ini file before it knows the options
-    of plugins, so the word after ``--pubdir`` counts if it exists. Workers parse the
-    same words later, when it does exist: for them each is joined to its option.
-    Returns a warning if this process was misled already.
+    of plugins, and so takes a path that exists, and is a word of its own, for a place
+    of tests.
     """
-    words = iter(config.invocation_params.args)
-    joined: list[str] = []
-    misleading = None
-    for word in words:
-        path = next(words, None) if word in _PATH_OPTIONS else None
-        joined.append(str(word) if path is None else f"{word}={path}")
-        if path is not None and (config.invocation_params.dir / path).exists():
-            misleading = f"{word}={path}"
-    config.invocation_params = pytest.Config.InvocationParams(
-        args=joined, plugins=config.invocation_params.plugins, dir=config.invocation_params.dir
-    )
+    result: list[str] = []
+    for argument in map(str, arguments):
+        if result and result[-1] in _PATH_OPTIONS:
+            result[-1] += f"={argument}"
+        else:
+            result.append(argument)
+    return result
+
+
+def _missed_ini_file(config: pytest.Config) -> str | None:
+    """Return a warning if pytest was misled by one of our paths already."""
+    words = config.invocation_params.args
+    separate = [
+        f"{option}={path}"
+        for option, path in itertools.pairwise(map(str, words))
+        if option in _PATH_OPTIONS and (config.invocation_params.dir / path).exists()
+    ]
     missed = _ini_file_above(config.invocation_params.dir)
-    if misleading is None or config.inipath is not None or missed is None:
+    if not separate or config.inipath is not None or missed is None:
         return None
-    return f"pytest did not find {missed}, because a word of its own is a path: write {misleading}"
+    return f"pytest did not find {missed}, because a path is a word of its own: write {separate[0]}"
 
 
 def _ini_file_above(folder: Path) -> Path | None:

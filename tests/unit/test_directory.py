@@ -455,7 +455,6 @@ def test_a_tree_that_may_not_be_written_is_an_os_error(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that takes no folders")
-@pytest.mark.xfail(strict=True, reason="realos.makedirs never gives up")
 def test_a_root_that_cant_be_made_is_an_os_error() -> None:
     # As on a drive that was taken away.
     tree = Directory(Path("/proc/pytest-publish/tree"))

@@ -359,14 +359,13 @@ def test_where_nothing_can_be_written_the_user_is_asked_for_a_folder(
         ([], []),
     ],
 )
-def test_workers_get_each_path_joined_to_its_option(
-    make_config: MakeConfig, given: list[str], joined: list[str]
-) -> None:
+def test_workers_get_each_path_joined_to_its_option(given: list[str], joined: list[str]) -> None:
     # Else they would take it, now that it exists, for a place of tests.
-    config = make_config(pubdir="tree")
-    config.call(*given)
-    config.read()
-    assert list(config.invocation_params.args) == joined
+    assert settings.joined(given) == joined
+
+
+def test_arguments_that_are_paths_are_joined_too() -> None:
+    assert settings.joined(["--pubdir", Path("tree"), Path("tests")]) == ["--pubdir=tree", "tests"]
 
 
 @pytest.mark.parametrize(

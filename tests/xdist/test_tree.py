@@ -80,7 +80,7 @@ def test_the_index_goes_on_over_runs(
 
 
 def test_two_sessions_at_once_share_a_tree(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+    pytester: pytest.Pytester, own_plugins: tuple[str, ...], pubdir: Path
 ) -> None:
     pytester.makepyfile(
         """
@@ -89,7 +89,7 @@ def test_two_sessions_at_once_share_a_tree(
         def test_it(number): pass
         """
     )
-    command = (sys.executable, "-m", "pytest", "--pubdir", str(pubdir))
+    command = (sys.executable, "-m", "pytest", *own_plugins, "--pubdir", str(pubdir))
     sessions = [
         subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL) for _ in range(3)
     ]
