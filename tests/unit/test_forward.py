@@ -289,7 +289,7 @@ def group(*args: object, **kwargs: object) -> pytest.Mark:
         ([group(name="g")], "g"),
         ([group()], "default"),
         ([group(5)], "5"),
-        ([group("b"), group("a"), group("b")], "a_b"),
+        ([group(name) for name in "edbacb"], "a_b_c_d_e"),
         ([group("")], ""),
         ([group("a@b/c::d")], "a@b/c::d"),
         ([group("\udc80")], "\\udc80"),
