@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -86,13 +87,18 @@ class Directory:
     def write(self, slot: Slot, result: TestResult, body: bytes) -> None:
         """Fill a temporary directory and rename it to its slot, whole or not at all.
 
-        Raises OSError; what was written by then is left under the temporary name.
+        Raises OSError.
         """
         temporary = os.path.join(slot.folder, f".{slot.name}.tmp")
         realos.mkdir(temporary)
-        for name, content in _files(result, body):
-            realos.write_file(os.path.join(temporary, name), content, os.O_EXCL)
-        realos.rename(temporary, slot.path)
+        try:
+            for name, content in _files(result, body):
+                realos.write_file(os.path.join(temporary, name), content, os.O_EXCL)
+            realos.rename(temporary, slot.path)
+        except BaseException:  # a full disk, or a Ctrl-C
+            with contextlib.suppress(OSError):
+                realos.remove_folder(temporary)
+            raise
 
     def _next_index(self, folder: str) -> int:
         path = os.path.join(folder, ".lock")

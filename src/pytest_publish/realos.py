@@ -27,6 +27,7 @@ class _RealOs:
     rename = staticmethod(os.rename)
     listdir = staticmethod(os.listdir)
     unlink = staticmethod(os.unlink)
+    rmdir = staticmethod(os.rmdir)
     file = io.FileIO
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
@@ -45,6 +46,12 @@ class _RealOs:
             self.makedirs(os.path.dirname(path))
             with contextlib.suppress(FileExistsError):
                 self.mkdir(path)
+
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder that has only files in it."""
+        for name in self.listdir(path):
+            self.unlink(os.path.join(path, name))
+        self.rmdir(path)
 
     def write_file(self, path: str, data: bytes, flags: int, mode: int = 0o666) -> None:
         """Write the whole of ``data`` to a file opened with ``flags``.
