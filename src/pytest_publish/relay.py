@@ -61,6 +61,11 @@ class Relay:
         #: Whether a part of a line stands at the end of the outbox.
         self.is_torn = False
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes were read ahead of the connections."""
+        return self._desk.waiting_bytes
+
     def run(self) -> bool:
         """Deliver until the outbox is over and empty, or nothing gets through.
 
@@ -117,7 +122,7 @@ class _Desk:
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: deque[Line] = deque()
-        self._waiting_bytes = 0
+        self.waiting_bytes = 0
         self._out: dict[int, Line] = {}
         self._done: dict[int, int] = {}
         self._closed = False
@@ -130,7 +135,7 @@ class _Desk:
 
     @property
     def wants_more(self) -> bool:
-        return len(self._waiting) < _AHEAD_LINES and self._waiting_bytes < _AHEAD_BYTES
+        return len(self._waiting) < _AHEAD_LINES and self.waiting_bytes < _AHEAD_BYTES
 
     @property
     def is_idle(self) -> bool:
@@ -140,7 +145,7 @@ class _Desk:
     def add(self, lines: list[Line]) -> None:
         with self._changed:
             self._waiting.extend(lines)
-            self._waiting_bytes += sum(len(line.body) for line in lines)
+            self.waiting_bytes += sum(len(line.body) for line in lines)
             self._changed.notify(len(lines))
 
     def take(self, most: int) -> list[Line]:
@@ -152,7 +157,7 @@ class _Desk:
                 return []
             lines = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
             for line in lines:
-                self._waiting_bytes -= len(line.body)
+                self.waiting_bytes -= len(line.body)
                 self._out[line.start] = line
             return lines
 

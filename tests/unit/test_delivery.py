@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_publish import outbox
+from pytest_publish.delivery import Delivery
+from pytest_publish.delivery import Outcome
+from pytest_publish.orders import Endpoint
+from pytest_publish.orders import Orders
+from unruly import status
+from unruly import Unruly
+
+
+def delivery_to(unruly: Unruly, folder: Path, grace: float = 30.0) -> Delivery:
+    return Delivery(folder, "run", Orders(Endpoint(unruly.url), grace=grace))
+
+
+def fill(delivery: Delivery, count: int) -> None:
+    for number in range(count):
+        delivery.append(b'{"session_id":"s1","seq":%d}' % number)
+
+
+def test_all_is_sent_and_nothing_is_left(unruly: Unruly, tmp_path: Path) -> None:
+    delivery = delivery_to(unruly, tmp_path)
+    delivery.start()
+    fill(delivery, 5)
+    delivery.end()
+    assert delivery.wait(lambda _waiting: None) == Outcome(5, 0, 0, "", "")
+    assert len(unruly.posts) == 5
+    assert not list(tmp_path.iterdir())
+
+
+def test_progress_counts_what_waits(unruly: Unruly, tmp_path: Path) -> None:
+    unruly.answer = lambda _post: status(503)
+    delivery = delivery_to(unruly, tmp_path, grace=0.2)
+    delivery.start()
+    fill(delivery, 3)
+    delivery.end()
+    seen: set[int] = set()
+    outcome = delivery.wait(seen.add)
+    assert seen == {3}
+    assert outcome == Outcome(0, 0, 3, "503 Whatever", "")
+    assert delivery.path.exists()
+
+
+def test_a_ctrl_c_ends_the_waiting_and_the_relay(unruly: Unruly, tmp_path: Path) -> None:
+    unruly.answer = lambda _post: status(503)
+    delivery = delivery_to(unruly, tmp_path)
+    delivery.start()
+    fill(delivery, 3)
+    delivery.end()
+
+    def interrupt(_waiting: int) -> None:
+        raise KeyboardInterrupt
+
+    assert delivery.wait(interrupt) == Outcome(0, 0, 3, "interrupted", "")
+    assert outbox.is_free(delivery.path)
+
+
+def test_a_relay_that_fails_tells_why(
+    unruly: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in an environment from which requests was removed.
+    shadow = tmp_path / "shadow"
+    shadow.mkdir()
+    (shadow / "requests.py").write_text("raise ImportError('requests is broken here')")
+    monkeypatch.syspath_prepend(shadow)
+    delivery = delivery_to(unruly, tmp_path)
+    delivery.start()
+    fill(delivery, 1)
+    delivery.end()
+    outcome = delivery.wait(lambda _waiting: None)
+    assert outcome.waiting == 1
+    assert outcome.reason == "the relay ended: ImportError: requests is broken here"
+    assert {path.name for path in tmp_path.glob("run*")} == {"run.jsonl"}
+
+
+def test_a_relay_does_not_import_what_lies_where_pytest_was_called(
+    unruly: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "requests.py").write_text("raise ImportError('not that one')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    delivery = delivery_to(unruly, tmp_path)
+    delivery.start()
+    fill(delivery, 1)
+    delivery.end()
+    assert delivery.wait(lambda _waiting: None).sent == 1
+
+
+def test_warnings_that_are_errors_for_the_tests_are_none_for_the_relay(
+    unruly: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    monkeypatch.setenv("COVERAGE_PROCESS_START", os.devnull)
+    delivery = delivery_to(unruly, tmp_path)
+    delivery.start()
+    fill(delivery, 1)
+    delivery.end()
+    assert delivery.wait(lambda _waiting: None).sent == 1

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_publish import outbox
+from pytest_publish.orders import Endpoint
+from pytest_publish.orders import Orders
+from pytest_publish.relay import Relay
+from support import eventually
+from support import Post
+from unruly import OK
+from unruly import status
+from unruly import Unruly
+
+
+def body(number: int) -> bytes:
+    return b'{"session_id":"s1","seq":%d}' % number
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.jsonl"
+
+
+@pytest.fixture
+def writer(path: Path) -> outbox.Writer:
+    return outbox.Writer(path)
+
+
+def fill(writer: outbox.Writer, count: int) -> None:
+    for number in range(count):
+        writer.append(body(number))
+
+
+def relay_to(
+    unruly: Unruly,
+    path: Path,
+    *,
+    is_over: Callable[[], bool] = lambda: True,
+    connections: int = 16,
+    batch: int = 1,
+    grace: float = 30.0,
+) -> Relay:
+    orders = Orders(Endpoint(unruly.url), connections, batch, grace)
+    return Relay(path, orders, is_over=is_over)
+
+
+def keys(unruly: Unruly) -> list[str]:
+    return [post.key for post in unruly.posts]
+
+
+def has_arrived(unruly: Unruly, key: str) -> bool:
+    return key in keys(unruly)
+
+
+def test_one_connection_delivers_in_order(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    fill(writer, 300)
+    relay = relay_to(unruly, path, connections=1)
+    assert relay.run()
+    assert keys(unruly) == [f"s1-{number}" for number in range(300)]
+    assert [post.body for post in unruly.posts] == [body(number) for number in range(300)]
+    assert (relay.mark.sent, relay.mark.offset) == (300, path.stat().st_size)
+
+
+def test_it_follows_an_outbox_that_is_still_growing_until_its_end_mark(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    relay = relay_to(unruly, path, is_over=lambda: False)
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    for number in range(3):
+        writer.append(body(number))
+        arrived = functools.partial(has_arrived, unruly, f"s1-{number}")
+        eventually(arrived, "the line to be sent")
+    writer.end()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_a_second_relay_goes_on_where_the_first_ended(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    fill(writer, 10)
+    assert relay_to(unruly, path).run()
+    fill(writer, 5)
+    again = relay_to(unruly, path)
+    assert again.run()
+    assert len(unruly.posts) == 15
+    assert again.mark.sent == 15
+
+
+def test_the_mark_never_passes_a_line_that_is_not_dealt_with(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    fill(writer, 20)
+    unruly.answer = lambda post: status(503) if post.key == "s1-4" else OK
+    relay = relay_to(unruly, path, grace=0.3)
+    assert not relay.run()
+    assert relay.mark.sent == 19
+    assert relay.mark.offset == sum(len(body(number)) + 1 for number in range(4))
+    assert relay.mark.trouble == "503 Whatever"
+    unruly.answer = lambda _post: OK
+    assert relay_to(unruly, path).run()
+    assert set(keys(unruly)) == {f"s1-{number}" for number in range(20)}
+
+
+def test_connections_are_opened_only_where_the_endpoint_takes_its_time(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    fill(writer, 60)
+
+    def answer(_post: Post) -> bytes:
+        time.sleep(0.03)
+        return OK
+
+    unruly.answer = answer
+    assert relay_to(unruly, path, connections=5).run()
+    assert 1 < unruly.connections <= 5
+
+
+def test_nothing_gets_through_and_it_gives_up_after_the_grace(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    unruly.stop()
+    fill(writer, 3)
+    relay = relay_to(unruly, path, grace=0.1)
+    assert not relay.run()
+    assert (relay.mark.sent, relay.mark.trouble) == (0, "Connection refused")
+
+
+def test_a_refused_line_is_set_aside_as_it_was(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    fill(writer, 5)
+    unruly.answer = lambda post: status(400) if post.key == "s1-2" else OK
+    relay = relay_to(unruly, path)
+    assert relay.run()
+    assert (relay.mark.sent, relay.mark.refused, relay.mark.refusal) == (4, 1, "400 Whatever")
+    assert outbox.refused_of(path).read_bytes() == body(2) + b"\n"
+
+
+def test_a_line_that_is_no_json_is_set_aside_unsent(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    writer.append(body(0))
+    writer.append(b'{"session_id":"s1","se')
+    writer.append(body(2))
+    relay = relay_to(unruly, path)
+    assert relay.run()
+    assert keys(unruly) == ["s1-0", "s1-2"]
+    assert relay.mark.refusal == "not a JSON object"
+
+
+def test_a_line_that_was_cut_off_at_the_end_is_told_of_and_kept(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    fill(writer, 2)
+    with path.open("ab") as file:
+        file.write(b'{"session_id"')
+    relay = relay_to(unruly, path)
+    assert relay.run()
+    assert relay.is_torn
+    assert keys(unruly) == ["s1-0", "s1-1"]
+
+
+def test_a_batch_is_one_array_with_a_name_of_its_own(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    fill(writer, 10)
+    relay = relay_to(unruly, path, connections=1, batch=4)
+    assert relay.run()
+    assert relay.mark.sent == 10
+    assert keys(unruly) == ["s1-0_s1-3", "s1-4_s1-7", "s1-8_s1-9"]
+    assert unruly.posts[2].body == b"[" + body(8) + b"," + body(9) + b"]"
+
+
+def test_a_refused_batch_is_taken_apart_to_find_what_is_refused(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    fill(writer, 4)
+    unruly.answer = lambda post: status(413) if body(2) in post.body else OK
+    relay = relay_to(unruly, path, connections=1, batch=4)
+    assert relay.run()
+    assert (relay.mark.sent, relay.mark.refused) == (3, 1)
+    assert outbox.refused_of(path).read_bytes() == body(2) + b"\n"
+
+
+def test_memory_holds_a_part_of_a_long_outbox_only(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    large = b'{"session_id":"s1","seq":0,"text":"' + b"x" * 1_000_000 + b'"}'
+    for _ in range(40):
+        writer.append(large)
+    held = threading.Event()
+    unruly.answer = lambda _post: (held.wait(30), OK)[1]
+    relay = relay_to(unruly, path, connections=2)
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    eventually(lambda: len(unruly.posts) == 2, "both connections to be busy")
+    assert relay.waiting_bytes < 20_000_000
+    held.set()
+    thread.join(30)
+    assert relay.mark.sent == 40
