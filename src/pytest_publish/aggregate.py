@@ -28,6 +28,9 @@ from .result import Verdict
 #: What pytest calls a location: file, line counted from 0, name in the file.
 Location: TypeAlias = tuple[str, "int | None", str]
 
+#: What was captured, and whatever else plugins attach: heading and text.
+Sections: TypeAlias = list[tuple[str, str]]
+
 #: ``when`` of the report by which xdist (3.6 to 3.8) tells of a dead worker.
 CRASH: Final = "???"
 
@@ -43,7 +46,7 @@ class Report(Protocol):
     duration: float
     start: float
     stop: float
-    sections: list[tuple[str, str]]
+    sections: Sections
     user_properties: list[tuple[str, object]]
 
 
@@ -53,7 +56,7 @@ class CollectReport(Protocol):
     nodeid: str
     outcome: Any
     longrepr: Any
-    sections: list[tuple[str, str]]
+    sections: Sections
 
 
 @dataclasses.dataclass(slots=True)
@@ -70,9 +73,8 @@ class _Attempt:
     subtests: list[Subtest] = dataclasses.field(default_factory=list)
     properties: dict[str, Any] = dataclasses.field(default_factory=dict)
     added: dict[str, Any] = dataclasses.field(default_factory=dict)
-    stdout: list[str] = dataclasses.field(default_factory=list)
-    stderr: list[str] = dataclasses.field(default_factory=list)
-    log: list[str] = dataclasses.field(default_factory=list)
+    sections: Sections = dataclasses.field(default_factory=list)
+    subtest_sections: Sections = dataclasses.field(default_factory=list)
     details: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
     def is_over_at(self, report: Report) -> bool:
@@ -82,9 +84,15 @@ class _Attempt:
         # pytest-rerunfailures (14 to 16.7) sends the phases' reports when the attempt
         # is over, after those of its subtests.
         forwarded: dict[str, Any] = getattr(report, "pytest_publish", {})
-        return forwarded.get("attempt") != self.number or (
+        return forwarded.get("attempt", self.number) != self.number or (
             report.when == "setup" and bool(self.phases)
         )
+
+    def captured(self, stream: str) -> list[str]:
+        """Return what was captured: before the call, in its subtests, and after."""
+        setup = [part for part in self.sections if part[0].endswith(" setup")]
+        after = [part for part in self.sections if not part[0].endswith(" setup")]
+        return _captured(stream, [*setup, *self.subtest_sections, *after])
 
     @property
     def call(self) -> Phase | None:
@@ -183,9 +191,9 @@ class Aggregator:
             start_time=phase.start_time,
             stop_time=phase.stop_time,
             duration=phase.duration,
-            stdout="".join(_sections(report, "Captured stdout")),
-            stderr="".join(_sections(report, "Captured stderr")),
-            log="\n".join(_sections(report, "Captured log")),
+            stdout="".join(_captured("stdout", report.sections)),
+            stderr="".join(_captured("stderr", report.sections)),
+            log="\n".join(_captured("log", report.sections)),
             xdist_dist=self.dist,
             xdist_scope=nodeid if self.dist == "loadgroup" else None,
             excinfo=excinfo,
@@ -262,9 +270,9 @@ class Aggregator:
             start_time=verdict.phase.start_time,
             stop_time=verdict.phase.stop_time,
             duration=verdict.phase.duration,
-            stdout="".join(attempt.stdout),
-            stderr="".join(attempt.stderr),
-            log="\n".join(attempt.log),
+            stdout="".join(attempt.captured("stdout")),
+            stderr="".join(attempt.captured("stderr")),
+            log="\n".join(attempt.captured("log")),
             xdist_dist=self.dist,
             xdist_worker=attempt.worker,
             xdist_scope=self._scope(attempt, key[1]),
@@ -307,10 +315,7 @@ def _add_report(attempt: _Attempt, report: Report) -> None:
     excinfo = None
     if outcome not in ("passed", "xpassed"):
         excinfo = _excinfo(report, forwarded)
-    earlier = forwarded.get("earlier_sections", 0)
-    attempt.stdout += _sections(report, f"Captured stdout {report.when}", earlier)
-    attempt.stderr += _sections(report, f"Captured stderr {report.when}", earlier)
-    attempt.log += _sections(report, f"Captured log {report.when}", earlier)
+    sections = report.sections[forwarded.get("earlier_sections", 0) :]
     if "added" in forwarded:
         attempt.added |= json.loads(forwarded["added"])
     # A test that moves the clock (time-machine) moves pytest's too.
@@ -318,10 +323,16 @@ def _add_report(attempt: _Attempt, report: Report) -> None:
     description = forwarded.get("subtest", subtest_description(report))
     if description is not None:
         attempt.subtests.append(Subtest(description, outcome, duration, excinfo))
+        # Not those of the phases before it, which its test's own reports have too.
+        attempt.subtest_sections += [part for part in sections if part[0].endswith(" call")]
         heading = f"subtest {description}"
     else:
         phase = Phase(report.when, outcome, report.start, report.stop, duration, excinfo)
         attempt.phases.append(phase)
+        # Each report repeats those before it. The last tells most: pytest-retry (1.7)
+        # sends a call report that was made before the call was tried again.
+        if len(sections) >= len(attempt.sections):
+            attempt.sections = sections
         attempt.properties = _properties(report, forwarded)
         heading = phase.when
     if outcome != "passed":
@@ -379,7 +390,8 @@ def _outcome(report: Report) -> str:
             return "xfailed"
         if outcome == "passed" and report.when == "call":
             return "xpassed"
-    return outcome
+    # pytest-retry (1.7) has a word of its own for an attempt that does not count.
+    return outcome if outcome in _RESULTS else "rerun"
 
 
 def _excinfo(report: Report | CollectReport, forwarded: dict[str, Any]) -> ExcInfo:
@@ -426,14 +438,14 @@ def _text_of(longrepr: Any) -> str:
         return f"<no text: {type(error).__name__} in {type(longrepr).__name__}>"
 
 
-def _sections(report: Report | CollectReport, heading: str, earlier: int = 0) -> list[str]:
-    """Return what was captured under a heading.
-
-    A report repeats the sections of the phases before it, and a subtest's report
-    those of its test; the heading names the phase, so each is taken once. The first
-    ``earlier`` sections are those of earlier attempts.
-    """
-    return [escaped(text) for title, text in report.sections[earlier:] if title == heading]
+def _captured(stream: str, sections: Sections) -> list[str]:
+    """Return what was captured of stdout, stderr or log, in all phases."""
+    heading = f"Captured {stream}"
+    return [
+        escaped(text)
+        for title, text in sections
+        if title == heading or title.startswith(f"{heading} ")
+    ]
 
 
 def _properties(report: Report, forwarded: dict[str, Any]) -> dict[str, Any]:

@@ -166,3 +166,40 @@ def test_a_crash_is_an_attempt_of_a_test_that_is_run_again(
         ("test_b", 1, "pass", "passed"),
     ]
     assert [r["xdist_worker"] for r in results if r["name"] == "test_a"] == ["gw0", "gw1"]
+
+
+def test_pytest_retrys_first_attempt_is_a_result_too(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytest.importorskip("pytest_retry")
+    pytester.makepyfile(
+        """
+        tries = []
+
+        def test_flaky():
+            tries.append(1)
+            print("try", len(tries))
+            assert len(tries) > 1
+        """
+    )
+    run = run_pytest("-p", "pytest-retry", "--retries", "2", "--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.OK
+    first, second = tree_results(pubdir)
+    assert attempts([first, second]) == [
+        ("test_flaky", 1, "fail", "rerun"),
+        ("test_flaky", 2, "pass", "passed"),
+    ]
+    assert (first["stdout"], second["stdout"]) == ("try 1\n", "try 2\n")
+    assert first["excinfo"]["type"] == "AssertionError"
+
+
+def test_each_worker_counts_its_own_attempts_where_each_runs_all(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makepyfile("def test_a(worker_id): assert worker_id == 'gw1'")
+    run_pytest(*RERUNS, "-n", "2", "--dist", "each", "--pubdir", pubdir)
+    found = {(r["xdist_worker"], r["attempt"], r["outcome"]) for r in tree_results(pubdir)}
+    # pytest-rerunfailures counts by node id: how often gw0 tries depends on gw1.
+    assert ("gw1", 1, "passed") in found
+    assert ("gw0", 1, "rerun") in found
+    assert len([worker for worker, _attempt, _outcome in found if worker == "gw1"]) == 1
