@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from collections.abc import Iterable
+from typing import Final
 
 from .delivery import Delivery
 from .delivery import Outcome
@@ -19,6 +20,9 @@ from .realos import realos
 from .result import TestResult
 from .settings import Settings
 from .summary import Troubles
+
+
+_LOST: Final = "a result was lost by an error of pytest-publish"
 
 
 @dataclasses.dataclass(slots=True)
@@ -75,13 +79,16 @@ class Publisher:
         A Ctrl-C or a plugin's alarm may end this at any point; the next call goes on
         with what was left, so that nothing is lost and nothing numbered twice.
         """
-        self._parcels.extend(map(_Parcel, results))
+        # Promise 1: whatever the error is, here or below, the run goes on.
+        try:
+            self._parcels.extend(map(_Parcel, results))
+        except Exception as error:  # the results are made one by one, as they are asked for
+            self._troubles.add(_LOST, error)
         while self._parcels:
             try:
                 self._hand_out(self._parcels[0])
             except Exception as error:
-                # Promise 1: whatever it is, the run goes on.
-                self._troubles.add("a result was lost by an error of pytest-publish", error)
+                self._troubles.add(_LOST, error)
             self._parcels.popleft()
 
     def finish(self, on_progress: Callable[[str, int], None]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,10 +18,10 @@ def outcomes(pubdir: Path) -> dict[str, str]:
     return {name: r["outcome"] for name, r in sorted(by_name(tree_results(pubdir)).items())}
 
 
-def start(*args: str | Path) -> subprocess.Popen[bytes]:
+def start(*args: str | Path, start_new_session: bool = False) -> subprocess.Popen[bytes]:
     """Start a session that is going to be signalled."""
     command = [sys.executable, "-m", "pytest", "-p", "xdist", "-p", "publish", *args]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=start_new_session)
 
 
 @pytest.mark.parametrize("limit", [("-x",), ("--maxfail", "2")])
@@ -198,3 +199,42 @@ def test_an_internal_error_while_a_report_is_made_does_not_invent_a_result(
     # What xdist makes of a worker's internal error depends on its version.
     assert mode or run.ret == pytest.ExitCode.INTERNAL_ERROR
     assert outcomes(pubdir) == {"test_first": "passed"}
+
+
+def test_a_report_of_which_no_sense_can_be_made_is_told_and_does_no_harm(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_logreport(report):
+            if "odd" in report.nodeid:
+                report.location = None
+        """
+    )
+    pytester.makepyfile("def test_odd(): pass\ndef test_a(): pass")
+    run = run_pytest("--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.OK
+    assert outcomes(pubdir) == {"test_a": "passed"}
+    run.stdout.fnmatch_lines(["publish: a result was lost by an error of pytest-publish: *"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals")
+def test_a_ctrl_c_that_reaches_the_workers_too_invents_nothing(
+    pytester: pytest.Pytester, pubdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(SLOW)
+    # As in a terminal, where all processes of the foreground group get it.
+    process = start("--pubdir", pubdir, "-n", "1", start_new_session=True)
+    eventually((pytester.path / "in_body").exists)
+    eventually(lambda: list(pubdir.rglob("result.json")))
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(30)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    published = outcomes(pubdir)
+    assert published.pop("test_before") == "passed"
+    # Where the controller hears of the worker's end before its own, xdist calls it a crash.
+    assert published in ({}, {"test_is_interrupted": "crashed"})
