@@ -137,6 +137,8 @@ def _advance(folder: str) -> int:
     try:
         text = realos.read(fd, 32)
         index = int(text) if text.rstrip().isdigit() else _after_last(folder)
+        if _is_taken(folder, index):  # in a tree that was restored, or merged
+            index = _after_last(folder)
         following = b"%d" % (index + 1)
         realos.lseek(fd, 0, os.SEEK_SET)
         realos.write(fd, following)
@@ -145,6 +147,10 @@ def _advance(folder: str) -> int:
         return index
     finally:
         realos.close(fd)
+
+
+def _is_taken(folder: str, index: int) -> bool:
+    return any(realos.exists(os.path.join(folder, f"{index}.{word}")) for word in _WRITTEN["all"])
 
 
 def _after_last(folder: str) -> int:

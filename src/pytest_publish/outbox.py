@@ -229,8 +229,12 @@ def discard(outbox: Path) -> None:
 
 
 def waiting_in(folder: Path) -> list[Path]:
-    """Return the outboxes in a folder that no process is sending."""
-    return [path for path in sorted(folder.glob(f"*{SUFFIX}")) if is_free(path)]
+    """Return the outboxes in a folder that no process is sending.
+
+    What was refused for good is not among them: it waits for a person.
+    """
+    found = sorted(folder.glob(f"*{SUFFIX}"))
+    return [path for path in found if not path.name.endswith(REFUSED_SUFFIX) and is_free(path)]
 
 
 def is_free(outbox: Path) -> bool:

@@ -141,7 +141,7 @@ class Publisher:
             return None
         try:
             return self._directory.reserve(result)
-        except OSError as error:
+        except Exception as error:
             self._troubles.add(f"can't write below {self._settings.pubdir}", error)
             return None
 
@@ -149,7 +149,8 @@ class Publisher:
         assert self._directory is not None
         try:
             self._directory.write(slot, result, body)
-        except OSError as error:
+        # A hook may have put in what can't be written, such as a time that is none.
+        except Exception as error:
             self._troubles.add(f"can't write below {self._settings.pubdir}", error)
             return False
         self.written += 1

@@ -26,6 +26,7 @@ class _RealOs:
     mkdir = staticmethod(os.mkdir)
     rename = staticmethod(os.rename)
     listdir = staticmethod(os.listdir)
+    lstat = staticmethod(os.lstat)
     unlink = staticmethod(os.unlink)
     rmdir = staticmethod(os.rmdir)
     file = io.FileIO
@@ -46,6 +47,14 @@ class _RealOs:
             self.makedirs(os.path.dirname(path))
             with contextlib.suppress(FileExistsError):
                 self.mkdir(path)
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is anything of that name."""
+        try:
+            self.lstat(path)
+        except OSError:
+            return False
+        return True
 
     def remove_folder(self, path: str) -> None:
         """Remove a folder that has only files in it."""

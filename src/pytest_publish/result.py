@@ -194,7 +194,9 @@ def described(value: object) -> str:
     """Return the text that stands for a value which is no plain data."""
     try:
         return escaped(os.fspath(value) if isinstance(value, Path) else repr(value))
-    except Exception as error:  # whatever a user's __repr__ raises
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a user's __repr__ may even call pytest.fail()
         return f"<{type(value).__name__} object: its repr raised {type(error).__name__}>"
 
 

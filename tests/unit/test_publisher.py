@@ -107,6 +107,19 @@ def test_an_interrupt_in_the_middle_loses_nothing_and_numbers_nothing_twice(
         ]
 
 
+def test_a_result_that_the_tree_can_not_show_still_goes_out(tmp_path: Path, no_relay: None) -> None:
+    def spoil(result: TestResult) -> bool:
+        result.start_time = float("nan")
+        return True
+
+    troubles = Troubles()
+    publisher = Publisher(settings_for(tmp_path, "http://localhost/"), spoil, troubles)
+    publisher.start()
+    publisher.publish([make_result("test_a")])
+    assert [line["pubdir_path"] for line in lines_of(tmp_path)] == [None]
+    assert len(list(troubles.lines())) == 1
+
+
 def test_a_sink_that_fails_is_counted_and_the_other_gets_everything(
     tmp_path: Path, no_relay: None
 ) -> None:
