@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,15 +11,8 @@ from support import RunPytest
 from support import tree_results
 
 
-DEATHS = {"exit": "os._exit(3)", "kill": "os.kill(os.getpid(), signal.SIGKILL)"}
-if os.name != "posix":
-    del DEATHS["kill"]
-
-
-@pytest.fixture(params=DEATHS)
-def death(request: pytest.FixtureRequest) -> str:
-    """Return a statement that ends a worker at once."""
-    return DEATHS[request.param]
+EXIT = "os._exit(3)"
+KILL = EXIT if sys.platform == "win32" else "os.kill(os.getpid(), signal.SIGKILL)"
 
 
 def crash_of(results: list[Result], name: str) -> Result:
@@ -35,19 +28,21 @@ def crash_of(results: list[Result], name: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    ("where", "seen", "output"),
+    ("where", "death", "seen", "output"),
     [
-        ("setup", [], ""),
-        ("call", ["setup"], "in setup\n"),
-        ("teardown", ["setup", "call"], "in setup\nin call\n"),
+        ("setup", KILL, [], ""),
+        ("call", EXIT, ["setup"], "in setup\n"),
+        ("call", KILL, ["setup"], "in setup\n"),
+        ("teardown", EXIT, ["setup", "call"], "in setup\nin call\n"),
     ],
+    ids=["setup-kill", "call-exit", "call-kill", "teardown-exit"],
 )
 def test_a_worker_that_dies_fails_its_test_and_no_other(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     pubdir: Path,
-    death: str,
     where: str,
+    death: str,
     seen: list[str],
     output: str,
 ) -> None:

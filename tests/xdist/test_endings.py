@@ -153,7 +153,7 @@ def test_a_signal_in_the_body_of_a_test_loses_nothing_that_had_finished(
         assert process.returncode == pytest.ExitCode.INTERRUPTED
 
 
-@pytest.mark.parametrize("when", ["setup", "call", "teardown"])
+@pytest.mark.parametrize("when", ["call", "teardown"])
 def test_an_internal_error_of_another_plugin_loses_nothing_that_had_finished(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,

@@ -85,7 +85,6 @@ def test_unittests_subtests_are_children_too(
     run_pytest: RunPytest,
     pubdir: Path,
     mode: tuple[str, ...],
-    terminal: tuple[str, ...],
 ) -> None:
     plugin = _plugin()
     pytester.makepyfile(
@@ -99,7 +98,7 @@ def test_unittests_subtests_are_children_too(
                         self.assertNotEqual(i, 1)
         """
     )
-    run = run_pytest(*plugin, *terminal, "--pubdir", pubdir, *mode)
+    run = run_pytest(*plugin, "--pubdir", pubdir, *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     (parent,) = tree_results(pubdir)
     assert (parent["result"], parent["excinfo"]["value"]) == ("fail", "contains 1 failed subtest")
