@@ -162,7 +162,7 @@ class Aggregator:
             yield self._finished(key)
 
     def add_collected(self, report: CollectReport) -> Iterator[TestResult]:
-        """Take in the report of a file; yield a result if it failed or skipped.
+        """Take in the report of a file, folder or class; yield a result if it did not pass.
 
         Each worker collects all files, and xdist lets through whatever differs in
         its text from worker to worker: only the first report of a file counts.
@@ -187,7 +187,7 @@ class Aggregator:
             result="fail" if failed else "skip",
             outcome="error" if failed else "skipped",
             nodeid=nodeid,
-            name=nodeid.rpartition("/")[2] or nodeid,
+            name=_name_in(nodeid).rpartition("/")[2] or nodeid,
             start_time=phase.start_time,
             stop_time=phase.stop_time,
             duration=phase.duration,
@@ -197,7 +197,7 @@ class Aggregator:
             xdist_dist=self.dist,
             xdist_scope=nodeid if self.dist == "loadgroup" else None,
             excinfo=excinfo,
-            file=nodeid,
+            file=nodeid.partition("::")[0],
             phases=[phase],
             _details=[("collection", _text_of(report.longrepr))],
         )

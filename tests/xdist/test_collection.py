@@ -114,3 +114,24 @@ def test_a_hook_that_raises_while_a_file_is_collected_fails_it_once(
     run = run_pytest("--pubdir", pubdir, *mode)
     assert run.ret != pytest.ExitCode.OK
     assert collected(pubdir, "test_a.py")["excinfo"]["type"] == "LookupError"
+
+
+def test_a_class_that_can_not_be_collected_fails_once(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        **{
+            "sub/test_a": """
+            import pytest
+
+            class TestC:
+                @pytest.mark.parametrize("missing", [1])
+                def test_a(self): pass
+            """
+        }
+    )
+    run_pytest("--pubdir", pubdir, *mode)
+    (result,) = tree_results(pubdir)
+    assert (result["nodeid"], result["name"]) == ("sub/test_a.py::TestC", "TestC")
+    assert (result["file"], result["outcome"]) == ("sub/test_a.py", "error")
+    assert "missing" in result["excinfo"]["value"]
