@@ -50,20 +50,21 @@ _PLAIN_TYPES: Final = frozenset({type(None), bool, float, complex, bytes})
 _MIN_INT: Final = -(2**31)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class _Begun:
     """An item's current attempt, and what the item already carried when it began.
 
     ``own_properties`` were there before its first attempt and are all attempts'.
     """
 
-    number: int
-    sections: int
-    properties: int
-    own_properties: int
+    number: int = 0
+    sections: int = 0
+    properties: int = 0
+    own_properties: int = 0
 
 
 _BEGUN: Final = pytest.StashKey[_Begun]()
+_NEVER_BEGUN: Final = _Begun()
 
 
 class Forwarder:
@@ -82,9 +83,12 @@ class Forwarder:
 
         pytest-rerunfailures (14 to 16.7) runs the same item again.
         """
-        sections, properties = len(item._report_sections), len(item.user_properties)  # noqa: SLF001
-        last = item.stash.get(_BEGUN, _Begun(0, 0, 0, properties))
-        item.stash[_BEGUN] = _Begun(last.number + 1, sections, properties, last.own_properties)
+        begun = item.stash.get(_BEGUN, None)
+        if begun is None:
+            begun = item.stash[_BEGUN] = _Begun(own_properties=len(item.user_properties))
+        begun.number += 1
+        begun.sections = len(item._report_sections)  # noqa: SLF001
+        begun.properties = len(item.user_properties)
         return (yield)
 
     # Outermost, so that the outcome is the one after xfail and other plugins.
@@ -103,7 +107,7 @@ class Forwarder:
         }
         if call.excinfo is not None and not report.passed:
             forwarded["excinfo"] = exception_data(call.excinfo)
-        begun = item.stash.get(_BEGUN, _Begun(0, 0, 0, 0))
+        begun = item.stash.get(_BEGUN, _NEVER_BEGUN)
         forwarded["attempt"] = begun.number
         if begun.sections:
             forwarded["earlier_sections"] = begun.sections
@@ -114,7 +118,9 @@ class Forwarder:
             # As JSON text, because execnet's numbers are narrower than JSON's.
             pairs = jsonable([tuple(pair) for pair in recorded])
             forwarded["properties"] = json.dumps(pairs)
-        _ask_hooks(item, report, forwarded)
+        # Asking for an item's own hooks costs far more than to see that there are none.
+        if item.config.hook.pytest_publish_properties.get_hookimpls():
+            _ask_hooks(item, report, forwarded)
         setattr(report, ATTRIBUTE, forwarded)
         return report
 
