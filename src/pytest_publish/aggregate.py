@@ -90,6 +90,8 @@ class _Attempt:
 
     def captured(self, stream: str) -> list[str]:
         """Return what was captured: before the call, in its subtests, and after."""
+        if not (self.sections or self.subtest_sections):
+            return []
         setup = [part for part in self.sections if part[0].endswith(" setup")]
         after = [part for part in self.sections if not part[0].endswith(" setup")]
         return _captured(stream, [*setup, *self.subtest_sections, *after])
@@ -226,7 +228,7 @@ class Aggregator:
             worker=worker,
             nodeid=nodeid,
             group=group,
-            name=forwarded.get("name", _name_in(nodeid)),
+            name=forwarded["name"] if "name" in forwarded else _name_in(nodeid),
             location=location,
             number=forwarded.get("attempt"),
         )
@@ -449,11 +451,13 @@ def _captured(stream: str, sections: Sections) -> list[str]:
 
 
 def _properties(report: Report, forwarded: dict[str, Any]) -> dict[str, Any]:
-    pairs: Iterable[Any] = ()
+    pairs: Iterable[Any]
     if "properties" in forwarded:
         pairs = json.loads(forwarded["properties"])
     elif "name" not in forwarded:
         pairs = jsonable([tuple(pair) for pair in report.user_properties])
+    else:
+        return {}
     values: dict[str, list[Any]] = {}
     for name, value in pairs:
         values.setdefault(str(name), []).append(value)
