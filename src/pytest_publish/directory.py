@@ -47,7 +47,7 @@ class Slot:
     @property
     def path(self) -> str:
         """The result's directory, once it is written."""
-        return os.path.join(self.folder, self.name)
+        return f"{self.folder}{os.sep}{self.name}"
 
 
 class Directory:
@@ -77,9 +77,9 @@ class Directory:
             scope=result.xdist_scope if result.xdist_dist == "loadgroup" else None,
             scheme=self._scheme,
         )
-        folder = os.path.join(self._root, *names)
-        realos.makedirs(folder)
-        index = self._next_index(folder)
+        folder = os.sep.join((self._root, *names))
+        is_new = realos.makedirs(folder)
+        index = self._next_index(folder, is_new=is_new)
         if result.result not in self._which:
             return None
         return Slot(folder, f"{index}.{result.result}")
@@ -89,26 +89,26 @@ class Directory:
 
         Raises OSError.
         """
-        temporary = os.path.join(slot.folder, f".{slot.name}.tmp")
+        temporary = f"{slot.folder}{os.sep}.{slot.name}.tmp"
         realos.mkdir(temporary)
         try:
             for name, content in _files(result, body):
-                realos.write_file(os.path.join(temporary, name), content, os.O_EXCL)
+                realos.write_file(f"{temporary}{os.sep}{name}", content, os.O_EXCL)
             realos.rename(temporary, slot.path)
         except BaseException:  # a full disk, or a Ctrl-C
             with contextlib.suppress(OSError):
                 realos.remove_folder(temporary)
             raise
 
-    def _next_index(self, folder: str) -> int:
-        path = os.path.join(folder, ".lock")
+    def _next_index(self, folder: str, *, is_new: bool) -> int:
+        path = f"{folder}{os.sep}.lock"
         # fasteners only locks: it would open the file by a function that tests may have
         # patched, and would time its waiting by a clock that they may have stopped.
         lock = InterProcessLock(path)
         with realos.file(path, "ab") as lock.lockfile:
             self._wait_for(lock, path)
             try:
-                return _advance(folder)
+                return _advance(folder, is_new=is_new)
             finally:
                 lock.unlock()
 
@@ -127,18 +127,18 @@ class Directory:
                 return
 
 
-def _advance(folder: str) -> int:
+def _advance(folder: str, *, is_new: bool) -> int:
     """Return the index that ``count`` allows next, having put it out of reach first.
 
-    The number is overwritten in place by one write of a few bytes, which a kill
-    can't cut in two, and it never gets shorter.
+    ``is_new`` tells that this process has just made the folder. The number is
+    overwritten in place by one write of a few bytes, which a kill can't cut in two,
+    and it never gets shorter.
     """
-    fd = realos.open(os.path.join(folder, "count"), os.O_RDWR | os.O_CREAT | realos.BINARY, 0o666)
+    flags = os.O_RDWR | os.O_CREAT | realos.BINARY
+    fd = realos.open(f"{folder}{os.sep}count", flags, 0o666)
     try:
         text = realos.read(fd, 32)
-        index = int(text) if text.rstrip().isdigit() else _after_last(folder)
-        if _is_taken(folder, index):  # in a tree that was restored, or merged
-            index = _after_last(folder)
+        index = 0 if is_new and not text else _free_index(folder, text)
         following = b"%d" % (index + 1)
         realos.lseek(fd, 0, os.SEEK_SET)
         realos.write(fd, following)
@@ -149,12 +149,16 @@ def _advance(folder: str) -> int:
         realos.close(fd)
 
 
-def _is_taken(folder: str, index: int) -> bool:
-    return any(realos.exists(os.path.join(folder, f"{index}.{word}")) for word in _WRITTEN["all"])
+def _free_index(folder: str, count: bytes) -> int:
+    """Return what ``count`` says; the index after the last if it says nothing, or lies.
 
-
-def _after_last(folder: str) -> int:
-    """Return the first free index where ``count`` is new, or was lost."""
+    It is behind in a tree that was restored, or merged from two.
+    """
+    if count.rstrip().isdigit():
+        index = int(count)
+        stem = f"{folder}{os.sep}{index}."
+        if not any(realos.exists(stem + verdict) for verdict in _WRITTEN["all"]):
+            return index
     found = map(_RESULT_NAME.match, realos.listdir(folder))
     return max((int(match[1]) + 1 for match in found if match), default=0)
 

@@ -6,7 +6,6 @@ In a serial run the tests share this process, and some patch ``os``, ``io`` and
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import time
@@ -37,16 +36,20 @@ class _RealOs:
     #: Windows needs to be told that a file is not text.
     BINARY: Final = getattr(os, "O_BINARY", 0)
 
-    def makedirs(self, path: str) -> None:
-        """Create a folder and those above it, as ``os.makedirs(exist_ok=True)``."""
+    def makedirs(self, path: str) -> bool:
+        """Create a folder and those above it; tell whether this call has made it."""
         try:
-            self.mkdir(path)
-        except FileExistsError:  # another process may make it too
-            pass
+            return self._mkdir_new(path)
         except FileNotFoundError:
             self.makedirs(os.path.dirname(path))
-            with contextlib.suppress(FileExistsError):
-                self.mkdir(path)
+            return self._mkdir_new(path)
+
+    def _mkdir_new(self, path: str) -> bool:
+        try:
+            self.mkdir(path)
+        except FileExistsError:  # perhaps because another process has just made it
+            return False
+        return True
 
     def exists(self, path: str) -> bool:
         """Tell whether there is anything of that name."""
