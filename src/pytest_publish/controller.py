@@ -89,8 +89,9 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Controller: publish a file that failed or skipped while it was collected."""
-        self._collected.append(report)
-        self._publish_collected()
+        if not report.passed:
+            self._collected.append(report)
+            self._publish_collected()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_from_serializable(self) -> Generator[None, object, object]:
