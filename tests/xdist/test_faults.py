@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from support import eventually
 from support import Post
@@ -704,3 +707,110 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
     assert bad.returncode == 2
     assert "'localhost' is no URL like" in bad.stderr
     assert "hunter2" not in bad.stderr
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def secure(authority: trustme.CA) -> Iterator[Unruly]:
+    """Start an endpoint with TLS whose authority nobody knows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server = Unruly(tls=context)
+    yield server
+    server.stop()
+
+
+def test_a_certificate_that_does_not_verify_is_said_once_and_its_results_are_kept(
+    pytester: pytest.Pytester, run_pytest: RunPytest, secure: Unruly, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(SUITE)
+    run = run_pytest("--publish", secure.url, *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert not secure.posts
+    line = (
+        f"publish: {TESTS} results were refused by {secure.url} (the certificate does not verify*"
+    )
+    run.stdout.fnmatch_lines([line])
+    (refused,) = (pytester.path / ".pytest_cache/publish").iterdir()
+    assert len(refused.read_bytes().splitlines()) == TESTS
+
+
+def test_a_private_authority_is_trusted_by_environment(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    secure: Unruly,
+    authority: trustme.CA,
+    mode: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bundle = pytester.path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    pytester.makepyfile(SUITE)
+    run_pytest("--publish", secure.url, *mode)
+    assert numbers(secure) == list(range(TESTS))
+
+
+def test_a_proxy_of_the_environment_is_used(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    mode: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", f"http://localhost:{unruly.port}")
+    pytester.makepyfile(SUITE)
+    run_pytest("--publish", "http://results.invalid/hook", *mode)
+    assert numbers(unruly) == list(range(TESTS))
+
+
+def test_the_relay_holds_no_file_of_the_tree_and_no_terminal(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makepyfile(
+        FIND_RELAY
+        + f"""
+    def test_first(): pass
+
+    def test_files_of_the_relay():
+        process = pathlib.Path("/proc", str(relay()))
+        files = [os.readlink(file) for file in (process / "fd").iterdir()]
+        assert files
+        assert not [file for file in files if file.startswith(({str(pubdir)!r}, "/dev/pts"))]
+        assert os.readlink(process / "fd/1") == os.devnull
+    """
+    )
+    run = run_pytest("--publish", unruly.url, f"--pubdir={pubdir}", *mode)
+    run.assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("method", ["thread", "signal"])
+def test_what_pytest_timeout_ends_is_delivered(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, method: str
+) -> None:
+    pytest.importorskip("pytest_timeout")
+    pytester.makepyfile(
+        """
+        import time
+
+        def test_first(): pass
+        def test_second(): pass
+        def test_stuck(): time.sleep(60)
+        """
+    )
+    timeout = ("-p", "timeout", "--timeout=1", f"--timeout-method={method}")
+    run_pytest("--publish", unruly.url, *timeout)
+    # The thread method ends the process with os._exit, and there is no more to know.
+    expected = [0, 1] if method == "thread" else [0, 1, 2]
+    eventually(lambda: numbers(unruly) == expected, "the relay to send the rest")
+    eventually(lambda: not outboxes(pytester), "the relay to tidy up")
