@@ -73,14 +73,26 @@ class Run:
 class Bench:
     """Runs pytest in environments, against a sink, in folders that it removes."""
 
-    def __init__(self, environments: Environments, sink: Sink, cache: Path) -> None:
+    def __init__(
+        self, environments: Environments, sink: Sink, suites: Path, runs: Path, *, keep: bool
+    ) -> None:
+        """Keep suites in one folder, and let runs write into another.
+
+        With ``keep`` what runs wrote is removed by :meth:`close` only.
+        """
         self._environments = environments
         self._sink = sink
-        self._cache = cache
+        self._suites = suites
+        self._runs = Path(tempfile.mkdtemp(prefix="publish-benchmark-", dir=runs))
+        self._keep = keep
+
+    def close(self) -> None:
+        """Remove all that runs wrote."""
+        shutil.rmtree(self._runs)
 
     def warm_up(self, workload: Workload) -> None:
         """Have the tests' bytecode written, for each environment that will run them."""
-        suite = write_suite(self._cache / "suites", workload.kind, workload.tests)
+        suite = write_suite(self._suites, workload.kind, workload.tests)
         for name in dict.fromkeys(PEERS[peer].environment for peer in workload.peers):
             arguments = ["--collect-only", "-qq", "-p", "no:cacheprovider", str(suite)]
             command = [str(self._environments.python(name)), "-m", "pytest", *arguments]
@@ -122,13 +134,12 @@ class Bench:
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
-        runs = self._cache / "runs"
-        runs.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=runs))
+        folder = Path(tempfile.mkdtemp(dir=self._runs))
         try:
             yield folder
         finally:
-            shutil.rmtree(folder)
+            if not self._keep:
+                shutil.rmtree(folder)
 
     @contextmanager
     def _url(self, workload: Workload) -> Iterator[str]:
@@ -139,7 +150,7 @@ class Bench:
             yield url
 
     def _measured(self, workload: Workload, peer: Peer, number: int, place: Place) -> Run:
-        suite = write_suite(self._cache / "suites", workload.kind, workload.tests)
+        suite = write_suite(self._suites, workload.kind, workload.tests)
         probes = place.folder / "probes"
         probes.mkdir()
         command = [

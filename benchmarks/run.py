@@ -7,6 +7,7 @@ and writes ``results.json``, ``results.md`` and ``benchmark.svg``. Needs Linux.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import datetime as dt
 import json
@@ -25,6 +26,7 @@ from measure import percentile
 from measure import Run
 from peers import PEERS
 from sink import running_sink
+from sink import Sink
 from workloads import Workload
 from workloads import WORKLOADS
 
@@ -32,6 +34,7 @@ from workloads import WORKLOADS
 #: Beside the workloads.
 _OTHERS: Final = ("latency", "relay")
 _RELAYED: Final = 5_000
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - in a folder of a name that is new
 _LATENCY: Final = {
     "serially": Workload("latency", "tests of 5 ms", 400, "sleeping"),
     "-n 2": Workload("latency", "tests of 5 ms", 400, "sleeping", ("-n", "2")),
@@ -51,12 +54,11 @@ def main() -> None:
     rounds = {workload.name: workload.rounds or asked.rounds for workload in workloads}
     results: dict[str, Any] = {
         "date": dt.datetime.now(dt.timezone.utc).date().isoformat(),
-        "machine": report.machine(),
+        "machine": report.machine() | {"trees": _file_system(asked.disk or _MEMORY)},
         "rounds": rounds,
         "titles": {workload.name: workload.title for workload in workloads},
     }
-    with running_sink() as sink:
-        bench = Bench(environments, sink, asked.cache)
+    with running_sink() as sink, _bench(environments, sink, asked) as bench:
         runs = [run for each in workloads for run in _rounds(bench, each, rounds[each.name])]
         if "latency" in names:
             results["latency"] = dict(_latency(bench, quick=asked.quick))
@@ -68,6 +70,19 @@ def main() -> None:
     results["rows"] = [dataclasses.asdict(row) for row in table]
     results["runs"] = [dataclasses.asdict(run) for run in runs]
     _write(asked.output, results, report.markdown(results, table), environments)
+
+
+def _bench(
+    environments: Environments, sink: Sink, asked: argparse.Namespace
+) -> contextlib.closing[Bench]:
+    """Make a bench that writes into memory, or where the command line says.
+
+    On a disk nothing is removed before the end: ext4 looks for five minutes past each
+    inode that was freed, and then creates files at a tenth of its usual pace.
+    """
+    runs = asked.disk or _MEMORY
+    bench = Bench(environments, sink, asked.cache / "suites", runs, keep=runs != _MEMORY)
+    return contextlib.closing(bench)
 
 
 def _arguments() -> argparse.Namespace:
@@ -84,11 +99,20 @@ def _arguments() -> argparse.Namespace:
         "--peer", action="append", choices=list(PEERS), help="and its baseline only (repeatable)"
     )
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "benchmark")
+    parser.add_argument(
+        "--disk", type=Path, metavar="FOLDER", help=f"let runs write here and not in {_MEMORY}"
+    )
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "benchmarks")
     asked = parser.parse_args()
     asked.output = asked.output.resolve()
     asked.cache = asked.cache.resolve()
     return asked
+
+
+def _file_system(folder: Path) -> str:
+    """Return the kind of file system that a folder is on."""
+    command = ["df", "--output=fstype", str(folder)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
 
 
 def _only(workload: Workload, names: list[str]) -> Workload:
