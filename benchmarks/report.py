@@ -52,6 +52,7 @@ class Row:
     end: Figure
     cpu_others: Figure
     memory: Figure
+    memory_added: Figure
     memory_relay: Figure | None
     tests: int
     delivered: int | None
@@ -92,6 +93,7 @@ def _row(own: list[Run], plain: list[Run]) -> Row:
             lambda run, base: (run.cpu_total - run.cpu) - (base.cpu_total - base.cpu)
         ),
         memory=figure(lambda run, _base: run.memory / 1e6),
+        memory_added=figure(lambda run, base: (run.memory - base.memory) / 1e6),
         memory_relay=_figure(relay) if relay else None,
         tests=min(run.tests for run in own),
         delivered=min(counted, default=None),
@@ -141,6 +143,7 @@ _HEAD: Final = (
     "CPU µs a test more",
     "s more at the end",
     "MB",
+    "MB more",
     "MB relay",
     "delivered",
 )
@@ -151,14 +154,15 @@ def markdown(results: dict[str, Any], table: list[Row]) -> str:
     where = ", ".join(f"{name} {value}" for name, value in results["machine"].items())
     head = f"""\
 Measured on {results["date"]}: {where}. Medians, with the lowest and the highest round; \
-ratios and differences are against plain pytest in the same round."""
+ratios and differences are against plain pytest in the same round (of 1.2.0, which needs an \
+older pytest, against that one). MB are of the largest pytest process."""
     parts = [head]
     for workload in dict.fromkeys(row.workload for row in table):
         of = [row for row in table if row.workload == workload]
         rounds = f"Rounds: {results['rounds'][workload]}."
         lines = [_cells(row) for row in of]
         parts += [f"## {results['titles'][workload]}", rounds, _table([_HEAD, *lines])]
-    parts += [f"- {line}" for line in _lines_of(results)]
+    parts += [f"- {line}" for line in (*_lines_of(results), *_scaling(table))]
     parts += ["## Versions", *_versions(results["versions"])]
     return "\n\n".join(parts) + "\n"
 
@@ -178,6 +182,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.added_cpu.shown(0) if row.added_cpu else "",
         row.end.shown(),
         f"{row.memory.median:.0f}",
+        f"{row.memory_added.median:.1f}",
         "" if row.memory_relay is None else f"{row.memory_relay.median:.0f}",
         delivered,
     )
@@ -196,6 +201,21 @@ def _lines_of(results: dict[str, Any]) -> Iterator[str]:
         yield (
             f"The relay, on one core: {rate.shown(0)} POSTs a second; "
             f"{relay['cpu_micro']:.0f} µs of CPU a POST, its start included."
+        )
+
+
+def _scaling(table: list[Row]) -> Iterator[str]:
+    """Yield what does or does not grow with the number of tests."""
+    of = {(row.workload, row.peer): row for row in table}
+    for (workload, peer), many in of.items():
+        few = of.get(("trivial", peer))
+        if workload != "scaling" or few is None or few.added is None or many.added is None:
+            continue
+        relay = "" if many.memory_relay is None else f", the relay {many.memory_relay.shown(0)} MB"
+        yield (
+            f"From {few.expected:,} to {many.expected:,} tests, {peer}: from "
+            f"{few.added.median:.0f} to {many.added.median:.0f} µs a test more, from "
+            f"{few.memory_added.median:.1f} to {many.memory_added.median:.1f} MB more{relay}."
         )
 
 
