@@ -114,13 +114,19 @@ class Reader:
         self._file.seek(offset)
         self._offset = offset
         self._parts: list[bytes] = []
-        self.ended = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the file has its end mark, though it may not be read so far yet."""
+        position = self._file.tell()
+        size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(max(0, size - 2))
+        last = self._file.read(2)
+        self._file.seek(position)
+        return last in (b"\n\n", b"\n")
 
     def read(self) -> list[Line]:
-        """Return the next whole lines; none if no more have arrived.
-
-        An empty line sets :attr:`ended`.
-        """
+        """Return the next whole lines; none if no more have arrived."""
         if self._parts:
             # Read again: a writer whose disk is full takes back the part of a line.
             self._file.seek(self._offset)
@@ -137,10 +143,8 @@ class Reader:
         for body in bodies:
             start = self._offset
             self._offset += len(body) + 1
-            if body:
+            if body:  # and not the end mark
                 yield Line(body, start, self._offset, key_of(body))
-            else:
-                self.ended = True
 
     @property
     def torn(self) -> bool:

@@ -83,7 +83,9 @@ def test_of_whatever_a_dying_process_leaves_the_whole_lines_are_read(
     complete = whole[:cut].count(b"\n")
     assert bodies_of(lines) == written[:complete]
     assert reader.torn == (not whole[:cut].endswith(b"\n") and cut > 0)
-    assert not reader.ended
+    again = Reader(scratch)
+    assert not again.ended
+    again.close()
 
 
 @given(bodies, st.lists(st.integers(0, 300), max_size=6))

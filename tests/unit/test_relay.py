@@ -209,3 +209,18 @@ def test_memory_holds_a_part_of_a_long_outbox_only(
     held.set()
     thread.join(30)
     assert relay.mark.sent == 40
+
+
+def test_it_gives_up_on_a_backlog_that_is_longer_than_what_is_read_ahead(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    unruly.stop()
+    for number in range(2000):
+        writer.append(body(number)[:-1] + b',"text":"%s"}' % (b"x" * 500))
+    writer.end()
+    relay = relay_to(unruly, path, is_over=lambda: False, grace=0.1)
+    thread = threading.Thread(target=relay.run, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert relay.mark.sent == 0
