@@ -209,7 +209,9 @@ def _scaling(table: list[Row]) -> Iterator[str]:
     of = {(row.workload, row.peer): row for row in table}
     for (workload, peer), many in of.items():
         few = of.get(("trivial", peer))
-        if workload != "scaling" or few is None or few.added is None or many.added is None:
+        if PEERS[peer].baseline == peer or workload != "scaling":
+            continue
+        if few is None or few.added is None or many.added is None:
             continue
         relay = "" if many.memory_relay is None else f", the relay {many.memory_relay.shown(0)} MB"
         yield (

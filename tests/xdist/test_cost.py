@@ -134,7 +134,8 @@ def test_a_tree_with_a_history_costs_no_more_with_each_run(
 ) -> None:
     cost_of(f"--pubdir={pubdir}")
     second, third = cost_of(f"--pubdir={pubdir}"), cost_of(f"--pubdir={pubdir}")
-    assert second == third
+    assert second.system == third.system
+    assert third.calls == pytest.approx(second.calls, rel=0.05)
     assert second.calls <= MOST_CALLS_FOR_A_TREE
     assert sum(second.system.values()) <= MOST_SYSTEM_CALLS_FOR_A_TREE, second.system
 
