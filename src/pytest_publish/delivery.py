@@ -20,6 +20,8 @@ from .realos import realos
 # Of the environment, what would make a relay measure or report itself as a test does.
 _WITHHELD: Final = ("COV_CORE_", "COVERAGE_PROCESS_", "PYTHONWARNINGS", "PYTHONDEVMODE")
 _POLL: Final = 0.005
+# Seconds that a relay may take to start on a busy machine.
+_STARTING: Final = 10.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Delivery:
         self._appended = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._errors = self.path.with_suffix(".stderr")
+        self._patience = orders.grace + orders.endpoint.timeout + _STARTING
 
     def start(self) -> None:
         """Start the relay. Raises OSError if no process can be started."""
@@ -91,11 +94,11 @@ class Delivery:
         ``on_progress`` is called again and again with the number of results that
         wait. A KeyboardInterrupt ends the waiting.
         """
-        stopped = ""
         try:
-            self._wait(on_progress)
+            stopped = self._wait(on_progress)
         except KeyboardInterrupt:
             stopped = "interrupted"
+        if stopped:
             self._stop()
         outcome = self._outcome(stopped)
         if not outcome.waiting:
@@ -104,12 +107,21 @@ class Delivery:
             self._errors.unlink()
         return outcome
 
-    def _wait(self, on_progress: Callable[[int], None]) -> None:
+    def _wait(self, on_progress: Callable[[int], None]) -> str:
+        """Wait for the relay's end; return why it is not waited for any longer."""
         marks = outbox.MarkFile(self.path)
+        waiting = self._appended
+        progress_at = realos.monotonic()
         while self._process is not None and self._process.poll() is None:
             mark = marks.read()
-            on_progress(self._appended - mark.sent - mark.refused)
+            if waiting != (waiting := self._appended - mark.sent - mark.refused):
+                progress_at = realos.monotonic()
+            # It gives up by itself, unless it was stopped, or hangs at its disk.
+            if realos.monotonic() - progress_at > self._patience:
+                return "the relay hangs"
+            on_progress(waiting)
             realos.sleep(_POLL)
+        return ""
 
     def _stop(self) -> None:
         if self._process is not None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pytest_publish.delivery import Delivery
 from pytest_publish.delivery import Outcome
 from pytest_publish.orders import Endpoint
 from pytest_publish.orders import Orders
+from support import eventually
 from unruly import status
 from unruly import Unruly
 
@@ -59,6 +61,32 @@ def test_a_ctrl_c_ends_the_waiting_and_the_relay(unruly: Unruly, tmp_path: Path)
 
     assert delivery.wait(interrupt) == Outcome(0, 0, 3, "interrupted", "")
     assert outbox.is_free(delivery.path)
+
+
+def test_a_relay_that_hangs_is_not_waited_for_without_end(
+    unruly: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_publish.delivery._STARTING", 0.3)
+    orders = Orders(Endpoint(unruly.url, timeout=0.1), grace=0.1)
+    delivery = Delivery(tmp_path, "run", orders)
+    delivery.start()
+    lock = delivery.path.with_suffix(".lock")
+    eventually(lock.exists, "the relay to be there")
+    (process,) = [int(path.name) for path in Path("/proc").glob("[0-9]*") if has_open(path, lock)]
+    os.kill(process, signal.SIGSTOP)
+    fill(delivery, 1)
+    delivery.end()
+    outcome = delivery.wait(lambda _waiting: None)
+    assert (outcome.waiting, outcome.reason) == (1, "the relay hangs")
+    assert delivery.path.exists()
+
+
+def has_open(process: Path, file: Path) -> bool:
+    """Tell whether a process has a file open."""
+    try:
+        return str(file) in [os.readlink(link) for link in (process / "fd").iterdir()]
+    except OSError:
+        return False
 
 
 def test_a_relay_that_fails_tells_why(
