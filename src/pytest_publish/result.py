@@ -243,7 +243,7 @@ def digits(value: int) -> str:
     """Return the text that stands for an integer of any size."""
     try:
         return str(int(value))
-    except ValueError:  # more digits than sys.get_int_max_strdigits() allows
+    except ValueError:  # more digits than sys.get_int_max_str_digits() allows
         return hex(value)
 
 
