@@ -138,6 +138,10 @@ class _Desk:
         return len(self._waiting) < _AHEAD_LINES and self.waiting_bytes < _AHEAD_BYTES
 
     @property
+    def _may_take(self) -> bool:
+        return bool(self._waiting) and self._clock() >= self._not_before
+
+    @property
     def is_idle(self) -> bool:
         with self._changed:
             return not self._waiting and not self._out
@@ -151,8 +155,8 @@ class _Desk:
     def take(self, most: int) -> list[Line]:
         """Hand out lines to send together; wait for one, none once closed."""
         with self._changed:
-            while not self._waiting and not self._closed:
-                self._changed.wait()
+            while not self._closed and not self._may_take:
+                self._changed.wait(max(0.0, self._not_before - self._clock()) or None)
             if self._closed:
                 return []
             lines = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
@@ -190,8 +194,13 @@ class _Desk:
             self._mark.refusal = self._mark.refusal or reason
             self._settle([line])
 
-    def failed(self, reason: str) -> None:
+    def failed(self, reason: str, wait: float) -> None:
+        """Take note of a failure, and of the seconds that the endpoint asked to wait.
+
+        What one connection was told holds for what the others would begin.
+        """
         with self._changed:
+            self._not_before = max(self._not_before, self._clock() + wait)
             if self._mark.trouble != reason:
                 self._mark.trouble = reason
                 self._write_mark()
@@ -272,8 +281,9 @@ class _Sender(threading.Thread):
             if not isinstance(answer, transport.Failed):
                 return answer
             tries += 1
-            self._desk.failed(answer.reason)
-            if not self._desk.hold(transport.delay(answer, tries)):
+            wait = transport.delay(answer, tries)
+            self._desk.failed(answer.reason, wait if answer.retry_after else 0.0)
+            if not self._desk.hold(wait):
                 return None
 
 

@@ -224,3 +224,17 @@ def test_it_gives_up_on_a_backlog_that_is_longer_than_what_is_read_ahead(
     thread.join(30)
     assert not thread.is_alive()
     assert relay.mark.sent == 0
+
+
+def test_what_an_endpoint_asks_one_connection_to_wait_holds_for_the_others(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    fill(writer, 30)
+    answers = iter([status(429, "Retry-After: 1")])
+    unruly.answer = lambda _post: next(answers, OK)
+    relay = relay_to(unruly, path, connections=8)
+    assert relay.run()
+    first, *others = sorted(post.at for post in unruly.posts)
+    assert len(others) == 30
+    # At most what another connection had begun when the answer came.
+    assert sum(at - first < 0.9 for at in others) <= 7
