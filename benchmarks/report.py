@@ -155,7 +155,8 @@ def markdown(results: dict[str, Any], table: list[Row]) -> str:
     head = f"""\
 Measured on {results["date"]}: {where}. Medians, with the lowest and the highest round; \
 ratios and differences are against plain pytest in the same round (of 1.2.0, which needs an \
-older pytest, against that one). MB are of the largest pytest process."""
+older pytest, against that one). MB are of the largest pytest process. The load average \
+before was {results["load_before"]:.1f}."""
     parts = [head]
     for workload in dict.fromkeys(row.workload for row in table):
         of = [row for row in table if row.workload == workload]

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import json
+import os
 import statistics
 import subprocess
 from pathlib import Path
@@ -55,21 +56,25 @@ def main() -> None:
     results: dict[str, Any] = {
         "date": dt.datetime.now(dt.timezone.utc).date().isoformat(),
         "machine": report.machine() | {"trees": _file_system(asked.disk or _MEMORY)},
+        # What others did meanwhile: the figures are those of a quiet machine below 1.
+        "load_before": os.getloadavg()[0],
         "rounds": rounds,
         "titles": {workload.name: workload.title for workload in workloads},
     }
+    runs: list[Run] = []
     with running_sink() as sink, _bench(environments, sink, asked) as bench:
-        runs = [run for each in workloads for run in _rounds(bench, each, rounds[each.name])]
+        # What is short comes first, and what is measured is written down at once.
         if "latency" in names:
-            results["latency"] = dict(_latency(bench, quick=asked.quick))
+            results["latency"] = _latency(bench, quick=asked.quick)
         if "relay" in names:
             results["relay"] = _relay(bench, asked.rounds)
-    used = dict.fromkeys(PEERS[run.peer].environment for run in runs) or {"ours": None}
-    results["versions"] = {name: environments.versions(name) for name in used}
-    table = list(report.rows(runs))
-    results["rows"] = [dataclasses.asdict(row) for row in table]
-    results["runs"] = [dataclasses.asdict(run) for run in runs]
-    _write(asked.output, results, report.markdown(results, table), environments)
+        _write(asked.output, results, runs, environments)
+        for each in workloads:
+            runs += _rounds(bench, each, rounds[each.name])
+            _write(asked.output, results, runs, environments)
+    if runs:
+        _plot(asked.output, environments)
+    print(f"written to {asked.output}")
 
 
 def _bench(
@@ -169,15 +174,24 @@ def _relay(bench: Bench, rounds: int) -> dict[str, Any]:
     return {"posts_a_second": rate, "cpu_micro": statistics.median(cpus)}
 
 
-def _write(folder: Path, results: dict[str, Any], text: str, environments: Environments) -> None:
+def _write(
+    folder: Path, results: dict[str, Any], runs: list[Run], environments: Environments
+) -> None:
+    used = dict.fromkeys(["ours", *(PEERS[run.peer].environment for run in runs)])
+    table = list(report.rows(runs))
+    results["versions"] = {name: environments.versions(name) for name in used}
+    results["rows"] = [dataclasses.asdict(row) for row in table]
+    results["runs"] = [dataclasses.asdict(run) for run in runs]
     folder.mkdir(parents=True, exist_ok=True)
-    data = folder / "results.json"
-    data.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    (folder / "results.md").write_text(text, "utf-8")
-    if results["rows"]:
-        command = [environments.python("plot"), Path(__file__).with_name("plot.py")]
-        subprocess.run([*command, data, folder / "benchmark.svg"], check=True)
-    print(f"written to {folder}")
+    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+    (folder / "results.json").write_text(text, "utf-8")
+    (folder / "results.md").write_text(report.markdown(results, table), "utf-8")
+
+
+def _plot(folder: Path, environments: Environments) -> None:
+    program = Path(__file__).with_name("plot.py")
+    arguments = [program, folder / "results.json", folder / "benchmark.svg"]
+    subprocess.run([environments.python("plot"), *arguments], check=True)
 
 
 if __name__ == "__main__":
