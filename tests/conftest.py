@@ -11,6 +11,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from support import Endpoint
+from support import OF_THIS_SESSION
+from support import OWN_PLUGINS
 from support import RunPytest
 from unruly import Unruly
 
@@ -62,11 +64,9 @@ def own_plugins(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     """Have a session load no plugin that is not named, and return ours and xdist."""
     # What is installed for this suite is not what is tested.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    for variable in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID"):
+    for variable in OF_THIS_SESSION:
         monkeypatch.delenv(variable, raising=False)
-    # By the names of their entry points, by which other plugins look for them.
-    return ("-p", "xdist", "-p", "publish")
+    return OWN_PLUGINS
 
 
 @pytest.fixture

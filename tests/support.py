@@ -27,6 +27,11 @@ RunPytest: TypeAlias = Callable[..., pytest.RunResult]
 
 _VALIDATOR = jsonschema.Draft202012Validator(schema())
 
+#: By the names of their entry points, by which other plugins look for them.
+OWN_PLUGINS = ("-p", "xdist", "-p", "publish")
+#: What of our own session's environment no other session may see.
+OF_THIS_SESSION = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID")
+
 # Long enough for a busy machine; a test that waits so long has failed.
 DEADLINE = 30.0
 

@@ -85,6 +85,8 @@ class Controller:
         worker = None if node is None else node.gateway.id
         self._check(report)
         self._publisher.publish(self._aggregator.add(report, worker))
+        # The terminal reporter keeps all reports to the end, and need not keep this.
+        vars(report).pop(ATTRIBUTE, None)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

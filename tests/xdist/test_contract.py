@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from typing import TypeAlias
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from support import by_name
 from support import Endpoint
+from support import OF_THIS_SESSION
+from support import OWN_PLUGINS
+from support import Post
 from support import Result
-from support import RunPytest
 from support import tree_results
+from support import valid
 
 
 SUITE = {
@@ -151,19 +164,54 @@ def comparable(value: Any) -> Any:
     return [comparable(element) for element in value] if isinstance(value, list) else value
 
 
-def run_suite(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, *arguments: str
-) -> dict[str, Result]:
-    pytester.makepyfile(**SUITE)
-    run = run_pytest(f"--pubdir={pubdir}", *ARGUMENTS, *arguments)
-    assert run.ret == pytest.ExitCode.TESTS_FAILED
-    return by_name(tree_results(pubdir))
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """What one run of the suite published."""
+
+    results: dict[str, Result]
+    posts: list[Post]
 
 
-def test_every_ending_has_its_verdict_its_word_and_its_exception(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    results = run_suite(pytester, run_pytest, pubdir, *mode)
+PublishSuite: TypeAlias = Callable[[tuple[str, ...]], Published]
+
+
+@pytest.fixture(scope="module")
+def publish_suite(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[tuple[str, ...]], Published]:
+    """Run the suite once in each mode, however many tests look at what was published."""
+
+    folder = tmp_path_factory.mktemp("suite")
+    for name, source in SUITE.items():
+        (folder / f"{name}.py").write_text(textwrap.dedent(source), "utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\n")
+
+    @functools.cache
+    def publish(mode: tuple[str, ...]) -> Published:
+        tree = folder / f"tree{''.join(mode)}"
+        server = HTTPServer(port=0, threaded=True)
+        server.start()
+        endpoint = Endpoint(server)
+        switches = (f"--pubdir={tree}", f"--publish={endpoint.url}")
+        command = (sys.executable, "-m", "pytest", *OWN_PLUGINS, *switches, *ARGUMENTS, *mode)
+        environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        for variable in OF_THIS_SESSION:
+            environment.pop(variable, None)
+        run = subprocess.run(command, cwd=folder, env=environment, check=False, timeout=60)
+        server.stop()
+        assert run.returncode == pytest.ExitCode.TESTS_FAILED
+        return Published(by_name(tree_results(tree)), endpoint.posts)
+
+    return publish
+
+
+@pytest.fixture
+def published(publish_suite: PublishSuite, mode: tuple[str, ...]) -> Published:
+    return publish_suite(mode)
+
+
+def test_every_ending_has_its_verdict_its_word_and_its_exception(published: Published) -> None:
+    results = published.results
     assert results.keys() == EXPECTED.keys()
     for name, (verdict, outcome, kind, value) in EXPECTED.items():
         result = results[name]
@@ -173,11 +221,8 @@ def test_every_ending_has_its_verdict_its_word_and_its_exception(
         assert value in excinfo["value"], name
 
 
-def test_a_serial_and_a_distributed_run_give_the_same_json(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
-) -> None:
-    serial = run_suite(pytester, run_pytest, pubdir / "serial")
-    distributed = run_suite(pytester, run_pytest, pubdir / "distributed", "-n", "2")
+def test_a_serial_and_a_distributed_run_give_the_same_json(publish_suite: PublishSuite) -> None:
+    serial, distributed = publish_suite(()).results, publish_suite(("-n", "2")).results
     assert comparable(list(serial.values())) == comparable([distributed[name] for name in serial])
     for name, result in distributed.items():
         assert result["xdist_dist"] == "load"
@@ -185,28 +230,20 @@ def test_a_serial_and_a_distributed_run_give_the_same_json(
         assert serial[name]["xdist_dist"] is serial[name]["xdist_worker"] is None
 
 
-def test_the_fixed_fields_come_first_and_the_file_is_the_post(
-    pytester: pytest.Pytester,
-    run_pytest: RunPytest,
-    endpoint: Endpoint,
-    pubdir: Path,
-    mode: tuple[str, ...],
-) -> None:
-    run_suite(pytester, run_pytest, pubdir, f"--publish={endpoint.url}", *mode)
-    assert len(endpoint.results) == len(EXPECTED)
-    for post, result in zip(endpoint.posts, endpoint.results, strict=True):
+def test_the_fixed_fields_come_first_and_the_file_is_the_post(published: Published) -> None:
+    assert len(published.posts) == len(EXPECTED)
+    results = [valid(json.loads(post.body)) for post in published.posts]
+    for post, result in zip(published.posts, results, strict=True):
         assert tuple(result)[: len(FIXED_FIELDS)] == FIXED_FIELDS
         written = Path(result["pubdir_path"], "result.json").read_bytes()
         assert written.rstrip(b"\n") == post.body
         assert post.headers["Content-Type"] == "application/json"
     # Several connections may be open, so the order of arrival is not promised.
-    assert {result["seq"] for result in endpoint.results} == set(range(len(EXPECTED)))
+    assert {result["seq"] for result in results} == set(range(len(EXPECTED)))
 
 
-def test_output_of_all_phases_times_and_place_are_published(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    results = run_suite(pytester, run_pytest, pubdir, *mode)
+def test_output_of_all_phases_times_and_place_are_published(published: Published) -> None:
+    results = published.results
     passed = results["test_pass"]
     assert (passed["stdout"], passed["stderr"]) == ("to stdout\n", "to stderr\n")
     assert "to the log" in passed["log"]
@@ -223,9 +260,9 @@ def test_output_of_all_phases_times_and_place_are_published(
 
 
 def test_the_traceback_ends_at_the_failing_line_and_has_the_users_frames_only(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+    published: Published,
 ) -> None:
-    results = run_suite(pytester, run_pytest, pubdir, *mode)
+    results = published.results
     (frame,) = results["test_fail"]["excinfo"]["traceback"]
     assert frame.splitlines()[0].endswith("in test_fail")
     assert "assert left == 2" in frame
@@ -234,10 +271,8 @@ def test_the_traceback_ends_at_the_failing_line_and_has_the_users_frames_only(
     assert "import there_is_no_such_module" in frame
 
 
-def test_when_body_and_teardown_fail_each_phase_has_its_exception(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    result = run_suite(pytester, run_pytest, pubdir, *mode)["test_both_fail"]
+def test_when_body_and_teardown_fail_each_phase_has_its_exception(published: Published) -> None:
+    result = published.results["test_both_fail"]
     _setup, call, teardown = result["phases"]
     assert call["excinfo"] == result["excinfo"]
     assert teardown["excinfo"]["type"] == "OSError"
