@@ -17,8 +17,12 @@ from .orders import Orders
 from .realos import realos
 
 
-# Of the environment, what would make a relay measure or report itself as a test does.
-_WITHHELD: Final = ("COV_CORE_", "COVERAGE_PROCESS_", "PYTHONWARNINGS", "PYTHONDEVMODE")
+# Of the environment, what would make a relay measure or report itself as a test does,
+# and the secrets, which it is told in private.
+_WITHHELD: Final = (
+    *("COV_CORE_", "COVERAGE_PROCESS_", "PYTHONWARNINGS", "PYTHONDEVMODE"),
+    "PYTEST_PUBLISH_",
+)
 _POLL: Final = 0.005
 # Seconds that a relay may take to start on a busy machine.
 _STARTING: Final = 10.0
@@ -151,10 +155,14 @@ class Delivery:
 def _command() -> list[str]:
     """Return the command that starts a relay with the modules that this process has.
 
-    The folder of the run is not on the relay's path: what lies there may have the
-    name of a module that it needs.
+    A new interpreter's own import path comes first: on that of a test session is what
+    lies beside a conftest, which may have the name of a module that the relay needs.
     """
     path = [entry for entry in sys.path if entry and os.path.isabs(entry)]
-    code = f"import sys; sys.path[:] = {path!r}; from pytest_publish.relay import main; main()"
+    code = (
+        "import sys; sys.path[:] = [entry for entry in sys.path if entry];"
+        f"sys.path += [entry for entry in {path!r} if entry not in sys.path];"
+        "from pytest_publish.relay import main; main()"
+    )
     # Without the warnings that the tests' environment may turn into errors.
     return [sys.executable, "-W", "ignore", "-c", code]

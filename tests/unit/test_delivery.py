@@ -96,7 +96,7 @@ def test_a_relay_that_fails_tells_why(
     shadow = tmp_path / "shadow"
     shadow.mkdir()
     (shadow / "requests.py").write_text("raise ImportError('requests is broken here')")
-    monkeypatch.syspath_prepend(shadow)
+    monkeypatch.setenv("PYTHONPATH", str(shadow))
     delivery = delivery_to(unruly, tmp_path)
     delivery.start()
     fill(delivery, 1)
@@ -107,12 +107,13 @@ def test_a_relay_that_fails_tells_why(
     assert {path.name for path in tmp_path.glob("run*")} == {"run.jsonl"}
 
 
-def test_a_relay_does_not_import_what_lies_where_pytest_was_called(
-    unruly: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("entry", ["", "beside a conftest"])
+def test_a_relay_does_not_import_what_lies_beside_the_tests(
+    unruly: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
 ) -> None:
     (tmp_path / "requests.py").write_text("raise ImportError('not that one')")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    monkeypatch.setattr(sys, "path", [entry and str(tmp_path), *sys.path])
     delivery = delivery_to(unruly, tmp_path)
     delivery.start()
     fill(delivery, 1)

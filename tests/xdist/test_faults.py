@@ -650,6 +650,7 @@ def test_secrets_are_in_no_command_line_terminal_outbox_or_tree(
     def test_command_lines():
         assert relay()
         lines = [path.read_text() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline")]
+        lines.append(pathlib.Path(f"/proc/{{relay()}}/environ").read_text())
         assert not [line for line in lines for secret in {secrets!r} if secret in line]
     """
     )
