@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import nox
 
 
@@ -58,9 +61,10 @@ def lint(session: nox.Session) -> None:
 def package(session: nox.Session) -> None:
     """Build sdist and wheel, and run the core of the suite against the wheel alone."""
     session.install("build", "twine")
-    folder = session.create_tmp()
-    session.run("python", "-m", "build", "--outdir", folder)
-    session.run("python", "-m", "twine", "check", "--strict", f"{folder}/*")
-    wheel = f"{folder}/pytest_publish-2.0.0-py3-none-any.whl"
-    session.install(f"pytest-publish[test] @ file://{wheel}")
+    folder = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(folder))
+    session.run("python", "-m", "twine", "check", "--strict", *map(str, folder.iterdir()))
+    (wheel,) = folder.glob("*.whl")
+    session.install(f"pytest-publish[test] @ {wheel.as_uri()}")
     session.run("pytest", "-n", "auto", *CORE)
