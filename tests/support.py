@@ -107,7 +107,8 @@ class Endpoint:
 
 def tree_results(pubdir: Path) -> list[Result]:
     """Return the results in a tree, in the order in which they were published."""
-    paths = pubdir.rglob("result.json")
+    # What is being written, or was when a process was killed, has a dot before its name.
+    paths = [path for path in pubdir.rglob("result.json") if path.parent.name[0] != "."]
     results = [valid(json.loads(path.read_text("utf-8"))) for path in paths]
     return sorted(results, key=lambda result: (result["session_id"], result["seq"]))
 
