@@ -29,6 +29,8 @@ POLL: Final = 0.01
 # What is read ahead of the senders, in lines and in bytes.
 _AHEAD_LINES: Final = 512
 _AHEAD_BYTES: Final = 1 << 23
+# Where all cores are busy, the tests come first.
+_NICENESS: Final = 5
 # Below this many seconds a POST costs mostly this process's own time, and a second
 # connection would only compete with the first for the interpreter.
 _SLOW: Final = 0.005
@@ -302,6 +304,8 @@ def main() -> None:
     If the run's process died, nobody else will tidy up: then it removes the outbox.
     """
     told = Instructions.from_json(sys.stdin.buffer.readline())
+    if os.name == "posix":
+        os.nice(_NICENESS)
     has_died = _watch(told.parent)
     lock = outbox.lock_of(told.outbox)
     if not lock.acquire(blocking=False):
