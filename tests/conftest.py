@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+import trustme
 from pytest_httpserver import HTTPServer
 
 from support import Endpoint
@@ -89,5 +91,21 @@ def pubdir(pytester: pytest.Pytester) -> Path:
 def unruly() -> Iterator[Unruly]:
     """Start an endpoint that can misbehave."""
     server = Unruly()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    """Make an authority of certificates."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def secure(authority: trustme.CA) -> Iterator[Unruly]:
+    """Start an endpoint with TLS whose authority nobody knows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server = Unruly(tls=context)
     yield server
     server.stop()

@@ -262,7 +262,7 @@ class Aggregator:
     def _result(self, key: tuple[str | None, str], verdict: _Verdict) -> TestResult:
         attempt = self._attempts.pop(key)
         self._started.pop(key[1], None)
-        number = self._next_attempt.get(self._attempt_key(attempt), 1)
+        number = self._next_attempt.get(self._attempt_key(attempt.worker, attempt.nodeid), 1)
         file, line, _domain = attempt.location
         result = TestResult(
             result=verdict.result,
@@ -293,12 +293,12 @@ class Aggregator:
 
     def _again(self, result: TestResult) -> TestResult:
         """Take note that another attempt of the same test may follow."""
-        key = (result.xdist_worker if self.dist == "each" else None, result.nodeid)
+        key = self._attempt_key(result.xdist_worker, result.nodeid)
         self._next_attempt[key] = result.attempt + 1
         return result
 
-    def _attempt_key(self, attempt: _Attempt) -> tuple[str | None, str]:
-        return (attempt.worker if self.dist == "each" else None, attempt.nodeid)
+    def _attempt_key(self, worker: str | None, nodeid: str) -> tuple[str | None, str]:
+        return (worker if self.dist == "each" else None, nodeid)
 
     def _scope(self, attempt: _Attempt, scheduled_nodeid: str) -> str | None:
         """Return what xdist 3.6 to 3.8 computes in its schedulers' ``_split_scope``."""

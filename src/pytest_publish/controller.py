@@ -14,8 +14,8 @@ from . import summary
 from .aggregate import Aggregator
 from .aggregate import Location
 from .forward import ATTRIBUTE
+from .forward import error_text
 from .forward import Forwarder
-from .forward import safe_str
 from .hookspec import ERRORS
 from .plugin import WORKERINPUT
 from .publisher import Publisher
@@ -168,8 +168,7 @@ class Controller:
         try:
             answers = self._config.hook.pytest_publish_result(config=self._config, result=result)
         except ERRORS as error:
-            text = f"{type(error).__name__}: {safe_str(error)}"
-            self._troubles.add("a pytest_publish_result hook raised", text)
+            self._troubles.add("a pytest_publish_result hook raised", error_text(error))
             return True
         return False not in answers
 

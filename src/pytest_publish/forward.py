@@ -172,8 +172,7 @@ def _ask_hooks(item: pytest.Item, report: pytest.TestReport, forwarded: dict[str
         if added:
             forwarded["added"] = json.dumps(jsonable(added))
     except ERRORS as error:
-        text = f"{type(error).__name__}: {safe_str(error)}"
-        forwarded["trouble"] = ("a pytest_publish_properties hook raised", text)
+        forwarded["trouble"] = ("a pytest_publish_properties hook raised", error_text(error))
 
 
 def split_group(item: pytest.Item) -> tuple[str, str | None]:
@@ -212,6 +211,11 @@ def safe_str(error: BaseException) -> str:
         return escaped(str(error))
     except ERRORS as trouble:  # whatever a user's __str__ raises
         return f"<{type(error).__name__} object: its str raised {type(trouble).__name__}>"
+
+
+def error_text(error: BaseException) -> str:
+    """Return an exception as one text, its class first."""
+    return f"{type(error).__name__}: {safe_str(error)}"
 
 
 def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:

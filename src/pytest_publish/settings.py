@@ -34,8 +34,6 @@ _Checked = TypeVar("_Checked")
 
 # Their values, as words of their own, look like places of tests to pytest.
 _PATH_OPTIONS: Final = ("--pubdir", "--publish-outbox")
-
-
 _INI_TABLES: Final = (
     ("pyproject.toml", "[tool.pytest"),
     ("tox.ini", "[pytest]"),

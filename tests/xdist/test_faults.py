@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 import signal
-import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -708,21 +706,6 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
     assert bad.returncode == 2
     assert "'localhost' is no URL like" in bad.stderr
     assert "hunter2" not in bad.stderr
-
-
-@pytest.fixture
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def secure(authority: trustme.CA) -> Iterator[Unruly]:
-    """Start an endpoint with TLS whose authority nobody knows."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    server = Unruly(tls=context)
-    yield server
-    server.stop()
 
 
 def test_a_certificate_that_does_not_verify_is_said_once_and_its_results_are_kept(
