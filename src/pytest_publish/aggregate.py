@@ -9,7 +9,6 @@ import dataclasses
 import json
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
 from typing import Any
 from typing import Final
 from typing import Protocol
@@ -30,6 +29,9 @@ Location: TypeAlias = tuple[str, "int | None", str]
 
 #: What was captured, and whatever else plugins attach: heading and text.
 Sections: TypeAlias = list[tuple[str, str]]
+
+#: What the process that ran the test added to its report.
+Forwarded: TypeAlias = dict[str, Any]
 
 #: ``when`` of the report by which xdist (3.6 to 3.8) tells of a dead worker.
 CRASH: Final = "???"
@@ -76,14 +78,14 @@ class _Attempt:
     sections: Sections = dataclasses.field(default_factory=list)
     subtest_sections: Sections = dataclasses.field(default_factory=list)
     details: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    call: Phase | None = None
 
-    def is_over_at(self, report: Report) -> bool:
+    def is_over_at(self, report: Report, forwarded: Forwarded) -> bool:
         """Tell whether a report is of a later attempt of the same test."""
         if report.when == CRASH:
             return False
         # pytest-rerunfailures (14 to 16.7) sends the phases' reports when the attempt
         # is over, after those of its subtests.
-        forwarded: dict[str, Any] = getattr(report, "pytest_publish", {})
         return forwarded.get("attempt", self.number) != self.number or (
             report.when == "setup" and bool(self.phases)
         )
@@ -97,8 +99,8 @@ class _Attempt:
         return _captured(stream, [*setup, *self.subtest_sections, *after])
 
     @property
-    def call(self) -> Phase | None:
-        return next((phase for phase in self.phases if phase.when == "call"), None)
+    def has_passed(self) -> bool:
+        return not self.details  # which whatever did not pass has
 
     @property
     def is_decided(self) -> bool:
@@ -146,33 +148,36 @@ class Aggregator:
         """Take note that a test begins: all that is known if its setup crashes."""
         self._started[nodeid] = (location, self._clock())
 
-    def add(self, report: Report, worker: str | None) -> Iterator[TestResult]:
-        """Take in a report of a test; yield the results that it completes."""
+    def add(self, report: Report, worker: str | None) -> list[TestResult]:
+        """Take in a report of a test; return the results that it completes."""
+        completed: list[TestResult] = []
+        forwarded: Forwarded = getattr(report, "pytest_publish", {})
         key = (worker, report.nodeid)
         attempt = self._attempts.get(key)
-        if attempt is not None and attempt.is_over_at(report):
+        if attempt is not None and attempt.is_over_at(report, forwarded):
             if attempt.is_decided:
-                yield self._again(self._finished(key))
+                completed.append(self._again(self._finished(key)))
             attempt = None
         if attempt is None:
-            attempt = self._attempts[key] = self._new_attempt(report, worker)
+            attempt = self._attempts[key] = self._new_attempt(report, forwarded, worker)
         if report.when == CRASH:
-            yield self._again(self._crashed(key, report))
-            return
-        _add_report(attempt, report)
+            completed.append(self._again(self._crashed(key, report)))
+            return completed
+        _add_report(attempt, report, forwarded)
         if report.when == "teardown":
-            yield self._finished(key)
+            completed.append(self._finished(key))
+        return completed
 
-    def add_collected(self, report: CollectReport) -> Iterator[TestResult]:
-        """Take in the report of a file, folder or class; yield a result if it did not pass.
+    def add_collected(self, report: CollectReport) -> list[TestResult]:
+        """Take in the report of a file, folder or class; return a result if it did not pass.
 
         Each worker collects all files, and xdist lets through whatever differs in
         its text from worker to worker: only the first report of a file counts.
         """
         if report.outcome == "passed" or report.nodeid in self._uncollected:
-            return
+            return []
         self._uncollected.add(report.nodeid)
-        forwarded: dict[str, Any] = getattr(report, "pytest_publish", {})
+        forwarded: Forwarded = getattr(report, "pytest_publish", {})
         now = self._clock()
         excinfo = _excinfo(report, forwarded)
         phase = Phase(
@@ -185,7 +190,7 @@ class Aggregator:
         )
         nodeid = escaped(report.nodeid) or "."  # the session itself
         failed = report.outcome == "failed"
-        yield TestResult(
+        result = TestResult(
             result="fail" if failed else "skip",
             outcome="error" if failed else "skipped",
             nodeid=nodeid,
@@ -203,19 +208,19 @@ class Aggregator:
             phases=[phase],
             _details=[("collection", _text_of(report.longrepr))],
         )
+        return [result]
 
-    def finish(self) -> Iterator[TestResult]:
-        """End the session: yield what finished without a teardown report.
+    def finish(self) -> list[TestResult]:
+        """End the session: return what finished without a teardown report.
 
         A test that was cut off before its body ended has no result.
         """
-        for key, attempt in list(self._attempts.items()):
-            if attempt.is_decided:
-                yield self._finished(key)
+        decided = [key for key, attempt in self._attempts.items() if attempt.is_decided]
+        completed = [self._finished(key) for key in decided]
         self._attempts.clear()
+        return completed
 
-    def _new_attempt(self, report: Report, worker: str | None) -> _Attempt:
-        forwarded: dict[str, Any] = getattr(report, "pytest_publish", {})
+    def _new_attempt(self, report: Report, forwarded: Forwarded, worker: str | None) -> _Attempt:
         location = report.location
         if report.when == CRASH and report.nodeid in self._started:
             location, _time = self._started[report.nodeid]
@@ -311,8 +316,7 @@ class Aggregator:
         return None
 
 
-def _add_report(attempt: _Attempt, report: Report) -> None:
-    forwarded: dict[str, Any] = getattr(report, "pytest_publish", {})
+def _add_report(attempt: _Attempt, report: Report, forwarded: Forwarded) -> None:
     outcome = _outcome(report)
     excinfo = None
     if outcome not in ("passed", "xpassed"):
@@ -331,6 +335,8 @@ def _add_report(attempt: _Attempt, report: Report) -> None:
     else:
         phase = Phase(report.when, outcome, report.start, report.stop, duration, excinfo)
         attempt.phases.append(phase)
+        if attempt.call is None and phase.when == "call":
+            attempt.call = phase
         # Each report repeats those before it. The last tells most: pytest-retry (1.7)
         # sends a call report that was made before the call was tried again.
         if len(sections) >= len(attempt.sections):
@@ -344,6 +350,8 @@ def _add_report(attempt: _Attempt, report: Report) -> None:
 def _judge(attempt: _Attempt) -> _Verdict:
     """Return what a test's reports come to, by section 2's order of gravity."""
     call = attempt.call
+    if call is not None and attempt.has_passed:
+        return _Verdict("pass", "passed", None, call)
     if call is not None and attempt.has_failed_subtest:
         excinfo = _failed_subtests(attempt)
         # pytest itself does this to the report only in its status hook, which is
@@ -396,7 +404,7 @@ def _outcome(report: Report) -> str:
     return outcome if outcome in _RESULTS else "rerun"
 
 
-def _excinfo(report: Report | CollectReport, forwarded: dict[str, Any]) -> ExcInfo:
+def _excinfo(report: Report | CollectReport, forwarded: Forwarded) -> ExcInfo:
     """Return what was forwarded of the exception, else what its text tells."""
     data = forwarded.get("excinfo")
     if data is not None:
@@ -450,7 +458,7 @@ def _captured(stream: str, sections: Sections) -> list[str]:
     ]
 
 
-def _properties(report: Report, forwarded: dict[str, Any]) -> dict[str, Any]:
+def _properties(report: Report, forwarded: Forwarded) -> dict[str, Any]:
     pairs: Iterable[Any]
     if "properties" in forwarded:
         pairs = json.loads(forwarded["properties"])

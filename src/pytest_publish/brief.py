@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -26,8 +27,7 @@ def _facts(result: TestResult) -> Iterator[tuple[str, str]]:
     yield "result", result.result
     if result.file is not None:
         yield "file", result.file if result.line is None else f"{result.file}:{result.line}"
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(result.start_time))
-    yield "started", f"{stamp} UTC"
+    yield "started", _stamp(int(result.start_time))
     yield "took", _durations(result)
     if result.attempt > 1:
         yield "attempt", str(result.attempt)
@@ -39,6 +39,11 @@ def _facts(result: TestResult) -> Iterator[tuple[str, str]]:
         yield "property", f"{name} = {jsonable(value)}"
     for subtest in result.subtests:
         yield "subtest", f"{subtest.outcome}  {subtest.description}"
+
+
+@functools.lru_cache(maxsize=1)  # of most tests it is that of the one before
+def _stamp(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
 def _durations(result: TestResult) -> str:

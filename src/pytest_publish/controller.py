@@ -84,7 +84,7 @@ class Controller:
         node = getattr(report, "node", None)
         worker = None if node is None else node.gateway.id
         self._check(report)
-        self._publisher.publish(self._aggregator.add(report, worker))
+        self._publisher.publish(self._aggregator.add, report, worker)
         # The terminal reporter keeps all reports to the end, and need not keep this.
         vars(report).pop(ATTRIBUTE, None)
 
@@ -114,14 +114,14 @@ class Controller:
 
     def _publish_collected(self) -> None:
         while self._collected:
-            self._publisher.publish(self._aggregator.add_collected(self._collected.popleft()))
+            self._publisher.publish(self._aggregator.add_collected, self._collected.popleft())
 
     # Last, when all other plugins' tests and fixtures are done.
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Controller: publish what is still open, wait for the relays, judge the run."""
         self._publish_collected()
-        self._publisher.publish(self._aggregator.finish())
+        self._publisher.publish(self._aggregator.finish)
         self._wait_for_relays()
         failed = self._troubles or any(
             outcome.waiting or outcome.refused for _delivery, outcome in self._publisher.outcomes
@@ -165,8 +165,11 @@ class Controller:
             self._ignores_groups |= report.nodeid == forwarded["nodeid"]
 
     def _is_wanted(self, result: TestResult) -> bool:
+        ask = self._config.hook.pytest_publish_result
+        if not ask.get_hookimpls():  # costs far less than to ask nobody
+            return True
         try:
-            answers = self._config.hook.pytest_publish_result(config=self._config, result=result)
+            answers = ask(config=self._config, result=result)
         except ERRORS as error:
             self._troubles.add("a pytest_publish_result hook raised", error_text(error))
             return True

@@ -22,6 +22,7 @@ import _pytest
 import pluggy
 import pytest
 
+from .aggregate import Forwarded
 from .aggregate import subtest_description
 from .hookspec import ERRORS
 from .result import described
@@ -50,20 +51,20 @@ _MIN_INT: Final = -(2**31)
 
 
 @dataclasses.dataclass(slots=True)
-class _Begun:
+class _Attempt:
     """An item's current attempt, and what the item already carried when it began.
 
     ``own_properties`` were there before its first attempt and are all attempts'.
     """
 
+    names: Forwarded
+    own_properties: int = 0
     number: int = 0
     sections: int = 0
     properties: int = 0
-    own_properties: int = 0
 
 
-_BEGUN: Final = pytest.StashKey[_Begun]()
-_NEVER_BEGUN: Final = _Begun()
+_ATTEMPT: Final = pytest.StashKey[_Attempt]()
 
 
 class Forwarder:
@@ -74,6 +75,7 @@ class Forwarder:
 
     def __init__(self, *, loadgroup: bool) -> None:
         self._loadgroup = loadgroup
+        self._last: pytest.Item | None = None
 
     # Outermost, because what comes before it may capture, record, and raise.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -82,13 +84,15 @@ class Forwarder:
 
         pytest-rerunfailures (14 to 16.7) runs the same item again.
         """
-        begun = item.stash.get(_BEGUN, None)
-        if begun is None:
-            begun = item.stash[_BEGUN] = _Begun(own_properties=len(item.user_properties))
-        begun.number += 1
+        recorded = len(item.user_properties)
+        attempt = item.stash.get(_ATTEMPT, None)
+        if attempt is None:
+            attempt = item.stash[_ATTEMPT] = _Attempt({}, own_properties=recorded)
+        attempt.names = self._names(item)
+        attempt.number += 1
         # Private, and known to no hook (8.2 to 9.2); test_reruns.py fails if it moves.
-        begun.sections = len(getattr(item, "_report_sections", ()))
-        begun.properties = len(item.user_properties)
+        attempt.sections = len(getattr(item, "_report_sections", ()))
+        attempt.properties = recorded
         return (yield)
 
     # Outermost, so that the outcome is the one after xfail and other plugins.
@@ -98,22 +102,18 @@ class Forwarder:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Worker: add the test's names and its exception to the report."""
         report = yield
-        nodeid, group = split_group(item) if self._loadgroup else (report.nodeid, None)
-        forwarded: dict[str, Any] = {
-            "name": escaped(item.name),
-            "nodeid": escaped(nodeid),
-            "group": group,
-            "excinfo": None,
-        }
+        attempt = item.stash.get(_ATTEMPT, None)
+        if attempt is None:  # of a plugin that runs tests by other hooks
+            attempt = _Attempt(self._names(item))
+        excinfo = None
         if call.excinfo is not None and not report.passed:
-            forwarded["excinfo"] = exception_data(call.excinfo)
-        begun = item.stash.get(_BEGUN, _NEVER_BEGUN)
-        forwarded["attempt"] = begun.number
-        if begun.sections:
-            forwarded["earlier_sections"] = begun.sections
+            excinfo = exception_data(call.excinfo)
+        forwarded = {**attempt.names, "excinfo": excinfo, "attempt": attempt.number}
+        if attempt.sections:
+            forwarded["earlier_sections"] = attempt.sections
         recorded = item.user_properties
-        if begun.properties > begun.own_properties:
-            recorded = recorded[: begun.own_properties] + recorded[begun.properties :]
+        if attempt.properties > attempt.own_properties:
+            recorded = recorded[: attempt.own_properties] + recorded[attempt.properties :]
         if recorded:
             # As JSON text, because execnet's numbers are narrower than JSON's.
             pairs = jsonable([tuple(pair) for pair in recorded])
@@ -122,7 +122,25 @@ class Forwarder:
         if item.config.hook.pytest_publish_properties.get_hookimpls():
             _ask_hooks(item, report, forwarded)
         setattr(report, ATTRIBUTE, forwarded)
+        if call.when == "teardown":
+            self._forget_one_before(item)
         return report
+
+    def _names(self, item: pytest.Item) -> Forwarded:
+        nodeid, group = split_group(item) if self._loadgroup else (item.nodeid, None)
+        return {"name": escaped(item.name), "nodeid": escaped(nodeid), "group": group}
+
+    def _forget_one_before(self, item: pytest.Item) -> None:
+        """Let go of what is known of the item before, lest memory grows with the run.
+
+        Whoever reruns an item does it at once, but for plugins that run all items over
+        and over (pytest-loop): to those, what an item has recorded has to be known.
+        """
+        last, self._last = self._last, item
+        if last is None or last is item or last.user_properties:
+            return
+        if _ATTEMPT in last.stash:
+            del last.stash[_ATTEMPT]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Final
+from typing import ParamSpec
 
 from .delivery import Delivery
 from .delivery import Outcome
@@ -22,6 +23,7 @@ from .settings import Settings
 from .summary import Troubles
 
 
+_P = ParamSpec("_P")
 _LOST: Final = "a result was lost by an error of pytest-publish"
 
 
@@ -73,16 +75,18 @@ class Publisher:
             except OSError as error:
                 self._troubles.add("sending can't be started", error)
 
-    def publish(self, results: Iterable[TestResult]) -> None:
-        """Give results to all sinks.
+    def publish(
+        self, complete: Callable[_P, Iterable[TestResult]], *args: _P.args, **kwargs: _P.kwargs
+    ) -> None:
+        """Give the results that ``complete`` returns to all sinks.
 
         A Ctrl-C or a plugin's alarm may end this at any point; the next call goes on
         with what was left, so that nothing is lost and nothing numbered twice.
         """
         # Promise 1: whatever the error is, here or below, the run goes on.
         try:
-            self._parcels.extend(map(_Parcel, results))
-        except Exception as error:  # the results are made one by one, as they are asked for
+            self._parcels.extend(map(_Parcel, complete(*args, **kwargs)))
+        except Exception as error:
             self._troubles.add(_LOST, error)
         while self._parcels:
             try:

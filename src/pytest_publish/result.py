@@ -121,7 +121,8 @@ class TestResult:
         """
         # What a user's hook added is not left to orjson: some values that hold
         # themselves have it (3.13) overflow the stack, which ends the process.
-        self.properties = jsonable(self.properties)
+        if self.properties:
+            self.properties = jsonable(self.properties)
         # Not where tests run: a worker may be of another Python version and yet have
         # the controller's import path (--tx popen//python=…, xdist 3.6 to 3.8), on
         # which no compiled module fits it.

@@ -110,7 +110,7 @@ def one(*reports: Report, dist: str | None = None) -> TestResult:
     """Return the one result that reports complete."""
     aggregator = make_aggregator(dist)
     (result,) = feed(reports, aggregator, "gw0" if dist else None)
-    assert list(aggregator.finish()) == []
+    assert aggregator.finish() == []
     return result
 
 
@@ -444,7 +444,7 @@ def test_at_the_end_only_what_is_decided_is_published(
     aggregator = make_aggregator()
     assert feed(reports, aggregator) == []
     assert len([checked(result) for result in aggregator.finish()]) == decided
-    assert list(aggregator.finish()) == []
+    assert aggregator.finish() == []
 
 
 # Only pytest-rerunfailures sends subtests before their test's setup.

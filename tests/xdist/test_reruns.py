@@ -206,3 +206,36 @@ def test_each_worker_counts_its_own_attempts_where_each_runs_all(
     assert ("gw1", 1, "passed") in found
     assert ("gw0", 1, "rerun") in found
     assert len([worker for worker, _attempt, _outcome in found if worker == "gw1"]) == 1
+
+
+def test_a_test_that_a_plugin_runs_again_after_all_others_shows_what_is_its_own(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makeconftest(
+        """
+        def pytest_runtestloop(session):
+            items = session.items
+            for item, following in zip(items * 2, [*items[1:], *items, None]):
+                item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            return True
+        """
+    )
+    pytester.makepyfile(
+        """
+        tries = []
+
+        def test_a(record_property):
+            tries.append(1)
+            record_property("try", len(tries))
+            print(f"body {len(tries)}")
+
+        def test_b(): pass
+        """
+    )
+    run = run_pytest("--pubdir", pubdir)
+    assert run.ret == pytest.ExitCode.OK
+    results = [result for result in tree_results(pubdir) if result["name"] == "test_a"]
+    assert [(r["properties"], r["stdout"]) for r in results] == [
+        ({"try": 1}, "body 1\n"),
+        ({"try": 2}, "body 2\n"),
+    ]
