@@ -161,7 +161,7 @@ def _relay(path: Path, orders: Orders, name: Path) -> bool:
     if refused:
         aside = outbox.refused_of(path)
         if name != path:
-            aside = aside.rename(Path.cwd() / f"{name.name}{outbox.REFUSED_SUFFIX}")
+            aside = _kept(aside, Path.cwd() / f"{name.name}{outbox.REFUSED_SUFFIX}")
         _say(name, f"{refused} refused ({relay.mark.refusal}), set aside in {aside}")
     if not is_done:
         _say(name, f"the rest still waits: {relay.mark.trouble or 'nothing got through'}")
@@ -170,6 +170,13 @@ def _relay(path: Path, orders: Orders, name: Path) -> bool:
     elif is_done:
         outbox.discard(path)
     return is_done and not refused and not relay.is_torn
+
+
+def _kept(temporary: Path, path: Path) -> Path:
+    """Add what is in a temporary file to another one, perhaps on another file system."""
+    with path.open("ab") as file:
+        file.write(temporary.read_bytes())
+    return path
 
 
 def _show_progress(mark: outbox.Mark) -> None:

@@ -67,7 +67,7 @@ class Delivery:
                 cwd=self.path.parent,
                 env=environment,
                 # Ctrl-C goes to all processes of the terminal's foreground group,
-                # and the relay is to send on.
+                # and the relay is to send on. Of these two each system heeds its own.
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )

@@ -94,6 +94,8 @@ class Directory:
         try:
             for name, content in _files(result, body):
                 realos.write_file(f"{temporary}{os.sep}{name}", content, os.O_EXCL)
+            # Never over another one: its index is this result's alone. Windows refuses
+            # as long as a scanner has a file in it open, which is then said (not run).
             realos.rename(temporary, slot.path)
         except BaseException:  # a full disk, or a Ctrl-C
             with contextlib.suppress(OSError):

@@ -28,7 +28,8 @@ REFUSED_SUFFIX: Final = ".refused.jsonl"
 
 _SILENT: Final = logging.Logger("pytest_publish.lock", logging.CRITICAL + 1)
 _CHUNK: Final = 1 << 18
-# Results show what tests print, which is nobody else's business.
+# Results show what tests print, which is nobody else's business. Windows has no such
+# modes: there a folder's own rights are inherited.
 _MODE: Final = 0o600
 
 
@@ -226,7 +227,11 @@ def set_aside(outbox: Path, body: bytes) -> None:
 
 
 def discard(outbox: Path) -> None:
-    """Remove an outbox of which everything is dealt with; refused results stay."""
+    """Remove an outbox of which everything is dealt with; refused results stay.
+
+    Whoever calls this holds the lock, whose file Windows keeps as long (not run
+    there); nobody looks at a lock without its outbox.
+    """
     for path in (outbox, *(outbox.with_suffix(suffix) for suffix in (".mark", ".lock"))):
         with contextlib.suppress(OSError):
             path.unlink()

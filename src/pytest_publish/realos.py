@@ -41,7 +41,10 @@ class _RealOs:
         try:
             return self._mkdir_new(path)
         except FileNotFoundError:
-            self.makedirs(os.path.dirname(path))
+            parent = os.path.dirname(path)
+            if parent == path:  # a drive of Windows that is gone
+                raise
+            self.makedirs(parent)
             return self._mkdir_new(path)
 
     def _mkdir_new(self, path: str) -> bool:

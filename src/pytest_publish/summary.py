@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
+import subprocess
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,9 @@ from .settings import Settings
 #: between two lines where a line can't be written over.
 PATIENCE: Final = 1.0
 REPEAT: Final = 10.0
+
+# What can be pasted into a shell; those of Windows know no single quotes (not run there).
+_quoted: Final = subprocess.list2cmdline if os.name == "nt" else shlex.join
 
 
 @dataclasses.dataclass(slots=True)
@@ -134,7 +139,7 @@ def undelivered(url: str, outcome: Outcome, outbox: Path, refused: Path) -> Iter
         )
     if outcome.waiting:
         count = _counted(outcome.waiting, "result waits", "results wait")
-        command = shlex.join(["pytest-publish", "send", str(outbox), "--to", shown(url)])
+        command = _quoted(["pytest-publish", "send", str(outbox), "--to", shown(url)])
         yield (
             f"publish: {count} to be sent to {shown(url)} ({outcome.reason}); send with: {command}"
         )

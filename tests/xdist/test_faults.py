@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -549,6 +551,49 @@ def test_an_outbox_goes_where_it_is_asked_to(
     arguments = ("--publish", dead.url, "--publish-grace", "0")
     run_pytest(*arguments, "--publish-outbox", "kept", *mode)
     assert len(list((pytester.path / "kept").glob("*.jsonl"))) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the command is for a POSIX shell")
+def test_the_command_in_the_summary_can_be_pasted_whatever_the_folder_is_named(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+) -> None:
+    unruly.stop()
+    pytester.makepyfile(SUITE)
+    arguments = ("--publish", unruly.url, "--publish-grace", "0")
+    run = run_pytest(*arguments, "--publish-outbox", "Tom's $HOME (old)")
+    command = re.search("send with: pytest-publish (.*)", run.stdout.str())
+    assert command is not None
+    alive = Unruly(unruly.port)
+    pasted = f"{shlex.quote(sys.executable)} -m pytest_publish {command[1]}"
+    done = subprocess.run(["bash", "-c", pasted], check=False, timeout=60)
+    alive.stop()
+    assert done.returncode == 0
+    assert numbers(alive) == list(range(TESTS))
+
+
+def test_what_is_refused_of_a_tree_is_set_aside_where_the_command_was_called(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    pubdir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory = Path("/dev/shm")  # mostly another file system, to which nothing can be renamed
+    if memory.is_dir():
+        monkeypatch.setenv("TMPDIR", str(memory))
+    pytester.makepyfile(SUITE)
+    run_pytest(f"--pubdir={pubdir}")
+    unruly.answer = lambda post: status(422) if b"test_it[5]" in post.body else OK
+    for times in (1, 2):
+        sent = send(pubdir, "--to", unruly.url)
+        assert sent.returncode == 1
+        aside = pytester.path / "tree.refused.jsonl"
+        assert sent.stdout.splitlines() == [
+            f"{pubdir}: {TESTS - 1} sent to {unruly.url}",
+            f"{pubdir}: 1 refused (422 Whatever), set aside in {aside}",
+        ]
+        refused = [json.loads(line)["name"] for line in aside.read_bytes().splitlines()]
+        assert refused == ["test_it[5]"] * times
 
 
 def test_a_tree_can_be_sent(

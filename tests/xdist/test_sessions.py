@@ -273,6 +273,56 @@ def test_settings_come_from_an_ini_file_too(
     assert (post.headers["X-Team"], post.headers["X-Stage"]) == ("blue", "test")
 
 
+INI = "publish = {url}\npubdir = my results\npublish_strict = true\n"
+TOML = 'publish = ["{url}"]\npubdir = "my results"\npublish_strict = true\n'
+
+
+@pytest.mark.parametrize(
+    ("file", "table", "settings"),
+    [
+        ("pytest.ini", "[pytest]", INI),
+        ("tox.ini", "[pytest]", INI),
+        ("setup.cfg", "[tool:pytest]", INI),
+        ("pyproject.toml", "[tool.pytest.ini_options]", TOML),
+        pytest.param(
+            "pyproject.toml",
+            "[tool.pytest]",
+            TOML,
+            marks=pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest 9 brought it"),
+        ),
+    ],
+)
+def test_each_kind_of_ini_file_will_do(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    file: str,
+    table: str,
+    settings: str,
+) -> None:
+    text = f"{table}\n{settings.format(url=endpoint.url)}"
+    (pytester.path / file).write_text(text, "utf-8")
+    pytester.makepyfile("def test_it(): pass")
+    run_pytest("-n", "1").assert_outcomes(passed=1)
+    assert tree_results(pytester.path / "my results") == endpoint.results
+    assert len(endpoint.posts) == 1
+
+
+def test_arguments_come_from_the_environment_too(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint: Endpoint,
+    mode: tuple[str, ...],
+) -> None:
+    arguments = f"--publish={endpoint.url} --pubdir='my results'"
+    monkeypatch.setenv("PYTEST_ADDOPTS", arguments)
+    pytester.makepyfile("def test_it(): pass")
+    run_pytest(*mode).assert_outcomes(passed=1)
+    assert tree_results(pytester.path / "my results") == endpoint.results
+    assert len(endpoint.posts) == 1
+
+
 def test_the_run_id_is_xdists_own(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
