@@ -1,0 +1,22 @@
+"""A receiver of results, as small as one can be: one line on the terminal for each."""
+
+import json
+from http.server import BaseHTTPRequestHandler
+from http.server import ThreadingHTTPServer
+
+
+class Receiver(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # so that connections stay open
+
+    def do_POST(self) -> None:
+        result = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        print(f"{result['outcome']:8} {result['duration']:7.3f} s  {result['nodeid']}", flush=True)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Be silent about the requests themselves."""
+
+
+with ThreadingHTTPServer(("localhost", 8080), Receiver) as server:
+    server.serve_forever()
