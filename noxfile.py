@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
+import zipfile
 from pathlib import Path
 
 import nox
 
 
-nox.options.sessions = ["tests", "versions", "without_xdist", "lint"]
+nox.options.default_venv_backend = "venv"
 # An interpreter that is missing is said, and is no failure.
 nox.options.error_on_missing_interpreters = False
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 #: pytest and xdist: the oldest that are supported, one of each minor since, the newest.
-VERSIONS = [
-    ("8.2.*", "3.6.1"),
-    ("8.4.*", "3.8.*"),
-    ("9.0.*", "3.8.*"),
-    ("9.1.*", "3.8.*"),
-]
-#: What a version of pytest or xdist is most likely to break.
-CORE = ["tests/xdist/test_contract.py", "tests/xdist/test_tree.py", "tests/xdist/test_crashes.py"]
+VERSIONS = {
+    "8.2": ("pytest==8.2.*", "pytest-xdist==3.6.1"),
+    "8.4": ("pytest==8.4.*", "pytest-xdist==3.8.*"),
+    "9.0": ("pytest==9.0.*", "pytest-xdist==3.8.*"),
+    "9.1": ("pytest==9.1.*", "pytest-xdist==3.8.*"),
+    "newest": ("pytest", "pytest-xdist"),
+}
+#: What a version of pytest or xdist, or a fault in packaging, is most likely to break.
+CORE = [f"tests/xdist/test_{name}.py" for name in ("contract", "tree", "crashes", "hooks")]
 
 
 @nox.session(python=PYTHONS)
@@ -32,20 +35,23 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize(("pytest", "xdist"), VERSIONS, ids=[pytest for pytest, _xdist in VERSIONS])
-def versions(session: nox.Session, pytest: str, xdist: str) -> None:
+@nox.parametrize("pytest", list(VERSIONS), ids=list(VERSIONS))
+def versions(session: nox.Session, pytest: str) -> None:
     """Run the core of the suite on another pytest and xdist."""
-    session.install("-e", ".[test]", f"pytest=={pytest}", f"pytest-xdist=={xdist}")
+    session.install("-e", ".[test]", *VERSIONS[pytest])
     session.run("pytest", "-n", "auto", *(session.posargs or CORE))
 
 
 @nox.session
 def without_xdist(session: nox.Session) -> None:
-    """Run a session in an environment that has no xdist at all."""
+    """Run what runs no other session, and the examples, where there is no xdist at all."""
     session.install("-e", ".[test]")
     session.run("python", "-m", "pip", "uninstall", "--yes", "pytest-xdist")
     session.run("pytest", "tests/unit", *session.posargs)
-    session.run("pytest", "examples", "--pubdir=results", success_codes=[1])
+    tree = Path(session.create_tmp()) / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    session.run("pytest", "examples", f"--pubdir={tree}", success_codes=[1])
+    assert len(list(tree.rglob("result.json"))) == 6
 
 
 @nox.session
@@ -63,8 +69,36 @@ def package(session: nox.Session) -> None:
     session.install("build", "twine")
     folder = Path(session.create_tmp()) / "dist"
     shutil.rmtree(folder, ignore_errors=True)
+    # The wheel is built from the sdist, as whoever installs from that would.
     session.run("python", "-m", "build", "--outdir", str(folder))
-    session.run("python", "-m", "twine", "check", "--strict", *map(str, folder.iterdir()))
-    (wheel,) = folder.glob("*.whl")
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    session.run("python", "-m", "twine", "check", "--strict", str(wheel), str(sdist))
+    check_wheel(session, wheel)
+    check_sdist(session, sdist)
     session.install(f"pytest-publish[test] @ {wheel.as_uri()}")
+    where = "import pytest_publish; print(pytest_publish.__file__)"
+    used = session.run("python", "-c", where, silent=True)
+    if not isinstance(used, str) or "site-packages" not in used:
+        session.error(f"the wheel is not what is tested, but {used}")
     session.run("pytest", "-n", "auto", *CORE)
+
+
+def check_wheel(session: nox.Session, wheel: Path) -> None:
+    """Check that the wheel has each file of the package, and nothing else."""
+    package = Path("src/pytest_publish")
+    wanted = {path.relative_to("src").as_posix() for path in package.iterdir() if path.is_file()}
+    names = zipfile.ZipFile(wheel).namelist()
+    found = {name for name in names if ".dist-info/" not in name}
+    if found != wanted or not any(name.endswith("licenses/LICENSE") for name in names):
+        session.error(f"{wheel} differs from the source in {sorted(found ^ wanted)}, or no licence")
+
+
+def check_sdist(session: nox.Session, sdist: Path) -> None:
+    """Check that the sdist has each file that is kept, but for those about the repository."""
+    kept = str(session.run("git", "ls-files", external=True, silent=True)).splitlines()
+    wanted = {name for name in kept if not name.startswith((".git", ".pre-commit"))}
+    with tarfile.open(sdist) as archive:
+        names = archive.getnames()
+    missing = wanted - {name.partition("/")[2] for name in names}
+    if missing:
+        session.error(f"{sdist} lacks {sorted(missing)}")

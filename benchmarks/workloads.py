@@ -84,7 +84,11 @@ WORKLOADS: Final[dict[str, Workload]] = {
         Workload("trivial", "{tests:,} trivial tests, serially", 5_000),
         Workload("trivial-n2", "{tests:,} trivial tests, -n 2", 5_000, arguments=("-n", "2")),
         Workload(
-            "failing", "{tests:,} tests, half of them fail deep down, with output", 1_000, "failing"
+            "failing",
+            "{tests:,} tests, half of them fail deep down, with output",
+            1_000,
+            "failing",
+            rounds=3,  # of 20 s a peer, most of them pytest's own tracebacks
         ),
         Workload(
             "far",
