@@ -52,7 +52,8 @@ def _parser() -> argparse.ArgumentParser:
         help="deliver what a run left behind",
         description="Deliver the results of an outbox that a run left behind, of all outboxes "
         "in a folder, or of a tree that --pubdir wrote. An outbox is removed when all of it "
-        "is sent. Headers with secrets come from the environment variable "
+        "is sent. What an endpoint refused for good is sent if its file is named. Headers "
+        "with secrets come from the environment variable "
         "PYTEST_PUBLISH_HEADERS, one NAME: VALUE a line, and the secret that signs from "
         "PYTEST_PUBLISH_SECRET.",
     )
@@ -100,7 +101,7 @@ def _send(path: Path, orders: Orders) -> bool:
     """Send what is at a path; tell what came of it, and return whether all is sent."""
     try:
         if path.is_dir():
-            found = sorted(path.glob(f"*{outbox.SUFFIX}"))
+            found = outbox.found_in(path)
             if found:
                 done = [_send_outbox(each, orders) for each in found]
                 return all(done)
@@ -115,7 +116,7 @@ def _send_tree(tree: Path, orders: Orders) -> bool:
     """Send a tree's results in the order in which they were published."""
     results = sorted(_results_in(tree))
     if not results:
-        _say(tree, "there is neither an outbox nor a result.json in it")
+        _say(tree, "there is neither an outbox nor a result.json to send in it")
         return False
     with tempfile.TemporaryDirectory(prefix="pytest-publish-") as folder:
         copy = Path(folder, f"tree{outbox.SUFFIX}")

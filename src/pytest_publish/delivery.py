@@ -149,6 +149,8 @@ class Delivery:
             last = next((line for line in reversed(lines) if line.strip()), None)
             if last is not None:
                 return f"the relay ended: {last}"
+        if self._process.returncode == 0:  # it gave up in the middle of its first try
+            return "nothing got through"
         return f"the relay ended with status {self._process.returncode}"
 
 

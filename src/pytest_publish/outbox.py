@@ -237,13 +237,18 @@ def discard(outbox: Path) -> None:
             path.unlink()
 
 
-def waiting_in(folder: Path) -> list[Path]:
-    """Return the outboxes in a folder that no process is sending.
+def found_in(folder: Path) -> list[Path]:
+    """Return the outboxes in a folder, the oldest first.
 
     What was refused for good is not among them: it waits for a person.
     """
     found = sorted(folder.glob(f"*{SUFFIX}"))
-    return [path for path in found if not path.name.endswith(REFUSED_SUFFIX) and is_free(path)]
+    return [path for path in found if not path.name.endswith(REFUSED_SUFFIX)]
+
+
+def waiting_in(folder: Path) -> list[Path]:
+    """Return the outboxes in a folder that no process is sending."""
+    return [path for path in found_in(folder) if is_free(path)]
 
 
 def is_free(outbox: Path) -> bool:

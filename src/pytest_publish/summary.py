@@ -85,9 +85,8 @@ def header(settings: Settings, left_behind: list[Path]) -> list[str]:
         count = _counted(
             len(left_behind), "outbox of an earlier run waits", "outboxes of earlier runs wait"
         )
-        lines.append(
-            f"publish: {count} to be sent, see 'pytest-publish send --help': {left_behind[0]}"
-        )
+        where = left_behind[0] if len(left_behind) == 1 else left_behind[0].parent
+        lines.append(f"publish: {count} to be sent; send with: {_command(where, 'URL')}")
     return lines
 
 
@@ -139,10 +138,14 @@ def undelivered(url: str, outcome: Outcome, outbox: Path, refused: Path) -> Iter
         )
     if outcome.waiting:
         count = _counted(outcome.waiting, "result waits", "results wait")
-        command = _quoted(["pytest-publish", "send", str(outbox), "--to", shown(url)])
         yield (
-            f"publish: {count} to be sent to {shown(url)} ({outcome.reason}); send with: {command}"
+            f"publish: {count} to be sent to {shown(url)} ({outcome.reason}); "
+            f"send with: {_command(outbox, shown(url))}"
         )
+
+
+def _command(outbox: Path, url: str) -> str:
+    return _quoted(["pytest-publish", "send", str(outbox), "--to", url])
 
 
 def _counted(count: int, one: str, many: str | None = None) -> str:

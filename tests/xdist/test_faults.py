@@ -152,8 +152,16 @@ def test_what_fails_for_a_time_is_delivered_once(
     assert not outboxes(pytester)
 
 
+@pytest.mark.parametrize(
+    ("timeout", "reason"), [("0.3", "timed out"), ("30", "nothing got through")]
+)
 def test_an_endpoint_that_never_answers_holds_nobody_up_for_long(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    mode: tuple[str, ...],
+    timeout: str,
+    reason: str,
 ) -> None:
     def answer(_post: Post) -> bytes:
         unruly.wait(100)
@@ -161,10 +169,10 @@ def test_an_endpoint_that_never_answers_holds_nobody_up_for_long(
 
     unruly.answer = answer
     pytester.makepyfile(SUITE)
-    limits = ("--publish-timeout", "0.3", "--publish-grace", "0.5")
+    limits = ("--publish-timeout", timeout, "--publish-grace", "0.5")
     run = run_pytest("--publish", unruly.url, *limits, *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
-    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to * (timed out); *"])
+    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to * ({reason}); *"])
 
 
 @pytest.mark.parametrize("code", [400, 401, 413, 302])
@@ -484,7 +492,9 @@ def test_what_an_earlier_run_left_is_mentioned_and_not_sent_unasked(
     left = outbox_of(pytester)
     # --cache-clear empties pytest's cache, and what waits there is no cache.
     run = run_pytest("--publish", unruly.url, "--cache-clear", *mode)
-    run.stdout.fnmatch_lines([f"publish: 1 outbox of an earlier run waits to be sent*{left}"])
+    command = f"pytest-publish send {left} --to URL"
+    waits = f"publish: 1 outbox of an earlier run waits to be sent; send with: {command}"
+    assert waits in run.stdout.lines
     assert numbers(unruly) == list(range(TESTS))
     assert outboxes(pytester) == [left]
 
@@ -551,6 +561,30 @@ def test_an_outbox_goes_where_it_is_asked_to(
     arguments = ("--publish", dead.url, "--publish-grace", "0")
     run_pytest(*arguments, "--publish-outbox", "kept", *mode)
     assert len(list((pytester.path / "kept").glob("*.jsonl"))) == 1
+
+
+def test_a_folder_is_sent_with_all_its_outboxes_but_not_what_was_refused(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+) -> None:
+    pytester.makepyfile(SUITE)
+    folder = pytester.path / "kept"
+    arguments = (f"--publish-outbox={folder}", "--publish", unruly.url)
+    unruly.answer = lambda _post: status(403)
+    run_pytest(*arguments)
+    (refused,) = folder.iterdir()
+    unruly.answer = lambda _post: status(500)
+    for _left_behind in range(3):
+        run = run_pytest(*arguments, "--publish-grace", "0")
+    command = f"pytest-publish send {folder} --to URL"
+    waits = f"publish: 2 outboxes of earlier runs wait to be sent; send with: {command}"
+    assert waits in run.stdout.lines
+    unruly.answer = lambda _post: OK
+    assert send(folder, "--to", unruly.url).returncode == 0
+    assert len(unruly.results) == 3 * TESTS
+    assert list(folder.iterdir()) == [refused]
+    sent = send(folder, "--to", unruly.url)
+    assert sent.returncode == 1
+    assert sent.stdout == f"{folder}: there is neither an outbox nor a result.json to send in it\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the command is for a POSIX shell")
@@ -745,7 +779,7 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
     empty = send(tmp_path, "--to", "http://localhost/")
     assert (empty.returncode, empty.stdout) == (
         1,
-        f"{tmp_path}: there is neither an outbox nor a result.json in it\n",
+        f"{tmp_path}: there is neither an outbox nor a result.json to send in it\n",
     )
     bad = send(tmp_path, "--to", "user:hunter2@localhost")
     assert bad.returncode == 2
