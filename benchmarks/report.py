@@ -205,6 +205,55 @@ def _lines_of(results: dict[str, Any]) -> Iterator[str]:
         )
 
 
+_SHORT: Final = ("trivial", "trivial-n2", "failing")
+
+
+def in_short(results: dict[str, Any]) -> str:
+    """Return the table and the sentences that README has, out of ``results.json``."""
+    table = [_as_row(row) for row in results["rows"]]
+    of = {(row.workload, row.peer): row for row in table}
+    shown = [name for name in _SHORT if (name, "plain") in of]
+    first = [row for row in table if row.workload == shown[0] and row.peer != "plain, pytest 8"]
+    head = ("", *(results["titles"][name] for name in shown), "results", "MB more")
+    lines = [
+        (
+            f"**{row.peer}**" if row.peer.startswith("ours") else row.peer,
+            *(_cell(of[name, row.peer]) for name in shown),
+            "" if row.delivered is None else f"{row.delivered:,}",
+            f"{row.memory_added.median:.1f}",
+        )
+        for row in first
+    ]
+    sent = [row for row in table if row.workload in _FAR and row.peer.endswith("--publish")]
+    sentences = [*_lines_of(results), *map(_sentence, sent), *_scaling(table)]
+    return "\n".join([_table([head, *lines]), "", *(f"- {line}" for line in sentences)])
+
+
+def _as_row(row: dict[str, Any]) -> Row:
+    figures: dict[str, Any] = {
+        name: Figure(**value) if isinstance(value, dict) else value for name, value in row.items()
+    }
+    return Row(**figures)
+
+
+def _cell(row: Row) -> str:
+    ratio = f"{row.wall.median:.2f}"
+    return ratio if row.added is None else f"{ratio} ({row.added.median:+,.0f} µs)"
+
+
+_FAR: Final = {"far": "an endpoint 50 ms away", "dead": "a dead endpoint"}
+
+
+def _sentence(row: Row) -> str:
+    where = f"{row.peer}, {row.expected:,} trivial tests and {_FAR[row.workload]}: "
+    if row.added is None:
+        return f"{where}the run broke off after {row.tests:,} tests."
+    return (
+        f"{where}{row.wall.median:.1f} times plain pytest, {row.added.median:+,.0f} µs a test and "
+        f"{row.end.median:+.1f} s at the end; {row.delivered:,} arrived, {row.kept:,} kept."
+    )
+
+
 def _scaling(table: list[Row]) -> Iterator[str]:
     """Yield what does or does not grow with the number of tests."""
     of = {(row.workload, row.peer): row for row in table}
