@@ -1,4 +1,4 @@
-"""Every command and snippet of the README is run, and has to do what it says."""
+"""Every command and snippet of the README is run, and the documents say what is so."""
 
 from __future__ import annotations
 
@@ -337,6 +337,17 @@ def test_the_tables_have_each_field_of_the_json_in_its_order() -> None:
     more = words(additions.partition("More may come later")[0])
     more.remove("record_property")
     assert [*itertools.chain(*fixed), *more] == list(schema()["properties"])
+
+
+def test_each_promise_of_delivery_is_shown_by_a_test_that_there_is() -> None:
+    document = (ROOT / "docs/delivery.md").read_text("utf-8")
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*/test_*.py"))
+    named = re.findall(r"`(test_\w+)(…?)`", document)
+    assert len(named) >= 14
+    for name, cut in named:
+        assert re.search(rf"def {name}{'' if cut else '[(]'}", sources), name
+    for path in re.findall(r"`(tests/[\w/]+\.py)`", document):
+        assert (ROOT / path).is_file(), path
 
 
 def words(text: str) -> list[str]:
