@@ -50,7 +50,7 @@ class Delivery:
         self._writer = outbox.Writer(self.path)
         self._appended = 0
         self._process: subprocess.Popen[bytes] | None = None
-        self._errors = self.path.with_suffix(".stderr")
+        self._errors = outbox.errors_of(self.path)
         self._patience = orders.grace + orders.endpoint.timeout + _STARTING
 
     def start(self) -> None:
@@ -58,7 +58,8 @@ class Delivery:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(_WITHHELD)
         }
-        with self._errors.open("wb") as errors:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(self._errors, flags, 0o600), "wb") as errors:
             self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
                 _command(),
                 stdin=subprocess.PIPE,

@@ -226,13 +226,19 @@ def set_aside(outbox: Path, body: bytes) -> None:
     realos.write_file(str(refused_of(outbox)), body + b"\n", flags, _MODE)
 
 
+def errors_of(outbox: Path) -> Path:
+    """Return where a relay's standard error goes, which says why it ended if it should not."""
+    return outbox.with_suffix(".stderr")
+
+
 def discard(outbox: Path) -> None:
     """Remove an outbox of which everything is dealt with; refused results stay.
 
     Whoever calls this holds the lock, whose file Windows keeps as long (not run
     there); nobody looks at a lock without its outbox.
     """
-    for path in (outbox, *(outbox.with_suffix(suffix) for suffix in (".mark", ".lock"))):
+    beside = (outbox.with_suffix(suffix) for suffix in (".mark", ".stderr", ".lock"))
+    for path in (outbox, *beside):
         with contextlib.suppress(OSError):
             path.unlink()
 
