@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -194,7 +195,7 @@ class Bench:
             loop=stopped[0] - started[0],
             loop_cpu=stopped[1] - started[1],
             end=ended - stopped[0],
-            memory=max(probe["rss"] for probe in told),
+            memory=max(_peak_memory(probe["status"]) for probe in told),
             memory_relay=max(relay_memory, default=None),
         )
 
@@ -226,10 +227,7 @@ def _wait(process: subprocess.Popen[bytes]) -> tuple[int, float]:
 
 @contextmanager
 def _watching(pid: int) -> Iterator[set[int]]:
-    """Sample, while a process runs, the peak memory of relays among its children.
-
-    Not by their rusage, which begins with the memory of the process that forked.
-    """
+    """Sample, while a process runs, the peak memory of relays among its children."""
     peaks: set[int] = set()
     over = threading.Event()
 
@@ -250,8 +248,16 @@ def _watching(pid: int) -> Iterator[set[int]]:
 def _relay_memory(pid: int) -> Iterator[int]:
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split():
         if _RELAY in Path(f"/proc/{child}/cmdline").read_bytes():
-            lines = Path(f"/proc/{child}/status").read_text("utf-8").splitlines()
-            yield from (int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
+            yield _peak_memory(Path(f"/proc/{child}/status").read_text("utf-8"))
+
+
+def _peak_memory(status: str) -> int:
+    """Return the bytes that a process's status in /proc tells.
+
+    Not by rusage, which begins with the memory of the process that forked.
+    """
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) << 10 if found else 0  # nothing is left of one that has just ended
 
 
 @contextmanager
