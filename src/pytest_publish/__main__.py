@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 import tempfile
@@ -16,7 +15,10 @@ from typing import TypeVar
 import orjson
 
 from . import outbox
+from .orders import checked_count
 from .orders import checked_header
+from .orders import checked_seconds
+from .orders import checked_timeout
 from .orders import checked_url
 from .orders import Endpoint
 from .orders import Orders
@@ -41,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; what was not sent yet is where it was", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # of "| head"
+        return 1
     return 0 if all(done) else 1
 
 
@@ -62,10 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     send.add_argument(
         "--header", action="append", default=[], type=_checking(checked_header), metavar="HEADER"
     )
-    send.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS")
-    send.add_argument("--grace", type=float, default=10.0, metavar="SECONDS")
-    send.add_argument("--connections", type=int, default=16, metavar="N")
-    send.add_argument("--batch", type=int, default=1, metavar="N")
+    seconds, count = _checking(checked_seconds), _checking(checked_count)
+    send.add_argument("--timeout", type=_checking(checked_timeout), default=10.0, metavar="SECONDS")
+    send.add_argument("--grace", type=seconds, default=10.0, metavar="SECONDS")
+    send.add_argument("--connections", type=count, default=16, metavar="N")
+    send.add_argument("--batch", type=count, default=1, metavar="N")
     send.add_argument("--gzip", action="store_true")
     return parser
 
@@ -84,9 +89,6 @@ def _checking(check: Callable[[str], _Checked]) -> Callable[[str], _Checked]:
 
 def _orders(asked: argparse.Namespace) -> Orders:
     headers, secret = private_from(os.environ)
-    for name, least in (("timeout", 0.001), ("grace", 0), ("connections", 1), ("batch", 1)):
-        if getattr(asked, name) < least:
-            raise ValueError(f"--{name} is {least} or more")
     endpoint = Endpoint(
         url=asked.to,
         headers=(*headers, *asked.header),
@@ -109,6 +111,9 @@ def _send(path: Path, orders: Orders) -> bool:
         return _send_outbox(path, orders)
     except OSError as error:
         _say(path, f"can't be sent: {error.strerror or error}")
+        return False
+    except RuntimeError as error:  # fasteners' own, where a file system has no locks
+        _say(path, f"can't be sent: {error}")
         return False
 
 
@@ -143,7 +148,7 @@ def _send_outbox(path: Path, orders: Orders, name: Path | None = None) -> bool:
     # Opened first: a lock file beside an outbox that is not there helps nobody.
     outbox.Reader(path).close()
     lock = outbox.lock_of(path)
-    if not lock.acquire(blocking=False):
+    if not outbox.is_free(path) or not lock.acquire(blocking=False):
         _say(name, "a process is still sending it; try again when that run is over")
         return False
     try:
@@ -192,5 +197,4 @@ def _say(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):  # of "| head"
-        sys.exit(main())
+    sys.exit(main())

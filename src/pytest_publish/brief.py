@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Iterator
 from typing import Final
 
+from .realos import realos
 from .result import jsonable
 from .result import TestResult
 
@@ -43,7 +43,10 @@ def _facts(result: TestResult) -> Iterator[tuple[str, str]]:
 
 @functools.lru_cache(maxsize=1)  # of most tests it is that of the one before
 def _stamp(seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+    try:
+        return realos.strftime("%Y-%m-%d %H:%M:%S UTC", realos.gmtime(seconds))
+    except (OSError, OverflowError, ValueError):  # on Windows, of any time before 1970
+        return f"{seconds} s after 1970-01-01 UTC"
 
 
 def _durations(result: TestResult) -> str:

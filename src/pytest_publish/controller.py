@@ -124,7 +124,7 @@ class Controller:
         self._publisher.publish(self._aggregator.finish)
         self._wait_for_relays()
         failed = self._troubles or any(
-            outcome.waiting or outcome.refused for _delivery, outcome in self._publisher.outcomes
+            found.waiting or found.refused for _delivery, found in self._publisher.delivered
         )
         if failed and self._settings.strict and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -132,7 +132,7 @@ class Controller:
     def pytest_terminal_summary(self, terminalreporter: summary.Terminal) -> None:
         """Controller: tell how many results went where, and of any trouble."""
         if self._config.get_verbosity() >= 0:
-            sent = [(delivery.url, outcome) for delivery, outcome in self._publisher.outcomes]
+            sent = [(delivery.url, found) for delivery, found in self._publisher.delivered]
             line = summary.totals(self._publisher.written, self._settings.pubdir, sent)
             terminalreporter.write_sep("-", line)
         colour = "red" if self._settings.strict else "yellow"
@@ -143,9 +143,9 @@ class Controller:
         if self._settings.warning is not None:
             yield f"publish: {self._settings.warning}"
         yield from self._troubles.lines()
-        for delivery, outcome in self._publisher.outcomes:
+        for delivery, found in self._publisher.delivered:
             refused = outbox.refused_of(delivery.path)
-            yield from summary.undelivered(delivery.url, outcome, delivery.path, refused)
+            yield from summary.undelivered(delivery.url, found, delivery.path, refused)
         if self._ignores_groups:
             yield (
                 "publish: xdist_scope and the tree follow the xdist_group marks, but this "

@@ -23,13 +23,15 @@ _WITHHELD: Final = (
     *("COV_CORE_", "COVERAGE_PROCESS_", "PYTHONWARNINGS", "PYTHONDEVMODE"),
     "PYTEST_PUBLISH_",
 )
+# Where requests and OpenSSL look for files.
+_PATHS: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
 _POLL: Final = 0.005
 # Seconds that a relay may take to start on a busy machine.
 _STARTING: Final = 10.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Outcome:
+class Delivered:
     """What became of the results of one URL. ``reason`` is "" if all arrived."""
 
     sent: int
@@ -46,18 +48,21 @@ class Delivery:
         """Create the outbox ``name`` in ``folder``. Raises OSError."""
         self.url = orders.endpoint.url
         self.path = folder / f"{name}{outbox.SUFFIX}"
+        #: Whether a Ctrl-C ended the waiting.
+        self.was_interrupted = False
         self._orders = orders
-        self._writer = outbox.Writer(self.path)
-        self._appended = 0
+        self._claim = outbox.Claim(self.path)
+        try:
+            self._writer = outbox.Writer(self.path)
+        except OSError:
+            self._claim.release()
+            raise
         self._process: subprocess.Popen[bytes] | None = None
         self._errors = outbox.errors_of(self.path)
         self._patience = orders.grace + orders.endpoint.timeout + _STARTING
 
     def start(self) -> None:
         """Start the relay. Raises OSError if no process can be started."""
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(_WITHHELD)
-        }
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with os.fdopen(os.open(self._errors, flags, 0o600), "wb") as errors:
             self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
@@ -66,7 +71,7 @@ class Delivery:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 cwd=self.path.parent,
-                env=environment,
+                env=_environment(),
                 # Ctrl-C goes to all processes of the terminal's foreground group,
                 # and the relay is to send on. Of these two each system heeds its own.
                 start_new_session=True,
@@ -78,13 +83,13 @@ class Delivery:
         with contextlib.suppress(BrokenPipeError):  # it died at once; wait() tells
             stdin.write(instructions.to_json())
             stdin.flush()
+        # On Windows its end tells the relay that this process has died.
         if os.name == "posix":
             stdin.close()
 
     def append(self, body: bytes) -> None:
         """Hand over one result. Raises OSError if the outbox can't be written."""
         self._writer.append(body)
-        self._appended += 1
 
     def end(self) -> None:
         """Tell the relay that no more results will come."""
@@ -93,7 +98,7 @@ class Delivery:
         except OSError:  # it would wait for the end for ever
             self._stop()
 
-    def wait(self, on_progress: Callable[[int], None]) -> Outcome:
+    def wait(self, on_progress: Callable[[int], None]) -> Delivered:
         """Wait until the relay ends, which knows when to give up; then tidy up.
 
         ``on_progress`` is called again and again with the number of results that
@@ -102,24 +107,36 @@ class Delivery:
         try:
             stopped = self._wait(on_progress)
         except KeyboardInterrupt:
-            stopped = "interrupted"
+            return self.interrupt()
+        return self._finished(stopped)
+
+    def interrupt(self) -> Delivered:
+        """Wait no longer; tidy up."""
+        self.was_interrupted = True
+        return self._finished("interrupted")
+
+    def _finished(self, stopped: str) -> Delivered:
         if stopped:
             self._stop()
-        outcome = self._outcome(stopped)
-        if not outcome.waiting:
+        delivered = self._delivered(stopped)
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        if not delivered.waiting:
             outbox.discard(self.path)
         with contextlib.suppress(OSError):
             self._errors.unlink()
-        return outcome
+        self._claim.release()
+        return delivered
 
     def _wait(self, on_progress: Callable[[int], None]) -> str:
         """Wait for the relay's end; return why it is not waited for any longer."""
         marks = outbox.MarkFile(self.path)
-        waiting = self._appended
+        waiting = self._writer.appended
         progress_at = realos.monotonic()
         while self._process is not None and self._process.poll() is None:
             mark = marks.read()
-            if waiting != (waiting := self._appended - mark.sent - mark.refused):
+            if waiting != (waiting := self._writer.appended - mark.sent - mark.refused):
                 progress_at = realos.monotonic()
             # It gives up by itself, unless it was stopped, or hangs at its disk.
             if realos.monotonic() - progress_at > self._patience:
@@ -133,13 +150,13 @@ class Delivery:
             self._process.kill()
             self._process.wait()
 
-    def _outcome(self, stopped: str) -> Outcome:
+    def _delivered(self, stopped: str) -> Delivered:
         mark = outbox.MarkFile(self.path).read()
-        waiting = self._appended - mark.sent - mark.refused
+        waiting = self._writer.appended - mark.sent - mark.refused
         reason = ""
         if waiting:
             reason = stopped or mark.trouble or self._relay_error()
-        return Outcome(mark.sent, mark.refused, waiting, reason, mark.refusal)
+        return Delivered(mark.sent, mark.refused, waiting, reason, mark.refusal)
 
     def _relay_error(self) -> str:
         """Return why the relay ended, from what it wrote last on its standard error."""
@@ -153,6 +170,17 @@ class Delivery:
         if self._process.returncode == 0:  # it gave up in the middle of its first try
             return "nothing got through"
         return f"the relay ended with status {self._process.returncode}"
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a relay, whose current folder is another one."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(_WITHHELD)
+    }
+    for name in _PATHS:
+        if environment.get(name):
+            environment[name] = os.path.abspath(environment[name])
+    return environment
 
 
 def _command() -> list[str]:

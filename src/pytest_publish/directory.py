@@ -31,23 +31,25 @@ _WRITTEN: Final[dict[Filter, tuple[Verdict, ...]]] = {
 }
 _RESULT_NAME: Final = re.compile(r"\.?([0-9]+)\.(?:pass|skip|fail)")
 
-#: Seconds that one result, and a whole run, wait at most for other processes' locks.
+#: Seconds that one result waits at most for another process's lock, and that a whole
+#: run waits in vain.
 LOCK_TIMEOUT: Final = 1.0
 LOCK_TIMEOUT_OF_RUN: Final = 10.0
 _LOCK_POLL: Final = 0.002
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Slot:
     """An index of a test's directory that was given to one result."""
 
     folder: str
     name: str
+    is_tried: bool = False
 
     @property
     def path(self) -> str:
         """The result's directory, once it is written."""
-        return f"{self.folder}{os.sep}{self.name}"
+        return f"{self.folder}{realos.SEPARATOR}{self.name}"
 
 
 class Directory:
@@ -77,7 +79,7 @@ class Directory:
             scope=result.xdist_scope if result.xdist_dist == "loadgroup" else None,
             scheme=self._scheme,
         )
-        folder = os.sep.join((self._root, *names))
+        folder = realos.SEPARATOR.join((self._root, *names))
         is_new = realos.makedirs(folder)
         index = self._next_index(folder, is_new=is_new)
         if result.result not in self._which:
@@ -87,13 +89,16 @@ class Directory:
     def write(self, slot: Slot, result: TestResult, body: bytes) -> None:
         """Fill a temporary directory and rename it to its slot, whole or not at all.
 
-        Raises OSError.
+        Called again after an interrupt, it goes on. Raises OSError.
         """
-        temporary = f"{slot.folder}{os.sep}.{slot.name}.tmp"
+        if slot.is_tried and realos.exists(slot.path):
+            return
+        slot.is_tried = True
+        temporary = f"{slot.folder}{realos.SEPARATOR}.{slot.name}.tmp"
         realos.mkdir(temporary)
         try:
             for name, content in _files(result, body):
-                realos.write_file(f"{temporary}{os.sep}{name}", content, os.O_EXCL)
+                realos.write_file(f"{temporary}{realos.SEPARATOR}{name}", content, os.O_EXCL)
             # Never over another one: its index is this result's alone. Windows refuses
             # as long as a scanner has a file in it open, which is then said (not run).
             realos.rename(temporary, slot.path)
@@ -103,7 +108,7 @@ class Directory:
             raise
 
     def _next_index(self, folder: str, *, is_new: bool) -> int:
-        path = f"{folder}{os.sep}.lock"
+        path = f"{folder}{realos.SEPARATOR}.lock"
         # fasteners only locks: it would open the file by a function that tests may have
         # patched, and would time its waiting by a clock that they may have stopped.
         lock = InterProcessLock(path)
@@ -115,6 +120,7 @@ class Directory:
                 lock.unlock()
 
     def _wait_for(self, lock: InterProcessLock, path: str) -> None:
+        begun = realos.monotonic()
         waited = 0.0
         while True:
             try:
@@ -124,7 +130,7 @@ class Directory:
                     self._patience = max(0.0, self._patience - waited)
                     raise TimeoutError(f"another process holds {path}") from None
                 realos.sleep(_LOCK_POLL)
-                waited += _LOCK_POLL
+                waited = realos.monotonic() - begun
             else:
                 return
 
@@ -137,7 +143,7 @@ def _advance(folder: str, *, is_new: bool) -> int:
     and it never gets shorter.
     """
     flags = os.O_RDWR | os.O_CREAT | realos.BINARY
-    fd = realos.open(f"{folder}{os.sep}count", flags, 0o666)
+    fd = realos.open(f"{folder}{realos.SEPARATOR}count", flags, 0o666)
     try:
         text = realos.read(fd, 32)
         index = 0 if is_new and not text else _free_index(folder, text)
@@ -158,7 +164,7 @@ def _free_index(folder: str, count: bytes) -> int:
     """
     if count.rstrip().isdigit():
         index = int(count)
-        stem = f"{folder}{os.sep}{index}."
+        stem = f"{folder}{realos.SEPARATOR}{index}."
         if not any(realos.exists(stem + verdict) for verdict in _WRITTEN["all"]):
             return index
     found = map(_RESULT_NAME.match, realos.listdir(folder))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
 import traceback
 from collections.abc import Generator
 from pathlib import Path
@@ -37,10 +38,12 @@ from .result import MAX_INT
 ATTRIBUTE: Final = "pytest_publish"
 
 _INTERNAL: Final = (
-    *(str(Path(package).parent) for package in (_pytest.__file__, pluggy.__file__, __file__)),
+    # importlib is the way from pytest's import of a file to the user's line.
+    *(
+        str(Path(package).parent) + os.sep
+        for package in (_pytest.__file__, pluggy.__file__, importlib.__file__, __file__)
+    ),
     pytest.__file__,
-    # The way from pytest's import of a file to the user's line.
-    str(Path(importlib.__file__).parent),
     "<frozen importlib",
 )
 # How Python (3.10 to 3.14) ends a row of frames that are all alike.
@@ -102,6 +105,18 @@ class Forwarder:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Worker: add the test's names and its exception to the report."""
         report = yield
+        try:
+            forwarded = self._forwarded(item, call, report)
+        except ERRORS as error:  # of a test that has patched what is used here
+            forwarded = {"trouble": ("a report lacks what only we add", error_text(error))}
+        setattr(report, ATTRIBUTE, forwarded)
+        if call.when == "teardown":
+            self._forget_one_before(item)
+        return report
+
+    def _forwarded(
+        self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+    ) -> Forwarded:
         attempt = item.stash.get(_ATTEMPT, None)
         if attempt is None:  # of a plugin that runs tests by other hooks
             attempt = _Attempt(self._names(item))
@@ -121,10 +136,7 @@ class Forwarder:
         # Asking for an item's own hooks costs far more than to see that there are none.
         if item.config.hook.pytest_publish_properties.get_hookimpls():
             _ask_hooks(item, report, forwarded)
-        setattr(report, ATTRIBUTE, forwarded)
-        if call.when == "teardown":
-            self._forget_one_before(item)
-        return report
+        return forwarded
 
     def _names(self, item: pytest.Item) -> Forwarded:
         nodeid, group = split_group(item) if self._loadgroup else (item.nodeid, None)
@@ -237,7 +249,17 @@ def error_text(error: BaseException) -> str:
 
 
 def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
-    """Return the user's frames of a traceback, formatted as Python does."""
+    """Return the user's frames of a traceback, formatted as Python does.
+
+    None of a test that has patched what reads their source.
+    """
+    try:
+        return _user_frames(excinfo)
+    except ERRORS:
+        return []
+
+
+def _user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
     tb: TracebackType | None = excinfo.tb
     # The way into the test is all pytest's; cut off at once, its source is not read.
     while tb is not None and _is_hidden(tb.tb_frame, excinfo):

@@ -6,10 +6,12 @@ Nothing here sends, so that the process that runs tests need not load what does.
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import json
 import os
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -124,17 +126,47 @@ def signing_key(secret: str) -> bytes:
 
 
 def checked_url(url: str) -> str:
-    """Return a URL that can be POSTed to. Raises ValueError, without its password."""
+    """Return a URL that can be POSTed to. Raises ValueError, without what may be secret."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        labels = (parts.hostname or "").removesuffix(".").split(".")
+        # RFC 1035, section 2.3.4
+        has_host = parts.port != 0 and all(0 < len(label) < 64 for label in labels)
+        usable = has_host and parts.scheme in ("http", "https")
     except ValueError:
         usable = False
     if not usable or not url.isprintable() or " " in url:
-        # Not even urlsplit() may know where in it the user, password and query are.
-        public = re.split("[?#]", url.rpartition("@")[2])[0]
-        raise ValueError(f"{public!r} is no URL like http://HOST/PATH or https://HOST/PATH")
+        raise ValueError(f"{_public(url)!r} is no URL like http://HOST/PATH or https://HOST/PATH")
     return url
+
+
+def _public(url: str) -> str:
+    """Return what can be shown of what is no URL."""
+    before, at, after = url.rpartition("@")
+    if not at:
+        return re.split("[?#]", url)[0]
+    # Nobody knows where in it the user, password and query begin and end.
+    return "…" if re.search("[?#]", before) else re.split("[?#]", after)[0]
+
+
+def checked_count(text: str) -> int:
+    """Return a whole number, 1 or more. Raises ValueError."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+        raise ValueError(f"{text!r} is not a whole number, 1 or more")
+    return int(text)
+
+
+def checked_seconds(text: str, *, least: float = 0.0) -> float:
+    """Return a number of seconds, which a thread can wait. Raises ValueError."""
+    with contextlib.suppress(ValueError):
+        if least <= float(text) <= threading.TIMEOUT_MAX:
+            return float(text)
+    raise ValueError(f"{text!r} is not a number of seconds, {least:g} or more")
+
+
+def checked_timeout(text: str) -> float:
+    """Return the seconds to wait for an answer. Raises ValueError."""
+    return checked_seconds(text, least=0.001)
 
 
 def checked_header(line: str) -> tuple[str, str]:

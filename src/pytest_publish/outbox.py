@@ -2,8 +2,9 @@
 
 An outbox is an append-only file with one JSON object a line. An empty line at its
 end tells that the run is over. Beside ``NAME.jsonl`` stand ``NAME.mark`` (how far
-its results have got), ``NAME.lock`` (held by the one process that sends them) and,
-where an endpoint refused results for good, ``NAME.refused.jsonl`` with those.
+its results have got), ``NAME.run`` and ``NAME.lock`` (held by the one process that
+writes them, and the one that sends them), ``NAME.stderr`` (of the relay) and, where an
+endpoint refused results for good, ``NAME.refused.jsonl`` with those.
 """
 
 from __future__ import annotations
@@ -43,34 +44,46 @@ class Writer:
     def __init__(self, path: Path) -> None:
         """Create the outbox. Raises OSError, also if there is one of that name."""
         self.path = path
+        #: How many results were appended.
+        self.appended = 0
         self._name = str(path)
+        self._size = 0
+        self._last: bytes | None = None
+        self._in_doubt = False
         realos.close(realos.open(self._name, os.O_CREAT | os.O_EXCL, _MODE))
 
     def append(self, body: bytes) -> None:
-        """Append one result. Raises OSError, and then nothing of it is in the file."""
-        line = body + b"\n"
-        fd = realos.open(self._name, os.O_WRONLY | os.O_APPEND | realos.BINARY)
-        try:
-            written = realos.write(fd, line)
-            if written < len(line):
-                _complete(fd, line, written)
-        finally:
-            realos.close(fd)
+        """Append one result. Raises OSError, and then nothing of it is in the file.
+
+        After an interrupt (a Ctrl-C) call it again with the same object: it will be in
+        the file once, wherever the interrupt came.
+        """
+        if body is self._last:
+            return
+        size = self._size + self._append(body + b"\n")
+        # Python runs no signal's handler between assignments of plain values.
+        self._last, self._size, self._in_doubt, self.appended = body, size, False, self.appended + 1
 
     def end(self) -> None:
         """Tell whoever follows the outbox that the run is over. Raises OSError."""
-        self.append(b"")
+        self._append(b"\n")
 
-
-def _complete(fd: int, line: bytes, written: int) -> None:
-    """Write the rest of a line; take it back if the disk is full."""
-    size = realos.fstat(fd).st_size - written
-    try:
-        while written < len(line):
-            written += realos.write(fd, line[written:])
-    except OSError:
-        realos.ftruncate(fd, size)
-        raise
+    def _append(self, line: bytes) -> int:
+        fd = realos.open(self._name, os.O_WRONLY | os.O_APPEND | realos.BINARY)
+        try:
+            if self._in_doubt:
+                realos.ftruncate(fd, self._size)
+            self._in_doubt = True
+            written = realos.write(fd, line)
+            try:
+                while written < len(line):
+                    written += realos.write(fd, line[written:])
+            except OSError:  # the disk is full
+                realos.ftruncate(fd, self._size)
+                raise
+        finally:
+            realos.close(fd)
+        return written
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -161,8 +174,10 @@ class Reader:
 class Mark:
     """How far an outbox has got: all before ``offset`` (bytes) is dealt with.
 
-    ``trouble`` is what went wrong last with what is still waiting, ``refusal`` why
-    the first of the refused results was refused.
+    ``beyond`` are the parts behind it that are dealt with too, each from and to an
+    offset: what other connections sent while one line still waits. ``trouble`` is what
+    went wrong last with what is still waiting, ``refusal`` why the first of the refused
+    results was refused.
     """
 
     offset: int = 0
@@ -170,15 +185,36 @@ class Mark:
     refused: int = 0
     trouble: str = ""
     refusal: str = ""
+    beyond: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+
+    def settle(self, start: int, stop: int) -> None:
+        """Take note that the line from ``start`` to ``stop`` is dealt with."""
+        merged: list[tuple[int, int]] = []
+        for begin, end in sorted([*self.beyond, (start, stop)]):
+            if begin == self.offset:
+                self.offset = end
+            elif merged and merged[-1][1] == begin:
+                merged[-1] = (merged[-1][0], end)
+            else:
+                merged.append((begin, end))
+        self.beyond = merged
+
+    def has_settled(self, line: Line) -> bool:
+        """Tell whether a line is dealt with."""
+        return line.stop <= self.offset or any(
+            begin <= line.start and line.stop <= end for begin, end in self.beyond
+        )
 
 
 class MarkFile:
     """Keeps a mark; one process writes it, others read it at any time."""
 
     # One write of a fixed size: a reader never sees a shorter mark's old end.
-    _SIZE: Final = 1024
-    # Of each reason where all would be too long; JSON takes up to 6 bytes a character.
+    _SIZE: Final = 2048
+    # Of each reason, and of the parts beyond, where all would be too long; JSON takes up
+    # to 6 bytes a character, and 43 for a part of the largest file.
     _CUT: Final = 60
+    _MOST: Final = 25
 
     def __init__(self, outbox: Path) -> None:
         self._path = outbox.with_suffix(".mark")
@@ -187,9 +223,11 @@ class MarkFile:
     def read(self) -> Mark:
         """Return the mark; a new one where there is none that can be read."""
         try:
-            return Mark(**orjson.loads(self._path.read_bytes()))
+            mark = Mark(**orjson.loads(self._path.read_bytes()))
+            mark.beyond = [(begin, end) for begin, end in mark.beyond]
         except (OSError, ValueError, TypeError):
             return Mark()
+        return mark
 
     def write(self, mark: Mark) -> None:
         """Write the mark. Raises OSError."""
@@ -198,8 +236,15 @@ class MarkFile:
             self._fd = realos.open(str(self._path), flags, _MODE)
         data = orjson.dumps(mark)
         if len(data) > self._SIZE:
-            trouble, refusal = mark.trouble[: self._CUT], mark.refusal[: self._CUT]
-            data = orjson.dumps(dataclasses.replace(mark, trouble=trouble, refusal=refusal))
+            data = orjson.dumps(
+                dataclasses.replace(
+                    mark,
+                    trouble=mark.trouble[: self._CUT],
+                    refusal=mark.refusal[: self._CUT],
+                    # What is left out is sent again by who goes on, under the same key.
+                    beyond=mark.beyond[: self._MOST],
+                )
+            )
         realos.lseek(self._fd, 0, os.SEEK_SET)
         realos.write(self._fd, data.ljust(self._SIZE))
 
@@ -213,6 +258,39 @@ class MarkFile:
 def lock_of(outbox: Path) -> InterProcessLock:
     """Return the lock that the process which sends an outbox holds."""
     return InterProcessLock(str(outbox.with_suffix(".lock")), logger=_SILENT)
+
+
+def _run_lock_of(outbox: Path) -> InterProcessLock:
+    """Return the lock that the process which writes an outbox holds."""
+    return InterProcessLock(str(outbox.with_suffix(".run")), logger=_SILENT)
+
+
+class Claim:
+    """Held by the run that writes an outbox, from before it is there to the end.
+
+    Until its relay has started, and after that has died, nothing else tells that the
+    outbox was not left behind.
+    """
+
+    def __init__(self, outbox: Path) -> None:
+        """Take the lock, in a folder that is made. Raises OSError."""
+        # Each time, because another run may just have removed it.
+        outbox.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _run_lock_of(outbox)
+        self._path: str = lock.path
+        self._fd = realos.open(self._path, os.O_WRONLY | os.O_CREAT | realos.BINARY, _MODE)
+        self._stat = realos.fstat(self._fd)
+        lock.lockfile = realos.file(self._fd, "wb", closefd=False)
+        with contextlib.suppress(OSError):  # there are no locks here
+            lock.trylock()
+
+    def release(self) -> None:
+        """Give the lock back."""
+        with contextlib.suppress(OSError):
+            # A test may have closed all files, and another may have got the number.
+            if os.path.samestat(realos.fstat(self._fd), self._stat):
+                realos.close(self._fd)
+            realos.unlink(self._path)
 
 
 def refused_of(outbox: Path) -> Path:
@@ -234,10 +312,10 @@ def errors_of(outbox: Path) -> Path:
 def discard(outbox: Path) -> None:
     """Remove an outbox of which everything is dealt with; refused results stay.
 
-    Whoever calls this holds the lock, whose file Windows keeps as long (not run
-    there); nobody looks at a lock without its outbox.
+    Where a lock is held Windows keeps its file (not run there); nobody looks at a lock
+    without its outbox.
     """
-    beside = (outbox.with_suffix(suffix) for suffix in (".mark", ".stderr", ".lock"))
+    beside = (outbox.with_suffix(suffix) for suffix in (".mark", ".stderr", ".run", ".lock"))
     for path in (outbox, *beside):
         with contextlib.suppress(OSError):
             path.unlink()
@@ -253,17 +331,25 @@ def found_in(folder: Path) -> list[Path]:
 
 
 def waiting_in(folder: Path) -> list[Path]:
-    """Return the outboxes in a folder that no process is sending."""
+    """Return the outboxes in a folder that no process writes or sends."""
     return [path for path in found_in(folder) if is_free(path)]
 
 
 def is_free(outbox: Path) -> bool:
-    """Tell whether no process holds the outbox's lock."""
-    if not outbox.with_suffix(".lock").exists():
+    """Tell whether no other process writes or sends an outbox.
+
+    Not to be asked of one's own: it would give back the locks (POSIX's rule).
+    """
+    return all(map(_is_free, (_run_lock_of(outbox), lock_of(outbox))))
+
+
+def _is_free(lock: InterProcessLock) -> bool:
+    if not os.path.exists(lock.path):
         return True
-    lock = lock_of(outbox)
     try:
         is_ours: bool = lock.acquire(blocking=False)
+        if is_ours:
+            lock.release()
     except (OSError, RuntimeError):  # fasteners' own, where a file system has no locks
         return False
     finally:

@@ -12,6 +12,12 @@ import pytest
 #: its value is the Forwarder's arguments.
 WORKERINPUT: Final = "pytest_publish"
 
+# Options of pytest (8.2 to 9.2) with which it runs no test.
+_WITHOUT_TESTS: Final = (
+    *("cacheshow", "collectonly", "help", "markers", "setuponly", "setupplan"),
+    *("show_fixtures_per_test", "showfixtures", "version"),
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Everywhere: add the options, each of them also an ini setting."""
@@ -80,8 +86,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if not any(config.getoption(name) or config.getini(name) for name in ("publish", "pubdir")):
         return
-    if config.option.collectonly or config.option.setuponly or config.option.setupplan:
-        return  # no test will run
+    if any(config.getoption(name, default=False) for name in _WITHOUT_TESTS):
+        return
 
     from . import settings
     from .controller import Controller

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from typing import Final
 from typing import ParamSpec
 
+from .delivery import Delivered
 from .delivery import Delivery
-from .delivery import Outcome
 from .directory import Directory
 from .directory import Slot
 from .realos import realos
@@ -32,6 +32,7 @@ class _Parcel:
     """A result, and how much of its way to the sinks it has behind it."""
 
     result: TestResult
+    slot: Slot | None = None
     body: bytes | None = None
     delivered: int = 0
 
@@ -48,10 +49,11 @@ class Publisher:
     ) -> None:
         self.run_id = settings.run_id
         self.written = 0
-        self.outcomes: list[tuple[Delivery, Outcome]] = []
+        self.delivered: list[tuple[Delivery, Delivered]] = []
         self._settings = settings
         self._is_wanted = is_wanted
         self._troubles = troubles
+        self._process = realos.getpid()
         self._session_id = uuid.uuid4().hex
         self._seq = 0
         self._parcels: collections.deque[_Parcel] = collections.deque()
@@ -72,7 +74,7 @@ class Publisher:
                 delivery = Delivery(self._settings.outbox_folder, name, orders)
                 self._deliveries.append(delivery)
                 delivery.start()
-            except OSError as error:
+            except Exception as error:
                 self._troubles.add("sending can't be started", error)
 
     def publish(
@@ -81,8 +83,10 @@ class Publisher:
         """Give the results that ``complete`` returns to all sinks.
 
         A Ctrl-C or a plugin's alarm may end this at any point; the next call goes on
-        with what was left, so that nothing is lost and nothing numbered twice.
+        with what was left, so that nothing is lost and nothing published twice.
         """
+        if realos.getpid() != self._process:
+            return  # a test has forked, and its child came back to pytest
         # Promise 1: whatever the error is, here or below, the run goes on.
         try:
             self._parcels.extend(map(_Parcel, complete(*args, **kwargs)))
@@ -100,12 +104,19 @@ class Publisher:
 
         ``on_progress`` is called with a URL and the number of results that wait for it.
         """
+        if realos.getpid() != self._process:
+            return
         # All are told first, so that they finish at the same time.
         for delivery in self._deliveries:
             delivery.end()
+        is_interrupted = False
         for delivery in self._deliveries:
-            outcome = delivery.wait(functools.partial(on_progress, delivery.url))
-            self.outcomes.append((delivery, outcome))
+            if is_interrupted:
+                delivered = delivery.interrupt()
+            else:
+                delivered = delivery.wait(functools.partial(on_progress, delivery.url))
+            is_interrupted = is_interrupted or delivery.was_interrupted
+            self.delivered.append((delivery, delivered))
         if self._settings.outbox_folder is not None:
             with contextlib.suppress(OSError):  # it is not empty
                 self._settings.outbox_folder.rmdir()
@@ -115,7 +126,7 @@ class Publisher:
             if not self._is_wanted(parcel.result):
                 return
             self._number(parcel.result)
-            parcel.body = self._into_tree(parcel.result)
+            parcel.body = self._into_tree(parcel)
             self._seq += 1
         for delivery in self._deliveries[parcel.delivered :]:
             try:
@@ -130,12 +141,14 @@ class Publisher:
         result.session_id = self._session_id
         result.seq = self._seq
 
-    def _into_tree(self, result: TestResult) -> bytes:
+    def _into_tree(self, parcel: _Parcel) -> bytes:
         """Write a result into the tree, if there is one; return its bytes."""
-        slot = self._reserve(result)
-        result.pubdir_path = None if slot is None else slot.path
+        result = parcel.result
+        if parcel.slot is None:
+            parcel.slot = self._reserve(result)
+        result.pubdir_path = None if parcel.slot is None else parcel.slot.path
         body = result.to_json()
-        if slot is not None and not self._write(slot, result, body):
+        if parcel.slot is not None and not self._write(parcel.slot, result, body):
             result.pubdir_path = None
             body = result.to_json()
         return body

@@ -28,10 +28,15 @@ class _RealOs:
     lstat = staticmethod(os.lstat)
     unlink = staticmethod(os.unlink)
     rmdir = staticmethod(os.rmdir)
+    getpid = staticmethod(os.getpid)
     file = io.FileIO
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
+    gmtime = staticmethod(time.gmtime)
+    strftime = staticmethod(time.strftime)
+
+    SEPARATOR: Final = os.sep
 
     #: Windows needs to be told that a file is not text.
     BINARY: Final = getattr(os, "O_BINARY", 0)
@@ -41,7 +46,7 @@ class _RealOs:
         try:
             return self._mkdir_new(path)
         except FileNotFoundError:
-            parent = os.path.dirname(path)
+            parent = path.rpartition(self.SEPARATOR)[0]
             if parent == path:  # a drive of Windows that is gone
                 raise
             self.makedirs(parent)
@@ -65,7 +70,7 @@ class _RealOs:
     def remove_folder(self, path: str) -> None:
         """Remove a folder that has only files in it."""
         for name in self.listdir(path):
-            self.unlink(os.path.join(path, name))
+            self.unlink(f"{path}{self.SEPARATOR}{name}")
         self.rmdir(path)
 
     def write_file(self, path: str, data: bytes, flags: int, mode: int = 0o666) -> None:

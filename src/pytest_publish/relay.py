@@ -63,11 +63,6 @@ class Relay:
         #: Whether a part of a line stands at the end of the outbox.
         self.is_torn = False
 
-    @property
-    def waiting_bytes(self) -> int:
-        """How many bytes were read ahead of the connections."""
-        return self._desk.waiting_bytes
-
     def run(self) -> bool:
         """Deliver until the outbox is over and empty, or nothing gets through.
 
@@ -87,10 +82,11 @@ class Relay:
         while True:
             # Asked before the last read: what was written until then is in it.
             over = reader.ended or self._is_over()
-            fresh = self._desk.wants_more and reader.read()
+            is_read = self._desk.wants_more
+            fresh = reader.read() if is_read else []
             if fresh:
                 self._desk.add(fresh)
-            elif over and self._desk.is_idle:
+            elif over and is_read and self._desk.is_idle:
                 return True
             self._hire()
             if self._on_progress is not None:
@@ -124,9 +120,8 @@ class _Desk:
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: deque[Line] = deque()
-        self.waiting_bytes = 0
-        self._out: dict[int, Line] = {}
-        self._done: dict[int, int] = {}
+        self._waiting_bytes = 0
+        self._out = 0
         self._closed = False
         self.last_success = 0.0
         self._not_before = 0.0
@@ -137,7 +132,7 @@ class _Desk:
 
     @property
     def wants_more(self) -> bool:
-        return len(self._waiting) < _AHEAD_LINES and self.waiting_bytes < _AHEAD_BYTES
+        return len(self._waiting) < _AHEAD_LINES and self._waiting_bytes < _AHEAD_BYTES
 
     @property
     def _may_take(self) -> bool:
@@ -148,10 +143,11 @@ class _Desk:
         with self._changed:
             return not self._waiting and not self._out
 
-    def add(self, lines: list[Line]) -> None:
+    def add(self, found: list[Line]) -> None:
         with self._changed:
+            lines = [line for line in found if not self._mark.has_settled(line)]
             self._waiting.extend(lines)
-            self.waiting_bytes += sum(len(line.body) for line in lines)
+            self._waiting_bytes += sum(len(line.body) for line in lines)
             self._changed.notify(len(lines))
 
     def take(self, most: int) -> list[Line]:
@@ -163,8 +159,8 @@ class _Desk:
                 return []
             lines = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
             for line in lines:
-                self.waiting_bytes -= len(line.body)
-                self._out[line.start] = line
+                self._waiting_bytes -= len(line.body)
+            self._out += len(lines)
             return lines
 
     def hold(self, seconds: float) -> bool:
@@ -208,12 +204,9 @@ class _Desk:
                 self._write_mark()
 
     def _settle(self, lines: list[Line]) -> None:
-        """Move the mark behind all lines that are dealt with, but over none that is not."""
+        self._out -= len(lines)
         for line in lines:
-            del self._out[line.start]
-            self._done[line.start] = line.stop
-        while self._mark.offset in self._done:
-            self._mark.offset = self._done.pop(self._mark.offset)
+            self._mark.settle(line.start, line.stop)
         self._write_mark()
 
     def _write_mark(self) -> None:

@@ -7,8 +7,8 @@ import dataclasses
 import getpass
 import itertools
 import os
+import stat
 import tempfile
-import threading
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -23,7 +23,10 @@ import pytest
 
 from .directory import Filter
 from .layout import Scheme
+from .orders import checked_count
 from .orders import checked_header
+from .orders import checked_seconds
+from .orders import checked_timeout
 from .orders import checked_url
 from .orders import Endpoint
 from .orders import Orders
@@ -59,7 +62,10 @@ class Settings:
 
 
 def read(config: pytest.Config, environment: Mapping[str, str]) -> Settings:
-    """Return the checked settings. Raises pytest.UsageError of one line."""
+    """Return the checked settings, with the folders that they name made.
+
+    Raises pytest.UsageError of one line.
+    """
     warning = _missed_ini_file(config)  # before PATH is made
     asked = _Asked(config)
     orders = _orders(asked, environment)
@@ -99,23 +105,11 @@ class _Asked:
             raise usage_error(name, f"{value!r} is none of {', '.join(choices)}")
         return value
 
-    def count(self, name: str, default: int) -> int:
-        """Return a whole number, 1 or more."""
+    def checked(self, name: str, check: Callable[[str], _Checked], default: _Checked) -> _Checked:
         text = self.text(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
-            raise usage_error(name, f"{text!r} is not a whole number, 1 or more")
-        return int(text)
-
-    def seconds(self, name: str, default: float, *, least: float = 0.0) -> float:
-        text = self.text(name)
-        if text is None:
-            return default
-        with contextlib.suppress(ValueError):
-            if least <= float(text) <= threading.TIMEOUT_MAX:
-                return float(text)
-        raise usage_error(name, f"{text!r} is not a number of seconds, {least:g} or more")
+        return _checked(check, text, f"--{name.replace('_', '-')}")
 
     def path(self, name: str) -> Path | None:
         """Return a path: of the command line against where pytest was called."""
@@ -154,7 +148,8 @@ def _missed_ini_file(config: pytest.Config) -> str | None:
     separate = [
         f"{option}={path}"
         for option, path in itertools.pairwise(map(str, words))
-        if option in _PATH_OPTIONS and (config.invocation_params.dir / path).exists()
+        # os.path takes a path that can't be for one that is not there.
+        if option in _PATH_OPTIONS and os.path.exists(config.invocation_params.dir / path)
     ]
     missed = _ini_file_above(config.invocation_params.dir)
     if not separate or config.inipath is not None or missed is None:
@@ -187,13 +182,13 @@ def _orders(asked: _Asked, environment: Mapping[str, str]) -> tuple[Orders, ...]
         raise pytest.UsageError(str(error)) from None
     shared: dict[str, Any] = {
         "headers": (*headers, *_headers(asked)),
-        "timeout": asked.seconds("publish_timeout", 10.0, least=0.001),
+        "timeout": asked.checked("publish_timeout", checked_timeout, 10.0),
         "secret": secret,
         "gzip": asked.flag("publish_gzip"),
     }
-    connections = asked.count("publish_connections", 16)
-    batch = asked.count("publish_batch", 1)
-    grace = asked.seconds("publish_grace", 10.0)
+    connections = asked.checked("publish_connections", checked_count, 16)
+    batch = asked.checked("publish_batch", checked_count, 1)
+    grace = asked.checked("publish_grace", checked_seconds, 10.0)
     return tuple(
         Orders(
             Endpoint(_checked(checked_url, url, "--publish"), **shared), connections, batch, grace
@@ -269,7 +264,24 @@ def _in_cache(config: pytest.Config) -> Path | None:
     return made.parent.parent / "publish"
 
 
-def _temporary() -> Path:
+def _temporary() -> Path | None:
+    """Return a folder that only this user can look into, the same in each run if it can be."""
+    name = "pytest-publish"
     with contextlib.suppress(OSError, KeyError, ImportError):
-        return Path(tempfile.gettempdir(), f"pytest-publish-of-{getpass.getuser()}")
-    return Path(tempfile.gettempdir(), "pytest-publish")
+        name += f"-of-{getpass.getuser()}"
+    path = Path(tempfile.gettempdir(), name)
+    with contextlib.suppress(OSError):
+        path.mkdir(mode=0o700)
+    with contextlib.suppress(OSError):
+        if _is_private(path.lstat()):
+            return path
+        return Path(tempfile.mkdtemp(prefix="pytest-publish-"))
+    return None
+
+
+def _is_private(status: os.stat_result) -> bool:
+    """Tell whether it is a folder of this user's alone, and none that another one laid out."""
+    if not stat.S_ISDIR(status.st_mode):
+        return False
+    # Windows gives each user a temporary folder (not run there).
+    return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o077)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from typing import Protocol
 
-from .delivery import Outcome
+from .delivery import Delivered
 from .orders import shown
 from .settings import Settings
 
@@ -120,27 +120,27 @@ class Progress:
             self._terminal.write_line("")
 
 
-def totals(written: int, pubdir: Path | None, sent: list[tuple[str, Outcome]]) -> str:
+def totals(written: int, pubdir: Path | None, sent: list[tuple[str, Delivered]]) -> str:
     """Return the line of the summary that tells how many went where."""
-    parts = [f"{_counted(outcome.sent, 'result')} sent to {shown(url)}" for url, outcome in sent]
+    parts = [f"{_counted(found.sent, 'result')} sent to {shown(url)}" for url, found in sent]
     if pubdir is not None:
         parts.append(f"{_counted(written, 'result')} written to {pubdir}")
     return f"publish: {', '.join(parts)}"
 
 
-def undelivered(url: str, outcome: Outcome, outbox: Path, refused: Path) -> Iterator[str]:
+def undelivered(url: str, delivered: Delivered, outbox: Path, refused: Path) -> Iterator[str]:
     """Yield a line for what an endpoint refused, and for what is still to be sent."""
-    if outcome.refused:
-        count = _counted(outcome.refused, "result was", "results were")
+    if delivered.refused:
+        count = _counted(delivered.refused, "result was", "results were")
         yield (
-            f"publish: {count} refused by {shown(url)} ({outcome.refusal}) and set aside "
+            f"publish: {count} refused by {shown(url)} ({delivered.refusal}) and set aside "
             f"in {refused}"
         )
-    if outcome.waiting:
-        count = _counted(outcome.waiting, "result waits", "results wait")
+    if delivered.waiting:
+        count = _counted(delivered.waiting, "result waits", "results wait")
         yield (
-            f"publish: {count} to be sent to {shown(url)} ({outcome.reason}); "
-            f"send with: {_command(outbox, shown(url))}"
+            f"publish: {count} to be sent to {shown(url)} ({delivered.reason}); "
+            f"send with: {_command(outbox, url if url == shown(url) else 'URL')}"
         )
 
 

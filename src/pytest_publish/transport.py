@@ -26,7 +26,6 @@ import requests
 import urllib3
 
 from .orders import Endpoint
-from .orders import shown
 from .orders import signing_key
 
 
@@ -99,9 +98,10 @@ class Transport:
         request.body = sent
         request.headers["Content-Length"] = str(len(sent))
         request.headers.update(self._naming_headers(key, body))
+        # Whatever it is: a thread that dies of it would send nothing more.
         try:
             return self._follow(request)
-        except requests.RequestException as error:
+        except Exception as error:
             return _judge_error(error)
 
     def close(self) -> None:
@@ -114,14 +114,14 @@ class Transport:
             try:
                 if response.status_code not in FOLLOWED_STATUSES:
                     return _judge(response, self._clock())
-                url = urljoin(request.url or "", response.headers.get("Location", ""))
+                location = response.headers.get("Location", "")
             finally:
                 _drain(response)
-            if not _may_follow(request.url or "", url):
-                return Refused(
-                    f"{_status(response)}: a redirect that can't be followed, to {shown(url)}"
-                )
-            if _origin(url) != _origin(request.url or ""):
+            url = _target(request.url or "", location)
+            if url is None:
+                return Refused(f"{_status(response)}: a redirect that can't be followed")
+            # Not from http to https on one host, which is what it is meant for there.
+            if self._session.should_strip_auth(request.url or "", url):  # type: ignore[no-untyped-call]
                 self._remove_private_headers(request)
             request.url = url
             request.headers.pop("Host", None)
@@ -178,10 +178,11 @@ def _judge(response: requests.Response, now: float) -> Accepted | Refused | Fail
     return Refused(_status(response))
 
 
-def _judge_error(error: requests.RequestException) -> Refused | Failed:
+def _judge_error(error: Exception) -> Refused | Failed:
     reason = _reason(error)
     # requests' errors of a URL or a header that can't be sent are ValueErrors too.
-    if isinstance(error, ValueError) or _find(error, ssl.SSLCertVerificationError):
+    is_unsendable = isinstance(error, requests.RequestException) and isinstance(error, ValueError)
+    if is_unsendable or _find(error, ssl.SSLCertVerificationError):
         return Refused(reason)
     return Failed(reason)
 
@@ -197,7 +198,7 @@ def _retry_after(response: requests.Response, now: float) -> float | None:
         return float(text)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -265,7 +266,13 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _may_follow(url: str, target: str) -> bool:
-    """Tell whether a redirect keeps to HTTP and does not leave TLS."""
+def _target(url: str, location: str) -> str | None:
+    """Return where a redirect leads; None if that is no URL, no HTTP, or leaves TLS."""
+    try:
+        target = urljoin(url, location)
+        parts = urlsplit(target)
+        has_place = parts.hostname and parts.port != 0  # which may be no number
+    except ValueError:
+        return None
     allowed = ("https",) if urlsplit(url).scheme == "https" else ("http", "https")
-    return urlsplit(target).scheme in allowed
+    return target if has_place and parts.scheme in allowed else None

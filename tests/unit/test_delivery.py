@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_publish import outbox
+from pytest_publish.delivery import Delivered
 from pytest_publish.delivery import Delivery
-from pytest_publish.delivery import Outcome
 from pytest_publish.orders import Endpoint
 from pytest_publish.orders import Orders
 from support import eventually
@@ -31,7 +31,7 @@ def test_all_is_sent_and_nothing_is_left(unruly: Unruly, tmp_path: Path) -> None
     delivery.start()
     fill(delivery, 5)
     delivery.end()
-    assert delivery.wait(lambda _waiting: None) == Outcome(5, 0, 0, "", "")
+    assert delivery.wait(lambda _waiting: None) == Delivered(5, 0, 0, "", "")
     assert len(unruly.posts) == 5
     assert not list(tmp_path.iterdir())
 
@@ -45,7 +45,7 @@ def test_progress_counts_what_waits(unruly: Unruly, tmp_path: Path) -> None:
     seen: set[int] = set()
     outcome = delivery.wait(seen.add)
     assert seen == {3}
-    assert outcome == Outcome(0, 0, 3, "503 Whatever", "")
+    assert outcome == Delivered(0, 0, 3, "503 Whatever", "")
     assert delivery.path.exists()
 
 
@@ -59,7 +59,7 @@ def test_a_ctrl_c_ends_the_waiting_and_the_relay(unruly: Unruly, tmp_path: Path)
     def interrupt(_waiting: int) -> None:
         raise KeyboardInterrupt
 
-    assert delivery.wait(interrupt) == Outcome(0, 0, 3, "interrupted", "")
+    assert delivery.wait(interrupt) == Delivered(0, 0, 3, "interrupted", "")
     assert outbox.is_free(delivery.path)
 
 

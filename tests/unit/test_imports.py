@@ -20,7 +20,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "__init__": set(),
     "__main__": {"orders", "outbox", "relay"},
     "aggregate": {"result"},
-    "brief": {"result"},
+    "brief": {"realos", "result"},
     "controller": {
         "aggregate",
         "forward",
@@ -53,7 +53,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
 MAY_BE_IMPORTED_BY: Final[dict[str, set[str]]] = {
     "_pytest": {"forward"},
     "fasteners": {"directory", "outbox"},
-    "orjson": {"__main__", "aggregate", "forward", "outbox", "result"},
+    "orjson": {"__main__", "outbox", "result"},
     "pluggy": {"forward"},
     "pytest": {"controller", "forward", "hookspec", "plugin", "settings"},
     "requests": {"transport"},

@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -196,16 +197,18 @@ def test_a_refused_batch_is_taken_apart_to_find_what_is_refused(
 def test_memory_holds_a_part_of_a_long_outbox_only(
     unruly: Unruly, path: Path, writer: outbox.Writer
 ) -> None:
-    large = b'{"session_id":"s1","seq":0,"text":"' + b"x" * 1_000_000 + b'"}'
-    for _ in range(40):
-        writer.append(large)
+    for number in range(40):
+        writer.append(body(number)[:-1] + b',"text":"%s"}' % (b"x" * 1_000_000))
     held = threading.Event()
     unruly.answer = lambda _post: (held.wait(30), OK)[1]
     relay = relay_to(unruly, path, connections=2)
     thread = threading.Thread(target=relay.run)
+    tracemalloc.start()
     thread.start()
     eventually(lambda: len(unruly.posts) == 2, "both connections to be busy")
-    assert relay.waiting_bytes < 20_000_000
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30_000_000
     held.set()
     thread.join(30)
     assert relay.mark.sent == 40

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_publish import summary
-from pytest_publish.delivery import Outcome
+from pytest_publish.delivery import Delivered
 
 
 class FakeTerminal:
@@ -42,14 +42,14 @@ def test_each_kind_of_trouble_is_one_line_with_its_count_and_its_first_case() ->
 
 
 def test_the_totals_name_each_goal_and_no_secret() -> None:
-    outcome = Outcome(sent=1, refused=0, waiting=0, reason="", refusal="")
+    outcome = Delivered(sent=1, refused=0, waiting=0, reason="", refusal="")
     assert summary.totals(2, Path("/tree"), [(URL, outcome)]) == (
         "publish: 1 result sent to http://host/hook?…, 2 results written to /tree"
     )
 
 
 def test_what_waits_is_told_with_the_command_that_sends_it() -> None:
-    outcome = Outcome(sent=0, refused=0, waiting=2, reason="Connection refused", refusal="")
+    outcome = Delivered(sent=0, refused=0, waiting=2, reason="Connection refused", refusal="")
     outbox, refused = Path("/my cache/a.jsonl"), Path("/my cache/a.refused.jsonl")
     (line,) = summary.undelivered("http://host/", outcome, outbox, refused)
     waiting, command = line.split("; send with: ")
@@ -58,7 +58,7 @@ def test_what_waits_is_told_with_the_command_that_sends_it() -> None:
 
 
 def test_what_was_refused_is_told_with_the_reason_and_the_file() -> None:
-    outcome = Outcome(sent=0, refused=1, waiting=0, reason="", refusal="401 Unauthorized")
+    outcome = Delivered(sent=0, refused=1, waiting=0, reason="", refusal="401 Unauthorized")
     outbox, refused = Path("/a.jsonl"), Path("/a.refused.jsonl")
     (line,) = summary.undelivered("http://host/", outcome, outbox, refused)
     assert line.startswith("publish: 1 result was refused by http://host/ (401 Unauthorized)")
