@@ -227,8 +227,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(verification, ssl.SSLCertVerificationError):
         return f"the certificate does not verify: {verification.verify_message}"
     system = _find(error, OSError)
-    if isinstance(system, OSError) and system.strerror:
-        return system.strerror
+    if isinstance(system, OSError) and str(system):
+        return system.strerror or str(system)  # as requests tells of a missing CA bundle
     if isinstance(error, requests.Timeout):
         return "timed out"
     innermost = list(_chain(error))[-1]

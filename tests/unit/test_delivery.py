@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -125,9 +126,54 @@ def test_warnings_that_are_errors_for_the_tests_are_none_for_the_relay(
     unruly: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONWARNINGS", "error")
-    monkeypatch.setenv("COVERAGE_PROCESS_START", os.devnull)
     delivery = delivery_to(unruly, tmp_path)
     delivery.start()
     fill(delivery, 1)
     delivery.end()
     assert delivery.wait(lambda _waiting: None).sent == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="Linux shows environments")
+def test_a_relay_is_not_measured_and_gets_no_secret_by_its_environment(
+    unruly: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERAGE_PROCESS_START", os.devnull)
+    monkeypatch.setenv("PYTEST_PUBLISH_SECRET", "aHVudGVyMg==")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "authorities.pem")
+    delivery = delivery_to(unruly, tmp_path)
+    delivery.start()
+    (relay,) = (path for path in Path("/proc").glob("[0-9]*") if is_relay(path))
+    environment = (relay / "environ").read_bytes().split(b"\0")
+    names = {line.partition(b"=")[0] for line in environment}
+    assert not names & {b"COVERAGE_PROCESS_START", b"PYTEST_PUBLISH_SECRET"}
+    # Its current folder is another one.
+    assert f"REQUESTS_CA_BUNDLE={Path.cwd() / 'authorities.pem'}".encode() in environment
+    delivery.end()
+    delivery.wait(lambda _waiting: None)
+
+
+def is_relay(process: Path) -> bool:
+    """Tell whether a process is a relay of this one."""
+    try:
+        parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+        return (
+            parent == os.getpid() and b"pytest_publish.relay" in (process / "cmdline").read_bytes()
+        )
+    except OSError:
+        return False
+
+
+def test_an_outbox_is_its_runs_before_the_relay_starts_and_after_it_died(
+    unruly: Unruly, tmp_path: Path
+) -> None:
+    delivery = delivery_to(unruly, tmp_path)
+    fill(delivery, 2)
+    command = [sys.executable, "-m", "pytest_publish", "send", str(tmp_path), "--to", unruly.url]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, unruly.posts) == (1, [])
+    assert "a process is still sending it" in done.stdout
+    delivery.end()
+    assert delivery.wait(lambda _waiting: None).waiting == 2
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    assert len(unruly.posts) == 2
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import unittest
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from oddities import cyclic_list
 from oddities import ODD
 from oddities import PRETENDERS
 from oddities import Word
+from pytest_publish import forward
 from pytest_publish.forward import exception_data
 from pytest_publish.forward import split_group
 from pytest_publish.forward import transportable
@@ -327,3 +329,14 @@ def test_an_at_sign_of_a_test_is_no_group() -> None:
 def test_a_node_id_that_does_not_follow_from_its_parent_has_its_group_split_off_too() -> None:
     item = make_item(group("g"), nodeid="special@g", name="test_a")
     assert split_group(item) == ("special", "g")
+
+
+def test_a_package_whose_name_begins_as_ours_is_the_users() -> None:
+    package = Path(forward.__file__).parent
+    names: dict[str, Any] = {}
+    for folder in (package, package.with_name(f"{package.name}_company")):
+        code = compile("def call(next): next()", str(folder / "module.py"), "exec")
+        exec(code, names)
+        frames = user_frames(raised(functools.partial(names["call"], fail)))
+        assert functions_in(frames)[-1] == "fail"
+        assert (len(frames) == 2) == (folder != package)

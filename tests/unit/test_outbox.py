@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from pytest_publish.outbox import Mark
 from pytest_publish.outbox import MarkFile
 from pytest_publish.outbox import Reader
 from pytest_publish.outbox import Writer
+from pytest_publish.realos import realos
 
 
 values = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=20)
@@ -384,3 +386,87 @@ def test_a_lock_that_cant_be_asked_for_counts_as_held(path: Path) -> None:
     Writer(path)
     path.with_suffix(".lock").mkdir()
     assert not outbox.is_free(path)
+
+
+@given(st.permutations(range(12)))
+def test_a_mark_knows_what_is_dealt_with_in_whatever_order(order: list[int]) -> None:
+    mark = Mark()
+    lines = [Line(b"", number * 10, number * 10 + 10, "key") for number in range(12)]
+    done: set[int] = set()
+    for number in order:
+        mark.settle(lines[number].start, lines[number].stop)
+        done.add(number)
+        assert {line.start // 10 for line in lines if mark.has_settled(line)} == done
+        # As few parts as there are gaps.
+        assert len(mark.beyond) <= len(set(range(12)) - done)
+    assert (mark.offset, mark.beyond) == (120, [])
+
+
+def test_of_many_parts_the_first_are_kept(path: Path) -> None:
+    mark = Mark(beyond=[(2**62 + number * 4, 2**62 + number * 4 + 2) for number in range(200)])
+    file = MarkFile(path)
+    file.write(mark)
+    file.close()
+    read = MarkFile(path).read()
+    assert read.beyond == mark.beyond[: len(read.beyond)]
+    assert len(read.beyond) >= 20
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", ["open", "write", "close"])
+def test_an_interrupted_line_is_there_once_when_it_is_appended_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch, call: str, when: str
+) -> None:
+    writer = Writer(path)
+    writer.append(b'{"a": 0}')
+    real = getattr(realos, call)
+
+    def interrupted(*arguments: object) -> object:
+        if when == "before":
+            raise KeyboardInterrupt
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    again = b'{"a": 1}'
+    with monkeypatch.context() as patched:
+        patched.setattr(type(realos), call, staticmethod(interrupted))
+        with pytest.raises(KeyboardInterrupt):
+            writer.append(again)
+    writer.append(again)
+    writer.append(b'{"a": 2}')
+    writer.end()
+    assert path.read_bytes() == b'{"a": 0}\n{"a": 1}\n{"a": 2}\n\n'
+    assert writer.appended == 3
+
+
+def test_an_outbox_that_is_claimed_is_not_free(path: Path) -> None:
+    code = (
+        "import sys, pathlib; from pytest_publish import outbox\n"
+        "print(outbox.waiting_in(pathlib.Path(sys.argv[1])) != [])"
+    )
+    command = [sys.executable, "-c", code, str(path.parent)]
+    claim = outbox.Claim(path)
+    Writer(path)
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"False\n"
+    claim.release()
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"True\n"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_claim_closes_no_file_of_others(path: Path) -> None:
+    claim = outbox.Claim(path)
+    # As a test does that closes all files; the next file gets the same number.
+    found = next(fd for fd in range(3, 1000) if is_of(fd, path.with_suffix(".run")))
+    os.close(found)
+    other = os.open(path.parent, os.O_RDONLY)
+    assert other == found
+    claim.release()
+    os.close(other)
+    assert list(path.parent.iterdir()) == []
+
+
+def is_of(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except OSError:
+        return False

@@ -70,9 +70,10 @@ def test_results_are_numbered_without_a_gap_and_withheld_ones_have_no_number(
     assert not (tmp_path / "tree/test_private").exists()
 
 
-@pytest.mark.parametrize("interrupted", ["hook", "mkdir", "rename", "write"])
-def test_an_interrupt_in_the_middle_loses_nothing_and_numbers_nothing_twice(
-    tmp_path: Path, no_relay: None, monkeypatch: pytest.MonkeyPatch, interrupted: str
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("interrupted", ["hook", "mkdir", "rename", "write", "close"])
+def test_an_interrupt_in_the_middle_loses_nothing_and_publishes_nothing_twice(
+    tmp_path: Path, no_relay: None, monkeypatch: pytest.MonkeyPatch, interrupted: str, when: str
 ) -> None:
     calls = 0
 
@@ -93,12 +94,21 @@ def test_an_interrupt_in_the_middle_loses_nothing_and_numbers_nothing_twice(
     publisher.start()
     if not in_hook:
         real = getattr(realos, interrupted)
-        call = staticmethod(lambda *arguments: interrupt() and real(*arguments))
-        monkeypatch.setattr(type(realos), interrupted, call)
+
+        def call(*arguments: object) -> object:
+            if when == "before":
+                interrupt()
+                return real(*arguments)
+            result = real(*arguments)
+            interrupt()
+            return result
+
+        monkeypatch.setattr(type(realos), interrupted, staticmethod(call))
     with pytest.raises(KeyboardInterrupt):
         publisher.publish(map, make_result, ["test_a", "test_b", "test_c"])
     publisher.publish(list)
     assert not troubles
+    assert len(list((tmp_path / "tree").rglob("[0-9]*.*"))) == 3
     for results in (lines_of(tmp_path), tree_results(tmp_path / "tree")):
         assert [(result["name"], result["seq"]) for result in results] == [
             ("test_a", 0),

@@ -6,10 +6,12 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_publish import outbox
+from pytest_publish import relay as relay_module
 from pytest_publish.orders import Endpoint
 from pytest_publish.orders import Orders
 from pytest_publish.relay import Relay
@@ -241,3 +243,57 @@ def test_what_an_endpoint_asks_one_connection_to_wait_holds_for_the_others(
     assert len(others) == 30
     # At most what another connection had begun when the answer came.
     assert sum(at - first < 0.9 for at in others) <= 7
+
+
+def test_an_outbox_is_not_done_while_lines_were_not_read(
+    unruly: Unruly, path: Path, writer: outbox.Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # More than is read at once; the senders are always faster than who fills the desk.
+    for number in range(3000):
+        writer.append(body(number)[:-1] + b',"text":"%s"}' % (b"x" * 200))
+    desks: Any = vars(relay_module)["_Desk"]
+    wants_more = desks.wants_more.fget
+
+    def slow(desk: Any) -> bool:
+        answer: bool = wants_more(desk)
+        if not answer:
+            eventually(lambda: desk.is_idle, "all that was read to be sent")
+        return answer
+
+    monkeypatch.setattr(desks, "wants_more", property(slow))
+    relay = relay_to(unruly, path, connections=1, batch=100)
+    assert relay.run()
+    assert relay.mark.sent == 3000
+
+
+def test_what_was_sent_while_one_line_waited_is_not_sent_again(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    fill(writer, 40)
+    unruly.answer = lambda post: status(503) if post.key in ("s1-4", "s1-20") else OK
+    assert not relay_to(unruly, path, grace=0.3).run()
+    before = len(unruly.posts)
+    unruly.answer = lambda _post: OK
+    again = relay_to(unruly, path)
+    assert again.run()
+    assert sorted(keys(unruly)[before:]) == ["s1-20", "s1-4"]
+    assert (again.mark.sent, again.mark.beyond) == (40, [])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        status(307, "Location: http://["),
+        status(429, "Retry-After: Mon, 01 Jan 99999999999 00:00:00 GMT"),
+    ],
+)
+def test_answers_that_make_no_sense_stop_no_connection(
+    unruly: Unruly, path: Path, writer: outbox.Writer, answer: bytes
+) -> None:
+    fill(writer, 20)
+    answers = iter([answer] * 6)
+    unruly.answer = lambda _post: next(answers, OK)
+    relay = relay_to(unruly, path, connections=2)
+    assert relay.run()
+    assert relay.mark.sent + relay.mark.refused == 20
+    assert relay.mark.sent >= 14

@@ -316,6 +316,26 @@ def test_without_a_cache_the_outbox_is_in_a_temporary_folder_of_the_user(
     assert config.read().outbox_folder == outbox
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows gives each user a folder")
+def test_a_temporary_folder_that_others_can_look_into_is_not_used(
+    make_config: MakeConfig, temporary: Path
+) -> None:
+    config = make_config(publish=[URL])
+    config.plugins.clear()
+    first = config.read().outbox_folder
+    assert first is not None
+    assert first.stat().st_mode & 0o077 == 0
+    first.chmod(0o755)
+    second = config.read().outbox_folder
+    assert second is not None
+    assert second != first
+    assert second.stat().st_mode & 0o077 == 0
+    second.rmdir()
+    first.rmdir()
+    first.symlink_to(temporary)  # laid out by another user
+    assert config.read().outbox_folder != first
+
+
 @pytest.mark.parametrize("taken", [".cache", ".cache/publish"])
 def test_a_cache_that_cant_be_written_is_no_reason_to_stop(
     make_config: MakeConfig, folder: Path, temporary: Path, taken: str

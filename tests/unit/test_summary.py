@@ -84,11 +84,3 @@ def test_progress_is_shown_only_to_who_waits(isatty: bool) -> None:
     assert "1 result to be sent" in terminal.text
     assert ("\r" in terminal.text) == isatty
     assert terminal.text.endswith("\n")
-
-
-def test_progress_without_a_terminal_is_silence() -> None:
-    now = 0.0
-    progress = summary.Progress(None, lambda: now)
-    now = 100.0
-    progress.show(URL, 5)
-    progress.close()

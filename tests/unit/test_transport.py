@@ -208,3 +208,24 @@ def test_a_proxy_of_the_environment_is_used(
     monkeypatch.setenv("http_proxy", f"http://localhost:{unruly.port}")
     assert post(Endpoint("http://results.invalid/hook")) == Accepted()
     assert unruly.posts[0].headers["Host"] == "results.invalid"
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://host:99999/", "mailto:me"])
+def test_a_redirect_to_no_place_is_final(unruly: Unruly, location: str) -> None:
+    unruly.answer = lambda _post: status(308, f"Location: {location}")
+    assert post(Endpoint(unruly.url)) == Refused("308 Whatever: a redirect that can't be followed")
+
+
+def test_a_bundle_of_authorities_that_is_not_there_is_tried_again(
+    secure: Unruly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/gone/authorities.pem")
+    answer = post(Endpoint(secure.url))
+    assert isinstance(answer, Failed)
+    assert "/gone/authorities.pem" in answer.reason
+
+
+def test_a_date_beyond_all_years_asks_for_no_wait(unruly: Unruly) -> None:
+    date = "Mon, 01 Jan 99999999999 00:00:00 GMT"
+    unruly.answer = lambda _post: status(503, f"Retry-After: {date}")
+    assert post(Endpoint(unruly.url)) == Failed("503 Whatever")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -505,6 +506,23 @@ def test_what_an_earlier_run_left_is_mentioned_and_not_sent_unasked(
 
 
 @pytest.mark.parametrize("strict", [False, True])
+def test_strict_makes_an_unwritten_result_fail_the_run(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    pubdir: Path,
+    mode: tuple[str, ...],
+    strict: bool,
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    pubdir.mkdir()
+    (pubdir / "test_it").touch()
+    run = run_pytest(f"--pubdir={pubdir}", *(["--publish-strict"] if strict else []), *mode)
+    run.assert_outcomes(passed=1)
+    assert run.ret == (pytest.ExitCode.TESTS_FAILED if strict else pytest.ExitCode.OK)
+    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir}: *"])
+
+
+@pytest.mark.parametrize("strict", [False, True])
 def test_strict_makes_an_undelivered_result_fail_the_run(
     pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...], strict: bool
 ) -> None:
@@ -711,6 +729,35 @@ def test_an_interrupt_ends_the_run_and_a_second_one_the_waiting(
     reason = "503 Whatever" if signals == 1 else "interrupted"
     assert f"to be sent to {unruly.url} ({reason})" in output
     assert len(outbox_of(pytester).read_bytes().splitlines()) >= 2
+
+
+def test_one_interrupt_ends_the_waiting_for_all_endpoints(
+    pytester: pytest.Pytester, unruly: Unruly, own_plugins: tuple[str, ...]
+) -> None:
+    unruly.answer = lambda _post: status(503)
+    pytester.makepyfile("def test_it(): pass")
+    other = f"{unruly.url}?other"
+    urls = ("--publish", unruly.url, "--publish", other, "--publish-grace", "60")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *own_plugins, *urls],
+        cwd=pytester.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    eventually(lambda: len(outboxes(pytester)) == 2, "both outboxes")
+    for outbox in outboxes(pytester):
+        ended = functools.partial(has_ended, outbox)
+        eventually(ended, "the run to be over")
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=30)[0].decode()
+    assert output.count("(interrupted)") == 2, output
+    # The second has a query, which is not shown: the command has a place for it.
+    assert f"--to {unruly.url}\n" in output
+    assert "--to URL\n" in output
+
+
+def has_ended(outbox: Path) -> bool:
+    return outbox.read_bytes().endswith(b"\n\n")
 
 
 def test_secrets_are_in_no_command_line_terminal_outbox_or_tree(

@@ -206,3 +206,81 @@ def test_all_file_descriptors_may_be_closed(
     run.assert_outcomes(passed=3)
     assert by_name(endpoint.results) == by_name(tree_results(pubdir))
     assert len(endpoint.posts) == 3
+
+
+def test_a_child_of_a_test_that_comes_back_to_pytest_publishes_nothing(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import os, sys
+
+        def test_fork():
+            child = os.fork()
+            if child == 0:
+                sys.exit(3)
+            os.waitpid(child, 0)
+
+        def test_after(): pass
+        """
+    )
+    run = run_pytest("--publish", endpoint.url, f"--pubdir={pubdir}")
+    assert run.ret == pytest.ExitCode.OK
+    results = tree_results(pubdir)
+    assert {(r["name"], r["seq"], r["result"]) for r in results} == {
+        ("test_fork", 0, "pass"),
+        ("test_after", 1, "pass"),
+    }
+    assert len(results) == len(endpoint.posts) == 2
+    assert by_name(results) == by_name(endpoint.results)
+
+
+def test_a_test_that_patches_what_reads_sources_keeps_its_outcome(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        import os
+        import pytest
+
+        def refuse(*arguments, **options):
+            raise AssertionError("no files here")
+
+        def test_skips(monkeypatch):
+            monkeypatch.setattr(os, "stat", refuse)
+            pytest.skip("not today")
+
+        def test_passes(): pass
+        """
+    )
+    run = run_pytest(f"--pubdir={pubdir}", *mode)
+    run.assert_outcomes(passed=1, skipped=1)
+    skipped = by_name(tree_results(pubdir))["test_skips"]
+    assert skipped["outcome"] == "skipped"
+    assert skipped["excinfo"]["value"] == "not today"
+
+
+def test_a_tree_is_below_its_path_whatever_separator_a_test_believes_in(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import os
+        import time
+        import pytest
+
+        @pytest.fixture(scope="module", autouse=True)
+        def windows():
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(os, "sep", "\\\\")
+                patched.setattr(os, "getpid", lambda: 0)
+                patched.setattr(time, "gmtime", None)
+                yield
+
+        def test_first(): pass
+        def test_second(): pass
+        """
+    )
+    run_pytest(f"--pubdir={pubdir}").assert_outcomes(passed=2)
+    assert sorted(path.name for path in pubdir.iterdir()) == ["test_first", "test_second"]
+    assert len(tree_results(pubdir)) == 2

@@ -242,13 +242,39 @@ def test_it_is_found_by_its_entry_point(pytester: pytest.Pytester, pubdir: Path)
     assert len(tree_results(pubdir)) == 1
 
 
-@pytest.mark.parametrize("switch", ["--collect-only", "--setup-only", "--setup-plan"])
+@pytest.mark.parametrize(
+    "switch",
+    [
+        *("--collect-only", "--setup-only", "--setup-plan", "--fixtures", "--fixtures-per-test"),
+        *("--markers", "--help", "--version", "--cache-show"),
+    ],
+)
 def test_a_run_that_runs_no_test_publishes_none(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, switch: str
 ) -> None:
     pytester.makepyfile("def test_it(): pass")
     assert run_pytest("--pubdir", pubdir, switch).ret == 0
     assert not pubdir.exists()
+
+
+@pytest.mark.parametrize("plugin", ["setupplan", "setuponly", "cacheprovider", "terminal"])
+def test_pytests_own_plugins_may_be_left_out(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, plugin: str
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    arguments = ["-p", f"no:{plugin}"]
+    if plugin == "cacheprovider":
+        arguments += ["-p", "no:stepwise"]
+    assert run_pytest("--pubdir", pubdir, *arguments).ret == 0
+    assert len(tree_results(pubdir)) == 1
+
+
+def test_a_path_that_can_not_be_is_a_usage_error_as_a_word_of_its_own_too(
+    pytester: pytest.Pytester, run_pytest: RunPytest
+) -> None:
+    run = run_pytest("--pubdir", "x" * 300)
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    run.stderr.fnmatch_lines(["ERROR: --pubdir: can't write to *: File name too long"])
 
 
 def test_settings_come_from_an_ini_file_too(
