@@ -1,6 +1,6 @@
 """Reports in, finished results out: what pytest said of a test, as one value.
 
-No I/O and no hooks: a report is anything that has a report's attributes.
+No I/O and no hooks; what one report tells is read in :mod:`~pytest_publish.reports`.
 """
 
 from __future__ import annotations
@@ -8,57 +8,32 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from collections.abc import Iterable
 from typing import Any
 from typing import Final
-from typing import Protocol
-from typing import TypeAlias
 
+from .reports import captured_in
+from .reports import CollectReport
+from .reports import CRASH
+from .reports import detail_of
+from .reports import excinfo_of
+from .reports import Forwarded
+from .reports import Location
+from .reports import name_in
+from .reports import outcome_of
+from .reports import properties_of
+from .reports import Report
+from .reports import Sections
+from .reports import subtest_description
+from .reports import text_of
+from .reports import UNTOLD
+from .reports import without_group
 from .result import escaped
 from .result import ExcInfo
-from .result import jsonable
 from .result import Outcome
 from .result import Phase
 from .result import Subtest
 from .result import TestResult
 from .result import Verdict
-
-
-#: What pytest calls a location: file, line counted from 0, name in the file.
-Location: TypeAlias = tuple[str, "int | None", str]
-
-#: What was captured, and whatever else plugins attach: heading and text.
-Sections: TypeAlias = list[tuple[str, str]]
-
-#: What the process that ran the test added to its report.
-Forwarded: TypeAlias = dict[str, Any]
-
-#: ``when`` of the report by which xdist (3.6 to 3.8) tells of a dead worker.
-CRASH: Final = "???"
-
-
-class Report(Protocol):
-    """What is read of a pytest.TestReport; ``pytest_publish`` may be missing."""
-
-    nodeid: str
-    location: Location
-    when: Any
-    outcome: Any
-    longrepr: Any
-    duration: float
-    start: float
-    stop: float
-    sections: Sections
-    user_properties: list[tuple[str, object]]
-
-
-class CollectReport(Protocol):
-    """What is read of a pytest.CollectReport; ``pytest_publish`` may be missing."""
-
-    nodeid: str
-    outcome: Any
-    longrepr: Any
-    sections: Sections
 
 
 @dataclasses.dataclass(slots=True)
@@ -96,7 +71,7 @@ class _Attempt:
             return []
         setup = [part for part in self.sections if part[0].endswith(" setup")]
         after = [part for part in self.sections if not part[0].endswith(" setup")]
-        return _captured(stream, [*setup, *self.subtest_sections, *after])
+        return captured_in(stream, [*setup, *self.subtest_sections, *after])
 
     @property
     def has_passed(self) -> bool:
@@ -179,7 +154,7 @@ class Aggregator:
         self._uncollected.add(report.nodeid)
         forwarded: Forwarded = getattr(report, "pytest_publish", {})
         now = self._clock()
-        excinfo = _excinfo(report, forwarded)
+        excinfo = excinfo_of(report, forwarded)
         phase = Phase(
             "collect",
             report.outcome,
@@ -194,19 +169,19 @@ class Aggregator:
             result="fail" if failed else "skip",
             outcome="error" if failed else "skipped",
             nodeid=nodeid,
-            name=_name_in(nodeid).rpartition("/")[2] or nodeid,
+            name=name_in(nodeid).rpartition("/")[2] or nodeid,
             start_time=phase.start_time,
             stop_time=phase.stop_time,
             duration=phase.duration,
-            stdout="".join(_captured("stdout", report.sections)),
-            stderr="".join(_captured("stderr", report.sections)),
-            log="\n".join(_captured("log", report.sections)),
+            stdout="".join(captured_in("stdout", report.sections)),
+            stderr="".join(captured_in("stderr", report.sections)),
+            log="\n".join(captured_in("log", report.sections)),
             xdist_dist=self.dist,
             xdist_scope=nodeid if self.dist == "loadgroup" else None,
             excinfo=excinfo,
             file=nodeid.partition("::")[0],
             phases=[phase],
-            _details=[("collection", _text_of(report.longrepr))],
+            _details=[("collection", text_of(report.longrepr))],
         )
         return [result]
 
@@ -228,19 +203,19 @@ class Aggregator:
         if nodeid is None:
             nodeid, group = escaped(report.nodeid), None
             if self.dist == "loadgroup":
-                nodeid, group = _without_group(nodeid, escaped(location[2]))
+                nodeid, group = without_group(nodeid, escaped(location[2]))
         return _Attempt(
             worker=worker,
             nodeid=nodeid,
             group=group,
-            name=forwarded["name"] if "name" in forwarded else _name_in(nodeid),
+            name=forwarded["name"] if "name" in forwarded else name_in(nodeid),
             location=location,
             number=forwarded.get("attempt"),
         )
 
     def _crashed(self, key: tuple[str | None, str], report: Report) -> TestResult:
         attempt = self._attempts[key]
-        text = _text_of(report.longrepr).replace(key[1], attempt.nodeid)
+        text = text_of(report.longrepr).replace(key[1], attempt.nodeid)
         excinfo = ExcInfo("WorkerCrashed", text)
         attempt.details.append(("crash", text))
         phase = attempt.call or self._cut_off(key)
@@ -317,10 +292,10 @@ class Aggregator:
 
 
 def _add_report(attempt: _Attempt, report: Report, forwarded: Forwarded) -> None:
-    outcome = _outcome(report)
+    outcome = outcome_of(report)
     excinfo = None
     if outcome not in ("passed", "xpassed"):
-        excinfo = _excinfo(report, forwarded)
+        excinfo = excinfo_of(report, forwarded)
     sections = report.sections[forwarded.get("earlier_sections", 0) :]
     if "added" in forwarded:
         attempt.added |= json.loads(forwarded["added"])
@@ -341,10 +316,10 @@ def _add_report(attempt: _Attempt, report: Report, forwarded: Forwarded) -> None
         # sends a call report that was made before the call was tried again.
         if len(sections) >= len(attempt.sections):
             attempt.sections = sections
-        attempt.properties = _properties(report, forwarded)
+        attempt.properties = properties_of(report, forwarded)
         heading = phase.when
     if outcome != "passed":
-        attempt.details.append((heading, _detail(report)))
+        attempt.details.append((heading, detail_of(report)))
 
 
 def _judge(attempt: _Attempt) -> _Verdict:
@@ -358,17 +333,13 @@ def _judge(attempt: _Attempt) -> _Verdict:
         # not called under -p no:terminal, and not for unittest's subTest.
         if call.outcome not in ("failed", "rerun"):
             call.outcome, call.excinfo = "failed", excinfo
-        elif call.excinfo == _UNTOLD:  # pytest-rerunfailures reruns on its own judgement
+        elif call.excinfo == UNTOLD:  # pytest-rerunfailures reruns on its own judgement
             call.excinfo = excinfo
     decisive = _decisive(attempt.phases)
     result, outcome = _RESULTS[decisive.outcome]
     if outcome == "failed" and decisive.when != "call":
         outcome = "error"
     return _Verdict(result, outcome, decisive.excinfo, call or decisive)
-
-
-#: What is known of a failure that has neither an exception nor a text.
-_UNTOLD: Final = ExcInfo("Failed", "")
 
 
 def _failed_subtests(attempt: _Attempt) -> ExcInfo:
@@ -390,130 +361,3 @@ def _decisive(phases: list[Phase]) -> Phase:
     """Return the gravest phase; of two alike the call, which tells more."""
     gravity = list(_RESULTS)
     return min(phases, key=lambda phase: (gravity.index(phase.outcome), phase.when != "call"))
-
-
-def _outcome(report: Report) -> str:
-    """Return a report's outcome in pytest's words, as its status hook does."""
-    outcome: str = report.outcome
-    if hasattr(report, "wasxfail"):
-        if outcome == "skipped":
-            return "xfailed"
-        if outcome == "passed" and report.when == "call":
-            return "xpassed"
-    # pytest-retry (1.7) has a word of its own for an attempt that does not count.
-    return outcome if outcome in _RESULTS else "rerun"
-
-
-def _excinfo(report: Report | CollectReport, forwarded: Forwarded) -> ExcInfo:
-    """Return what was forwarded of the exception, else what its text tells."""
-    data = forwarded.get("excinfo")
-    if data is not None:
-        return ExcInfo(**data)
-    text = _text_of(report.longrepr)
-    if text.startswith("[XPASS(strict)]"):
-        return ExcInfo("StrictXPass", text)
-    # A worker without this plugin, or a plugin that judged the report by itself.
-    crash = getattr(report.longrepr, "reprcrash", None)
-    if crash is None:
-        return ExcInfo("Skipped", text) if report.outcome == "skipped" else ExcInfo("Failed", text)
-    message = escaped(crash.message)
-    kind, _colon, value = message.partition(": ")
-    if kind.replace(".", "_").isidentifier():
-        return ExcInfo(kind.rpartition(".")[2], value)
-    # pytest leaves out the name of this class where its own text begins.
-    return ExcInfo("AssertionError" if message.startswith("assert ") else "Failed", message)
-
-
-def _detail(report: Report) -> str:
-    text = _text_of(report.longrepr)
-    reason = getattr(report, "wasxfail", None)
-    if reason is None:
-        return text
-    expected = "expected to fail"
-    if reason:
-        expected += f": {escaped(reason)}"
-    return f"{expected}\n{text}".rstrip()
-
-
-def _text_of(longrepr: Any) -> str:
-    """Return pytest's text of a failure; ``file:line: reason`` of a skip."""
-    if longrepr is None:
-        return ""
-    if isinstance(longrepr, tuple) and len(longrepr) == 3:
-        file, line, reason = longrepr
-        return escaped(f"{file}:{line}: {reason}")
-    try:
-        return escaped(str(longrepr))
-    except Exception as error:  # a plugin's own representation
-        return f"<no text: {type(error).__name__} in {type(longrepr).__name__}>"
-
-
-def _captured(stream: str, sections: Sections) -> list[str]:
-    """Return what was captured of stdout, stderr or log, in all phases."""
-    heading = f"Captured {stream}"
-    return [
-        escaped(text)
-        for title, text in sections
-        if title == heading or title.startswith(f"{heading} ")
-    ]
-
-
-def _properties(report: Report, forwarded: Forwarded) -> dict[str, Any]:
-    pairs: Iterable[Any]
-    if "properties" in forwarded:
-        pairs = json.loads(forwarded["properties"])
-    elif "name" not in forwarded:
-        pairs = jsonable([tuple(pair) for pair in report.user_properties])
-    else:
-        return {}
-    values: dict[str, list[Any]] = {}
-    for name, value in pairs:
-        values.setdefault(str(name), []).append(value)
-    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
-
-
-def subtest_description(report: object) -> str | None:
-    """Return how pytest names a subtest; None for the report of a whole test.
-
-    Both pytest 9's SubtestReport and pytest-subtests' SubTestReport have a
-    ``context`` with the message and the keyword arguments, and a method that
-    describes it.
-    """
-    context = getattr(report, "context", None)
-    if context is None or not hasattr(context, "msg") or not hasattr(context, "kwargs"):
-        return None
-    private = hasattr(report, "_sub_test_description")
-    describe = getattr(report, "_sub_test_description" if private else "sub_test_description", None)
-    try:
-        return escaped(describe())  # type: ignore[misc]
-    except Exception:  # there is none any more, or an argument's __repr__ raised
-        return "(<subtest>)" if context.msg is None else escaped(f"[{context.msg}]")
-
-
-def _without_group(nodeid: str, domain: str) -> tuple[str, str | None]:
-    """Split the group off a node id of which nothing was forwarded.
-
-    The location's name in the file, which has no group, tells where it begins;
-    where that does not fit, xdist's own rule.
-    """
-    path, _colons, names = nodeid.partition("::")
-    dotted = names.replace("::", ".")
-    domain = domain.replace("::", ".")
-    if dotted == domain:
-        return nodeid, None
-    at = names.find("@")
-    while at != -1:
-        if names[:at].replace("::", ".") == domain:
-            return f"{path}::{names[:at]}", names[at + 1 :]
-        at = names.find("@", at + 1)
-    if names.rfind("@") > names.rfind("]"):
-        name, _at, group = names.rpartition("@")
-        return f"{path}::{name}", group
-    return nodeid, None
-
-
-def _name_in(nodeid: str) -> str:
-    """Return the last name of a node id with its parameters, which may hold ``::``."""
-    _path, _colons, names = nodeid.partition("::")
-    names, bracket, parameters = (names or nodeid).partition("[")
-    return names.rpartition("::")[2] + bracket + parameters

@@ -12,7 +12,7 @@ import pytest
 from . import outbox
 from . import summary
 from .aggregate import Aggregator
-from .aggregate import Location
+from .arguments import joined
 from .forward import ATTRIBUTE
 from .forward import error_text
 from .forward import Forwarder
@@ -20,8 +20,8 @@ from .hookspec import ERRORS
 from .plugin import WORKERINPUT
 from .publisher import Publisher
 from .realos import realos
+from .reports import Location
 from .result import TestResult
-from .settings import joined
 from .settings import Settings
 
 

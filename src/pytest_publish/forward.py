@@ -23,9 +23,9 @@ import _pytest
 import pluggy
 import pytest
 
-from .aggregate import Forwarded
-from .aggregate import subtest_description
 from .hookspec import ERRORS
+from .reports import Forwarded
+from .reports import subtest_description
 from .result import described
 from .result import digits
 from .result import escaped

@@ -5,22 +5,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import getpass
-import itertools
 import os
 import stat
 import tempfile
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from typing import cast
-from typing import Final
 from typing import TypeVar
 
 import pytest
 
+from . import arguments
 from .directory import Filter
 from .layout import Scheme
 from .orders import checked_count
@@ -34,14 +32,6 @@ from .orders import private_from
 
 
 _Checked = TypeVar("_Checked")
-
-# Their values, as words of their own, look like places of tests to pytest.
-_PATH_OPTIONS: Final = ("--pubdir", "--publish-outbox")
-_INI_TABLES: Final = (
-    ("pyproject.toml", "[tool.pytest"),
-    ("tox.ini", "[pytest]"),
-    ("setup.cfg", "[tool:pytest]"),
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,7 +56,7 @@ def read(config: pytest.Config, environment: Mapping[str, str]) -> Settings:
 
     Raises pytest.UsageError of one line.
     """
-    warning = _missed_ini_file(config)  # before PATH is made
+    warning = arguments.missed_ini_file(config)  # before PATH is made
     asked = _Asked(config)
     orders = _orders(asked, environment)
     return Settings(
@@ -102,7 +92,7 @@ class _Asked:
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         value = self.text(name) or choices[0]
         if value not in choices:
-            raise usage_error(name, f"{value!r} is none of {', '.join(choices)}")
+            raise _usage_error(name, f"{value!r} is none of {', '.join(choices)}")
         return value
 
     def checked(self, name: str, check: Callable[[str], _Checked], default: _Checked) -> _Checked:
@@ -123,53 +113,10 @@ class _Asked:
         try:
             return (base / Path(text).expanduser()).absolute()
         except RuntimeError:
-            raise usage_error(name, f"{text!r} begins at the home of nobody") from None
+            raise _usage_error(name, f"{text!r} begins at the home of nobody") from None
 
 
-def joined(arguments: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Return a command line's arguments with each of our paths joined to its option.
-
-    pytest (8.2 to 9.2) looks for its rootdir and ini file before it knows the options
-    of plugins, and so takes a path that exists, and is a word of its own, for a place
-    of tests.
-    """
-    result: list[str] = []
-    for argument in map(str, arguments):
-        if result and result[-1] in _PATH_OPTIONS:
-            result[-1] += f"={argument}"
-        else:
-            result.append(argument)
-    return result
-
-
-def _missed_ini_file(config: pytest.Config) -> str | None:
-    """Return a warning if pytest was misled by one of our paths already."""
-    words = config.invocation_params.args
-    separate = [
-        f"{option}={path}"
-        for option, path in itertools.pairwise(map(str, words))
-        # os.path takes a path that can't be for one that is not there.
-        if option in _PATH_OPTIONS and os.path.exists(config.invocation_params.dir / path)
-    ]
-    missed = _ini_file_above(config.invocation_params.dir)
-    if not separate or config.inipath is not None or missed is None:
-        return None
-    return f"pytest did not find {missed}, because a path is a word of its own: write {separate[0]}"
-
-
-def _ini_file_above(folder: Path) -> Path | None:
-    for parent in (folder, *folder.parents):
-        for name in ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"):
-            if (parent / name).is_file():
-                return parent / name
-        for name, table in _INI_TABLES:
-            with contextlib.suppress(OSError):
-                if table in (parent / name).read_text("utf-8", "replace"):
-                    return parent / name
-    return None
-
-
-def usage_error(name: str, text: str) -> pytest.UsageError:
+def _usage_error(name: str, text: str) -> pytest.UsageError:
     """Return the error that ends pytest with exit code 4 and this one line."""
     return pytest.UsageError(f"--{name.replace('_', '-')}: {text}")
 
@@ -212,7 +159,7 @@ def _headers(asked: _Asked) -> Iterator[tuple[str, str]]:
 def _run_id(asked: _Asked) -> str | None:
     run_id = asked.text("publish_run_id")
     if run_id is not None and not run_id.isprintable():
-        raise usage_error("publish_run_id", "it has characters that can't be printed")
+        raise _usage_error("publish_run_id", "it has characters that can't be printed")
     return run_id
 
 
@@ -230,7 +177,7 @@ def _check_writable(path: Path, name: str) -> None:
             pass
     except (OSError, ValueError) as error:  # the latter for a null character
         reason = getattr(error, "strerror", None) or error
-        raise usage_error(name, f"can't write to {path}: {reason}") from None
+        raise _usage_error(name, f"can't write to {path}: {reason}") from None
 
 
 def _outbox_folder(asked: _Asked) -> Path:
@@ -244,7 +191,7 @@ def _outbox_folder(asked: _Asked) -> Path:
             with contextlib.suppress(pytest.UsageError):
                 _check_writable(candidate, "publish_outbox")
                 return candidate
-    raise usage_error("publish_outbox", "name a folder, the temporary one can't be written")
+    raise _usage_error("publish_outbox", "name a folder, the temporary one can't be written")
 
 
 def _in_cache(config: pytest.Config) -> Path | None:

@@ -1,129 +1,35 @@
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 from typing import cast
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_publish.aggregate import Aggregator
-from pytest_publish.aggregate import CollectReport
-from pytest_publish.aggregate import Report
+from pytest_publish.reports import CollectReport
+from pytest_publish.reports import Report
 from pytest_publish.result import ExcInfo
 from pytest_publish.result import TestResult
-from support import valid
-
-
-NODEID = "tests/test_mod.py::TestC::test_a[1]"
-LOCATION = ("tests/test_mod.py", 4, "TestC.test_a[1]")
-NOW = 1000.0
-#: When the phases of a test begin, so that each has times of its own.
-BEGINNINGS = {"setup": 100.0, "call": 200.0, "teardown": 300.0, "???": 0.0}
-
-
-def excinfo(kind: str = "ValueError", value: str = "no") -> dict[str, Any]:
-    return {"type": kind, "value": value, "traceback": [f"frame of {value}\n"]}
-
-
-def forward(**more: Any) -> dict[str, Any]:
-    """Return what a process that runs tests adds to a report."""
-    forwarded = {"name": "test_a[1]", "nodeid": NODEID, "group": None, "excinfo": None}
-    return forwarded | {"attempt": 1} | more
-
-
-def bare(when: str, outcome: str = "passed", **more: Any) -> Report:
-    """Return a report as pytest makes it, of a process without the plugin."""
-    begun = BEGINNINGS[when]
-    fields: dict[str, Any] = {
-        "nodeid": NODEID,
-        "location": LOCATION,
-        "when": when,
-        "outcome": outcome,
-        "longrepr": None if outcome == "passed" else f"text of {when}",
-        "duration": 0.5,
-        "start": begun,
-        "stop": begun + 1.0,
-        "sections": [],
-        "user_properties": [],
-    }
-    return cast("Report", SimpleNamespace(**(fields | more)))
-
-
-def report(when: str, outcome: str = "passed", **more: Any) -> Report:
-    """Return a report with what the plugin adds to it."""
-    error = None if outcome == "passed" else excinfo(value=f"no {when}")
-    return bare(when, outcome, **({"pytest_publish": forward(excinfo=error)} | more))
-
-
-def crash(**more: Any) -> Report:
-    """Return the report by which xdist tells that a worker died in a test."""
-    nodeid: str = more.get("nodeid", NODEID)
-    file = nodeid.split("::", maxsplit=1)[0]
-    fields: dict[str, Any] = {
-        "location": (file, None, file),
-        "longrepr": f"worker 'gw0' crashed while running '{nodeid}'",
-        "start": 0,
-        "stop": 0,
-        "duration": 0,
-    }
-    return bare("???", "failed", **(fields | more))
-
-
-def subtest(outcome: str, text: str, **more: Any) -> Report:
-    """Return the report of a subtest, which pytest sends as one more call."""
-    context = SimpleNamespace(msg=text, kwargs={})
-    return report(
-        "call",
-        outcome,
-        **({"context": context, "_sub_test_description": lambda: f"[{text}]"} | more),
-    )
-
-
-def make_aggregator(dist: str | None = None) -> Aggregator:
-    return Aggregator(dist=dist, clock=lambda: NOW)
-
-
-def checked(result: TestResult) -> TestResult:
-    """Return a result that keeps to the published schema."""
-    before = result.run_id, result.session_id
-    result.run_id = result.session_id = "id"
-    valid(json.loads(result.to_json()))
-    result.run_id, result.session_id = before
-    return result
-
-
-def feed(
-    reports: Iterable[Report], aggregator: Aggregator | None = None, worker: str | None = None
-) -> list[TestResult]:
-    """Add reports and return the results that they complete."""
-    used = aggregator or make_aggregator()
-    return [checked(result) for one in reports for result in used.add(one, worker)]
-
-
-def one(*reports: Report, dist: str | None = None) -> TestResult:
-    """Return the one result that reports complete."""
-    aggregator = make_aggregator(dist)
-    (result,) = feed(reports, aggregator, "gw0" if dist else None)
-    assert aggregator.finish() == []
-    return result
-
-
-def verdict(result: TestResult) -> tuple[str, str, str | None]:
-    value = None if result.excinfo is None else result.excinfo.value
-    return result.result, result.outcome, value
-
-
-XFAILED = {"wasxfail": "why"}
-STRICT = {
-    "longrepr": "[XPASS(strict)] why",
-    "pytest_publish": forward(),
-}
+from reported import bare
+from reported import BEGINNINGS
+from reported import checked
+from reported import crash
+from reported import excinfo
+from reported import feed
+from reported import forward
+from reported import LOCATION
+from reported import make_aggregator
+from reported import NODEID
+from reported import NOW
+from reported import one
+from reported import report
+from reported import STRICT
+from reported import subtest
+from reported import verdict
+from reported import XFAILED
 
 
 @pytest.mark.parametrize(
@@ -262,88 +168,6 @@ def test_the_times_are_of_the_call_or_of_the_phase_that_decided(
     reports: list[Report], when: str
 ) -> None:
     assert one(*reports).start_time == BEGINNINGS[when]
-
-
-@pytest.mark.parametrize(
-    ("longrepr", "expected"),
-    [
-        ("plain text", ExcInfo("Failed", "plain text")),
-        (None, ExcInfo("Failed", "")),
-        (("m.py", 3, "Skipped: why"), ExcInfo("Failed", "m.py:3: Skipped: why")),
-        (
-            SimpleNamespace(reprcrash=SimpleNamespace(message="pkg.KeyError: 'k': x")),
-            ExcInfo("KeyError", "'k': x"),
-        ),
-        (
-            # pytest leaves out the name of the class here.
-            SimpleNamespace(reprcrash=SimpleNamespace(message="assert x == 'a: b'")),
-            ExcInfo("AssertionError", "assert x == 'a: b'"),
-        ),
-        (
-            SimpleNamespace(reprcrash=SimpleNamespace(message="Two words: b")),
-            ExcInfo("Failed", "Two words: b"),
-        ),
-        ("[XPASS(strict)] why", ExcInfo("StrictXPass", "[XPASS(strict)] why")),
-    ],
-)
-def test_without_forwarded_data_the_text_tells_of_the_exception(
-    longrepr: object, expected: ExcInfo
-) -> None:
-    result = one(bare("setup"), bare("call", "failed", longrepr=longrepr), bare("teardown"))
-    assert result.excinfo == expected
-
-
-def test_without_forwarded_data_a_skip_is_told_by_its_place_and_reason() -> None:
-    skip = bare("setup", "skipped", longrepr=("m.py", 3, "Skipped: why"))
-    result = one(skip, bare("teardown"))
-    assert result.excinfo == ExcInfo("Skipped", "m.py:3: Skipped: why")
-
-
-@pytest.mark.parametrize(
-    ("nodeid", "name"),
-    [
-        ("m.py::test_a", "test_a"),
-        ("m.py::TestC::test_a[x::y/z]", "test_a[x::y/z]"),
-        ("m.py::test_a[[]", "test_a[[]"),
-        ("m.py", "m.py"),
-    ],
-)
-def test_without_forwarded_data_the_node_id_tells_the_name(nodeid: str, name: str) -> None:
-    reports = [bare(when, nodeid=nodeid) for when in ("setup", "call", "teardown")]
-    assert one(*reports).name == name
-
-
-def test_text_that_breaks_when_it_is_asked_for_is_replaced() -> None:
-    class Broken:
-        def __str__(self) -> str:
-            raise ZeroDivisionError
-
-    result = one(report("setup"), report("call", "failed", longrepr=Broken()), report("teardown"))
-    assert result.details == [("call", "<no text: ZeroDivisionError in Broken>")]
-
-
-def test_what_pytest_expected_is_told_to_people() -> None:
-    result = one(report("setup"), report("call", "skipped", **XFAILED), report("teardown"))
-    assert result.details == [("call", "expected to fail: why\ntext of call")]
-
-
-@given(st.text(alphabet=st.characters(exclude_categories=())))
-def test_any_text_of_a_report_is_published(text: str) -> None:
-    nodeid = f"m.py::test_a[{text}]"
-    more: dict[str, Any] = {
-        "nodeid": nodeid,
-        "location": (f"{text}.py", None, text),
-        "sections": [("Captured stdout call", text)],
-    }
-    result = one(
-        bare("setup", nodeid=nodeid),
-        bare("call", "failed", longrepr=text, **more),
-        bare("teardown", nodeid=nodeid),
-    )
-    assert result.stdout == text.encode("utf-8", "backslashreplace").decode()
-
-
-# Attempts
 
 
 def test_each_attempt_of_a_rerun_test_is_a_result_with_its_number() -> None:

@@ -19,23 +19,26 @@ SOURCES: Final = {path.stem: path for path in PACKAGE.glob("*.py")}
 MAY_IMPORT: Final[dict[str, set[str]]] = {
     "__init__": set(),
     "__main__": {"orders", "outbox", "relay"},
-    "aggregate": {"result"},
+    "aggregate": {"reports", "result"},
+    "arguments": set(),
     "brief": {"realos", "result"},
     "controller": {
         "aggregate",
+        "arguments",
         "forward",
         "hookspec",
         "outbox",
         "plugin",
         "publisher",
         "realos",
+        "reports",
         "result",
         "settings",
         "summary",
     },
     "delivery": {"orders", "outbox", "realos"},
     "directory": {"brief", "layout", "realos", "result"},
-    "forward": {"aggregate", "hookspec", "result"},
+    "forward": {"hookspec", "reports", "result"},
     "hookspec": {"result"},
     "layout": set(),
     "orders": set(),
@@ -44,8 +47,9 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "publisher": {"delivery", "directory", "realos", "result", "settings", "summary"},
     "realos": set(),
     "relay": {"orders", "outbox", "transport"},
+    "reports": {"result"},
     "result": set(),
-    "settings": {"directory", "layout", "orders"},
+    "settings": {"arguments", "directory", "layout", "orders"},
     "summary": {"delivery", "orders", "settings"},
     "transport": {"orders"},
 }
@@ -55,7 +59,7 @@ MAY_BE_IMPORTED_BY: Final[dict[str, set[str]]] = {
     "fasteners": {"directory", "outbox"},
     "orjson": {"__main__", "outbox", "result"},
     "pluggy": {"forward"},
-    "pytest": {"controller", "forward", "hookspec", "plugin", "settings"},
+    "pytest": {"arguments", "controller", "forward", "hookspec", "plugin", "settings"},
     "requests": {"transport"},
     "urllib3": {"transport"},
 }
@@ -68,11 +72,12 @@ FREE_OF_PYTEST: Final = {
     "outbox",
     "realos",
     "relay",
+    "reports",
     "result",
     "transport",
 }
 FREE_OF_TESTS: Final = {"orders", "outbox", "realos", "relay", "transport"}
-ABOUT_TESTS: Final = {"aggregate", "brief", "directory", "forward", "layout", "result"}
+ABOUT_TESTS: Final = {"aggregate", "brief", "directory", "forward", "layout", "reports", "result"}
 
 
 def imported_by(module: str) -> Iterator[str]:

@@ -55,12 +55,6 @@ class Config:
     def getini(self, name: str) -> object:
         return self._ini[name]
 
-    def call(self, *args: str) -> None:
-        """Have been called with arguments."""
-        self.invocation_params = pytest.Config.InvocationParams(
-            args=args, plugins=None, dir=self.folder
-        )
-
     def read(self, **environment: str) -> Settings:
         """Read the settings with only these variables set."""
         return settings.read(cast("pytest.Config", self), environment)
@@ -367,58 +361,3 @@ def test_where_nothing_can_be_written_the_user_is_asked_for_a_folder(
     temporary.rmdir()
     temporary.write_text("a file")
     assert refusal(config).startswith("--publish-outbox: name a folder")
-
-
-@pytest.mark.parametrize(
-    ("given", "joined"),
-    [
-        (["--pubdir", "tree", "tests"], ["--pubdir=tree", "tests"]),
-        (["-q", "--publish-outbox", "out"], ["-q", "--publish-outbox=out"]),
-        (["--pubdir=tree", "--publish", "http://h"], ["--pubdir=tree", "--publish", "http://h"]),
-        (["tests", "--pubdir"], ["tests", "--pubdir"]),
-        ([], []),
-    ],
-)
-def test_workers_get_each_path_joined_to_its_option(given: list[str], joined: list[str]) -> None:
-    # Else they would take it, now that it exists, for a place of tests.
-    assert settings.joined(given) == joined
-
-
-def test_arguments_that_are_paths_are_joined_too() -> None:
-    assert settings.joined(["--pubdir", Path("tree"), Path("tests")]) == ["--pubdir=tree", "tests"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("pytest.ini", ""),
-        ("pyproject.toml", "[tool.pytest.ini_options]\n"),
-        ("setup.cfg", "[tool:pytest]\n"),
-        ("tox.ini", "[pytest]\n"),
-    ],
-)
-def test_a_run_whose_ini_file_was_missed_because_of_a_path_is_warned(
-    make_config: MakeConfig, folder: Path, name: str, content: str
-) -> None:
-    (folder / name).write_text(content)
-    (folder / "tree").mkdir()
-    config = make_config(pubdir="tree")
-    config.call("--pubdir", "tree")
-    warning = config.read().warning
-    assert warning is not None
-    assert name in warning
-    assert warning.endswith("write --pubdir=tree")
-
-
-@pytest.mark.parametrize("case", ["joined", "new", "found", "no ini file"])
-def test_a_run_that_has_found_its_ini_file_is_not_warned(
-    make_config: MakeConfig, folder: Path, case: str
-) -> None:
-    if case != "new":
-        (folder / "tree").mkdir()
-    if case != "no ini file":
-        (folder / "pytest.ini").touch()
-    config = make_config(pubdir="tree")
-    config.inipath = folder / "pytest.ini" if case == "found" else None
-    config.call(*(["--pubdir=tree"] if case == "joined" else ["--pubdir", "tree"]))
-    assert config.read().warning is None
