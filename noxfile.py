@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -48,8 +48,7 @@ def without_xdist(session: nox.Session) -> None:
     session.install("-e", ".[test]")
     session.run("python", "-m", "pip", "uninstall", "--yes", "pytest-xdist")
     session.run("pytest", "tests/unit", *session.posargs)
-    tree = Path(session.create_tmp()) / "tree"
-    shutil.rmtree(tree, ignore_errors=True)
+    tree = Path(tempfile.mkdtemp(prefix="tree-"))
     session.run("pytest", "examples", f"--pubdir={tree}", success_codes=[1])
     assert len(list(tree.rglob("result.json"))) == 6
 
@@ -67,8 +66,8 @@ def lint(session: nox.Session) -> None:
 def package(session: nox.Session) -> None:
     """Build sdist and wheel, and run the core of the suite against the wheel alone."""
     session.install("build", "twine")
-    folder = Path(session.create_tmp()) / "dist"
-    shutil.rmtree(folder, ignore_errors=True)
+    # Not session.create_tmp(): our tests' sessions would find pyproject.toml above it.
+    folder = Path(tempfile.mkdtemp(prefix="dist-"))
     # The wheel is built from the sdist, as whoever installs from that would.
     session.run("python", "-m", "build", "--outdir", str(folder))
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
