@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -28,8 +29,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("unhurried")
 
 
-#: How a session is run: the arguments that make it serial or distributed.
-MODES = {"serial": (), "xdist": ("-n", "2")}
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Have more workers than cores: many of these tests wait for time-outs."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
 @pytest.fixture
@@ -55,10 +58,13 @@ def endpoint(make_endpoint: Callable[[], Endpoint]) -> Endpoint:
     return make_endpoint()
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=["serial", "xdist"])
 def mode(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """Have the test run twice: with a serial session, and with two workers."""
-    return MODES[request.param]
+    """Have the test run twice: with a serial session, and with workers."""
+    if request.param == "serial":
+        return ()
+    node: pytest.Item = request.node
+    return ("-n", "1" if node.get_closest_marker("one_worker") else "2")
 
 
 @pytest.fixture

@@ -32,6 +32,12 @@ OWN_PLUGINS = ("-p", "xdist", "-p", "publish")
 #: What of our own session's environment no other session may see.
 OF_THIS_SESSION = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID")
 
+#: Of a result, what depends on when and where its test ran.
+_OF_TIME_AND_PLACE = {
+    *("start_time", "stop_time", "duration", "xdist_dist", "xdist_worker", "xdist_scope"),
+    *("pubdir_path", "run_id", "session_id", "seq"),
+}
+
 # Long enough for a busy machine; a test that waits so long has failed.
 DEADLINE = 30.0
 
@@ -118,3 +124,14 @@ def by_name(results: list[Result]) -> dict[str, Result]:
     found = {result["name"]: result for result in results}
     assert len(found) == len(results), sorted(result["name"] for result in results)
     return found
+
+
+def comparable(value: Any) -> Any:
+    """Return a result without what differs between one run and another."""
+    if isinstance(value, dict):
+        return {
+            key: comparable(element)
+            for key, element in value.items()
+            if key not in _OF_TIME_AND_PLACE
+        }
+    return [comparable(element) for element in value] if isinstance(value, list) else value

@@ -7,6 +7,7 @@ hold. In a serial run the same reports reach the controller's code directly.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -87,16 +88,22 @@ class Forwarder:
 
         pytest-rerunfailures (14 to 16.7) runs the same item again.
         """
+        with contextlib.suppress(*ERRORS):  # it comes again with the report, and is told
+            self._begin(item)
+        return (yield)
+
+    def _begin(self, item: pytest.Item) -> None:
         recorded = len(item.user_properties)
         attempt = item.stash.get(_ATTEMPT, None)
         if attempt is None:
-            attempt = item.stash[_ATTEMPT] = _Attempt({}, own_properties=recorded)
-        attempt.names = self._names(item)
+            attempt = _Attempt(self._names(item), own_properties=recorded)
+            item.stash[_ATTEMPT] = attempt
+        else:
+            attempt.names = self._names(item)
         attempt.number += 1
         # Private, and known to no hook (8.2 to 9.2); test_reruns.py fails if it moves.
         attempt.sections = len(getattr(item, "_report_sections", ()))
         attempt.properties = recorded
-        return (yield)
 
     # Outermost, so that the outcome is the one after xfail and other plugins.
     @pytest.hookimpl(wrapper=True, tryfirst=True)

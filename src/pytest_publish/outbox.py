@@ -290,6 +290,7 @@ class Claim:
             # A test may have closed all files, and another may have got the number.
             if os.path.samestat(realos.fstat(self._fd), self._stat):
                 realos.close(self._fd)
+        with contextlib.suppress(OSError):
             realos.unlink(self._path)
 
 

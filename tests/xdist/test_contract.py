@@ -11,13 +11,13 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from typing import TypeAlias
 
 import pytest
 from pytest_httpserver import HTTPServer
 
 from support import by_name
+from support import comparable
 from support import Endpoint
 from support import OF_THIS_SESSION
 from support import OWN_PLUGINS
@@ -146,22 +146,7 @@ FIXED_FIELDS = (
     *("type", "result", "nodeid", "start_time", "stop_time", "duration"),
     *("stdout", "stderr", "log", "xdist_dist", "xdist_worker", "xdist_scope", "excinfo"),
 )
-OF_XDIST_AND_TIME = {
-    *("start_time", "stop_time", "duration", "xdist_dist", "xdist_worker", "xdist_scope"),
-    *("pubdir_path", "run_id", "session_id", "seq"),
-}
 ARGUMENTS = ("--doctest-modules", "--continue-on-collection-errors", "-p", "no:randomly")
-
-
-def comparable(value: Any) -> Any:
-    """Return a result without what differs from run to run."""
-    if isinstance(value, dict):
-        return {
-            key: comparable(element)
-            for key, element in value.items()
-            if key not in OF_XDIST_AND_TIME
-        }
-    return [comparable(element) for element in value] if isinstance(value, list) else value
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,9 @@ from support import RunPytest
 from support import tree_results
 
 
+pytestmark = pytest.mark.one_worker
+
+
 def test_a_hook_masks_adds_and_withholds_before_anything_is_published(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,

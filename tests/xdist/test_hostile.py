@@ -12,6 +12,9 @@ from support import RunPytest
 from support import tree_results
 
 
+pytestmark = pytest.mark.one_worker
+
+
 SUITES = {
     "responses": """
         import pytest

@@ -5,34 +5,9 @@ from pathlib import Path
 import pytest
 
 from support import by_name
-from support import Result
+from support import comparable
 from support import RunPytest
 from support import tree_results
-
-
-#: What depends on when and where a test ran.
-VARYING = {
-    "start_time",
-    "stop_time",
-    "duration",
-    "run_id",
-    "session_id",
-    "seq",
-    "pubdir_path",
-    "xdist_dist",
-    "xdist_worker",
-    "xdist_scope",
-}
-
-
-def comparable(value: Result) -> Result:
-    """Return a result without what differs between a serial run and another."""
-
-    def kept(part: Result) -> Result:
-        return {name: value for name, value in part.items() if name not in VARYING}
-
-    parts = {name: [kept(part) for part in value[name]] for name in ("phases", "subtests")}
-    return kept(value) | parts
 
 
 SUITE = r"""

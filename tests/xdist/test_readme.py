@@ -125,10 +125,10 @@ def test_the_example_shows_its_tree_its_text_and_its_json(example: Shell) -> Non
     result = json.loads(written.read_bytes())
     documented = json.loads(BLOCKS["its JSON"])
     assert list(documented) == [name for name in result if name != "phases"]
-    assert comparable(result) == comparable(documented)
+    assert anywhere(result) == anywhere(documented)
 
 
-def comparable(result: Result) -> Result:
+def anywhere(result: Result) -> Result:
     """Return what is the same of a result in each run, wherever the example is."""
     kept = {name: value for name, value in result.items() if name not in (*_CHANGING, "phases")}
     kept["xdist_worker"] = kept["xdist_worker"][:2]
