@@ -17,9 +17,9 @@ from support import tree_results
 TESTS = 20
 
 # What it is now, and a fifth: room for another Python or pytest, not for another file.
-MOST_CALLS_TO_POST = 255  # 203 to 211
+MOST_CALLS_TO_POST = 255  # 213 to 222
 MOST_SYSTEM_CALLS_TO_POST = 4  # 3
-MOST_CALLS_FOR_A_TREE = 345  # 276 to 285
+MOST_CALLS_FOR_A_TREE = 345  # 287 to 296
 MOST_SYSTEM_CALLS_FOR_A_TREE = 22  # 17; in a tree that was there, 20
 
 # Counts all calls, and those of the system, from the second test's start to the last

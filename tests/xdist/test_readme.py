@@ -146,9 +146,12 @@ def test_the_receiver_shows_each_result(example: Shell) -> None:
         port = str(found.getsockname()[1])
     receiver.write_text(receiver.read_text("utf-8").replace("8080", port), "utf-8")
     command = BLOCKS["a POST for each result"].replace("8080", port)
-    shown = example.run(f"set -m\n{command.replace('.venv/bin/', '')}")
-    # Between pytest's own dots; until the receiver has started, several wait for it.
-    received = re.findall(r"([a-z]+) +[0-9.]+ s  test_shop.py::(.+)$", shown, re.MULTILINE)
+    # Without pytest's own letters between the receiver's.
+    silent = f"{example.environment['PYTEST_ADDOPTS']} -p no:terminal"
+    commands = f"set -m\n{command.replace('.venv/bin/', '')}"
+    shown = example.run(commands, PYTEST_ADDOPTS=silent)
+    # Sorted, because until the receiver has started several connections wait for it.
+    received = re.findall(r"^(\w+) +[0-9.]+ s  test_shop.py::(.+)$", shown, re.MULTILINE)
     assert sorted(received) == [
         ("failed", "test_sell[pears]"),
         ("passed", "test_price"),
