@@ -109,11 +109,8 @@ def _send(path: Path, orders: Orders) -> bool:
                 return all(done)
             return _send_tree(path, orders)
         return _send_outbox(path, orders)
-    except OSError as error:
-        _say(path, f"can't be sent: {error.strerror or error}")
-        return False
-    except RuntimeError as error:  # fasteners' own, where a file system has no locks
-        _say(path, f"can't be sent: {error}")
+    except (OSError, RuntimeError) as error:  # the latter where a file system has no locks
+        _say(path, f"can't be sent: {getattr(error, 'strerror', None) or error}")
         return False
 
 

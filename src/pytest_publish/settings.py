@@ -99,7 +99,7 @@ class _Asked:
         text = self.text(name)
         if text is None:
             return default
-        return _checked(check, text, f"--{name.replace('_', '-')}")
+        return _checked(check, text, _option(name))
 
     def path(self, name: str) -> Path | None:
         """Return a path: of the command line against where pytest was called."""
@@ -118,7 +118,11 @@ class _Asked:
 
 def _usage_error(name: str, text: str) -> pytest.UsageError:
     """Return the error that ends pytest with exit code 4 and this one line."""
-    return pytest.UsageError(f"--{name.replace('_', '-')}: {text}")
+    return pytest.UsageError(f"{_option(name)}: {text}")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _orders(asked: _Asked, environment: Mapping[str, str]) -> tuple[Orders, ...]:

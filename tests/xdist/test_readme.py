@@ -88,7 +88,7 @@ def shell(pytester: pytest.Pytester) -> Shell:
 
 @pytest.fixture
 def example(shell: Shell) -> Shell:
-    """A shell where the README's examples are, and the README's command has been run."""
+    """A shell where the README's examples are."""
     shutil.copytree(ROOT / "examples", shell.folder / "examples")
     return shell
 
