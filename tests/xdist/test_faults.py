@@ -179,7 +179,7 @@ def test_an_endpoint_that_never_answers_holds_nobody_up_for_long(
     run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to * ({reason}); *"])
 
 
-@pytest.mark.parametrize("code", [401, 302])
+@pytest.mark.parametrize("code", [400, 401, 413, 302])
 def test_a_refused_result_is_set_aside_and_the_others_go_on(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,

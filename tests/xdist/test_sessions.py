@@ -134,9 +134,14 @@ def test_a_password_is_shown_nowhere(
     ("arguments", "message"),
     [
         (["--publish", "localhost:8080"], "--publish: 'localhost:8080' is no URL like"),
+        (["--publish", "http://"], "--publish: 'http://' is no URL like"),
+        (["--publish", "ftp://host/"], "--publish: 'ftp://host/' is no URL like"),
         (["--pubdir", "a-file"], "--pubdir: can't write to"),
+        (["--pubdir", "a-file/below"], "--pubdir: can't write to"),
         (["--pubdir", "x", "--pubdir-layout", "flat"], "--pubdir-layout: 'flat' is none of"),
+        (["--pubdir", "x", "--pubdir-filter", "good"], "--pubdir-filter: 'good' is none of"),
         (["--publish", "http://h/", "--publish-header", "x"], "--publish-header: a header is"),
+        (["--publish", "http://h/", "--publish-batch", "0"], "--publish-batch: '0' is not"),
         (["--publish", "http://h/", "--publish-timeout", "x"], "--publish-timeout: 'x' is not"),
     ],
 )
