@@ -64,10 +64,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel, and run the core of the suite against the wheel alone."""
+    """Build sdist and wheel, and run the core of the suite against the wheel alone.
+
+    ``nox -s package -- FOLDER`` keeps them in a folder, which must be empty.
+    """
     session.install("build", "twine")
     # Not session.create_tmp(): our tests' sessions would find pyproject.toml above it.
-    folder = Path(tempfile.mkdtemp(prefix="dist-"))
+    folder = Path(*session.posargs) if session.posargs else Path(tempfile.mkdtemp(prefix="dist-"))
     # The wheel is built from the sdist, as whoever installs from that would.
     session.run("python", "-m", "build", "--outdir", str(folder))
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
@@ -84,8 +87,7 @@ def package(session: nox.Session) -> None:
 
 def check_wheel(session: nox.Session, wheel: Path) -> None:
     """Check that the wheel has each file of the package, and nothing else."""
-    package = Path("src/pytest_publish")
-    wanted = {path.relative_to("src").as_posix() for path in package.iterdir() if path.is_file()}
+    wanted = {name.removeprefix("src/") for name in tracked(session) if name.startswith("src/")}
     names = zipfile.ZipFile(wheel).namelist()
     found = {name for name in names if ".dist-info/" not in name}
     if found != wanted or not any(name.endswith("licenses/LICENSE") for name in names):
@@ -93,11 +95,15 @@ def check_wheel(session: nox.Session, wheel: Path) -> None:
 
 
 def check_sdist(session: nox.Session, sdist: Path) -> None:
-    """Check that the sdist has each file that is kept, but for those about the repository."""
-    kept = str(session.run("git", "ls-files", external=True, silent=True)).splitlines()
-    wanted = {name for name in kept if not name.startswith((".git", ".pre-commit"))}
+    """Check that the sdist has each tracked file but those about the repository, and no more."""
+    wanted = {name for name in tracked(session) if not name.startswith((".git", ".pre-commit"))}
     with tarfile.open(sdist) as archive:
-        names = archive.getnames()
-    missing = wanted - {name.partition("/")[2] for name in names}
-    if missing:
-        session.error(f"{sdist} lacks {sorted(missing)}")
+        files = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    found = {name for name in files if ".egg-info/" not in name} - {"PKG-INFO"}
+    if found != wanted:
+        session.error(f"{sdist} differs from the repository in {sorted(found ^ wanted)}")
+
+
+def tracked(session: nox.Session) -> list[str]:
+    """Return the files that the repository keeps."""
+    return str(session.run("git", "ls-files", external=True, silent=True)).splitlines()
