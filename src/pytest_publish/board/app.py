@@ -1,0 +1,199 @@
+"""The board's addresses: what can be POSTed, and what can be asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from typing import Final
+
+import orjson
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.responses import PlainTextResponse
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
+
+from .ingest import Ingest
+from .ingest import parse
+from .ingest import read_body
+from .ingest import RefusedError
+from .live import EventStream
+from .live import Live
+from .safety import Guard
+from .safety import has_signature
+from .safety import Safety
+from .store import COLUMNS
+from .store import Filter
+from .store import Store
+
+
+STATIC: Final = Path(__file__).with_name("static")
+#: The most runs, and rows, of one answer.
+MOST_RUNS: Final = 200
+MOST_ROWS: Final = 20_000
+
+
+class Board:
+    """Answers requests out of one store.
+
+    ``signing_key`` is the key that POSTs must be signed with, empty for none;
+    ``on_start`` is called when the server is up.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        safety: Safety,
+        signing_key: bytes = b"",
+        on_start: Callable[[], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._key = signing_key
+        self._on_start = on_start
+        self.live = Live(store)
+        self._ingest = Ingest(store, self.live.changed)
+        self.app = Starlette(
+            routes=[
+                Route("/", self._page, methods=["GET"]),
+                Route("/api/runs", self._runs),
+                Route("/api/runs/{run_id}", self._run),
+                Route("/api/runs/{run_id}/results", self._results),
+                Route("/api/runs/{run_id}/not-run", self._not_run),
+                Route("/api/results/{session_id}-{seq:int}", self._result),
+                Route("/api/stream", self._stream),
+                Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
+                Route("/{path:path}", self._post, methods=["POST"]),
+            ],
+            middleware=[
+                Middleware(Guard, safety=safety),
+                Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=4),
+            ],
+            lifespan=self._lifespan,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        writing = asyncio.create_task(self._ingest.run())
+        if self._on_start is not None:
+            self._on_start()
+        yield
+        writing.cancel()
+
+    async def _page(self, _request: Request) -> Response:
+        return FileResponse(STATIC / "index.html")
+
+    async def _post(self, request: Request) -> Response:
+        """Take in what was published, on any path: 204 once it is in the store."""
+        if request.path_params["path"].startswith("api/"):
+            return PlainTextResponse("nothing is POSTed below /api\n", 404)
+        try:
+            await self._ingest.add(await asyncio.to_thread(parse, await self._body_of(request)))
+        except RefusedError as refusal:
+            again = {"Retry-After": "5"} if refusal.status == 503 else None
+            return PlainTextResponse(f"{refusal.reason}\n", refusal.status, again)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        return Response(status_code=204)
+
+    async def _body_of(self, request: Request) -> bytes:
+        encoding = request.headers.get("content-encoding", "identity").lower()
+        if encoding not in ("identity", "gzip"):
+            raise RefusedError(415, f"Content-Encoding {encoding!r} is not known here")
+        body = await read_body(request.stream(), is_gzip=encoding == "gzip")
+        if self._key and not has_signature(request.headers, body, self._key, time.time()):
+            raise RefusedError(401, "the POST is not signed with this board's secret")
+        return body
+
+    async def _runs(self, request: Request) -> Response:
+        limit = _number(request, "limit", 50, MOST_RUNS)
+        before = request.query_params.get("before")
+        found = await asyncio.to_thread(self._read_runs, limit, float(before) if before else None)
+        return _json(found)
+
+    def _read_runs(self, limit: int, before: float | None) -> list[dict[str, Any]]:
+        now = time.time()
+        found = (
+            self._store.run(id_, now) for id_ in self._store.run_ids(limit=limit, before=before)
+        )
+        return [run for run in found if run is not None]
+
+    async def _run(self, request: Request) -> Response:
+        id_ = await self._find(request)
+        if id_ is None:
+            return _unknown(request)
+        run = await asyncio.to_thread(self._store.run, id_, time.time())
+        running = await asyncio.to_thread(self._store.running, id_)
+        return _unknown(request) if run is None else _json({**run, "running": running})
+
+    async def _results(self, request: Request) -> Response:
+        id_ = await self._find(request)
+        if id_ is None:
+            return _unknown(request)
+        asked = request.query_params
+        outcomes = asked.get("outcome")
+        wanted = Filter(
+            outcomes=tuple(outcomes.split(",")) if outcomes else (),
+            worker=asked.get("worker"),
+            scope=asked.get("scope"),
+            text=asked.get("text"),
+        )
+        limit = _number(request, "limit", 1_000, MOST_ROWS)
+        after = _number(request, "after", 0)
+        rows = await asyncio.to_thread(self._store.rows, id_, wanted, after=after, limit=limit)
+        following = rows[-1][0] if len(rows) == limit else None
+        return _json({"columns": COLUMNS, "rows": rows, "next": following})
+
+    async def _not_run(self, request: Request) -> Response:
+        id_ = await self._find(request)
+        if id_ is None:
+            return _unknown(request)
+        return _json(await asyncio.to_thread(self._store.not_run, id_, MOST_ROWS))
+
+    async def _result(self, request: Request) -> Response:
+        session_id, seq = request.path_params["session_id"], request.path_params["seq"]
+        body = await asyncio.to_thread(self._store.body, session_id, seq)
+        if body is None:
+            return PlainTextResponse("no such result\n", 404)
+        return Response(body, media_type="application/json")
+
+    async def _stream(self, request: Request) -> Response:
+        run_id = request.query_params.get("run")
+        id_ = None
+        if run_id is not None:
+            id_ = await asyncio.to_thread(
+                self._store.find_run, run_id, request.query_params.get("project")
+            )
+        known = request.headers.get("last-event-id") or request.query_params.get("after") or ""
+        after = int(known) if known.isascii() and known.isdigit() else 0
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return EventStream(self.live.stream(id_, after), headers=headers)
+
+    async def _find(self, request: Request) -> int | None:
+        run_id, project = request.path_params["run_id"], request.query_params.get("project")
+        return await asyncio.to_thread(self._store.find_run, run_id, project)
+
+
+def _number(request: Request, name: str, default: int, most: int = 2**62) -> int:
+    text = request.query_params.get(name, "")
+    return min(int(text), most) if text.isascii() and text.isdigit() else default
+
+
+def _json(data: Any) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    return Response(orjson.dumps(data), media_type="application/json", headers=headers)
+
+
+def _unknown(request: Request) -> Response:
+    return PlainTextResponse(f"no run {request.path_params['run_id']!r} here\n", 404)

@@ -1,0 +1,150 @@
+"""Tell open pages what has changed, by server-sent events.
+
+Nothing is queued for a page: each stream knows what it sent last and reads what came
+after that from the store. A page that reads slowly falls behind and costs no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from collections.abc import Iterable
+from typing import Any
+from typing import Final
+
+import orjson
+from starlette.responses import StreamingResponse
+from starlette.types import Message
+from starlette.types import Send
+
+from .store import Store
+
+
+#: Seconds for which changes are collected before they are sent.
+BATCH: Final = 0.15
+#: Seconds after which a silent stream says that it is still there.
+KEEP_ALIVE: Final = 15.0
+#: Seconds that a page may take to read what it was sent.
+SLOWEST: Final = 30.0
+#: The most rows of one event, and the most that a page which was away catches up on;
+#: beyond that it is told to load the run anew.
+MOST_ROWS: Final = 2_000
+MOST_MISSED: Final = 20_000
+
+
+class Live:
+    """Knows which runs have changed, and when; wakes the streams."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._version = 0
+        self._changed: dict[int, int] = {}
+        self._summaries: dict[int, tuple[int, dict[str, Any]]] = {}
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    def changed(self, runs: Iterable[int]) -> None:
+        """Take note that runs have changed."""
+        self._version += 1
+        self._changed.update(dict.fromkeys(runs, self._version))
+        self._wake_streams()
+
+    def close(self) -> None:
+        """End all streams: with one open, uvicorn (0.54) does not stop by itself."""
+        self._closed = True
+        self._wake_streams()
+
+    def _wake_streams(self) -> None:
+        self._wake.set()
+        self._wake = asyncio.Event()
+
+    async def stream(self, run: int | None, after: int) -> AsyncIterator[bytes]:
+        """Yield the events for a page that shows ``run`` and knows its rows up to ``after``.
+
+        ``runs`` has the runs that changed, ``rows`` new rows of the run that is shown,
+        ``reset`` says that too many were missed, ``bye`` that the board stops.
+        """
+        version = self._version
+        yield b"retry: 1000\n\n"
+        if run is not None:
+            async for event in self._missed(run, after):
+                yield event
+                after = _last_id(event, after)
+        while await self._goes_on(version):
+            if version == self._version:
+                yield b": still here\n\n"
+                continue
+            since, version = version, self._version
+            changed = [id_ for id_, when in self._changed.items() if when > since]
+            yield _event("runs", [await self._summary(id_) for id_ in changed])
+            if run is not None and run in changed:
+                async for event in self._new_rows(run, after):
+                    yield event
+                    after = _last_id(event, after)
+        yield _event("bye", None)
+
+    async def _goes_on(self, version: int) -> bool:
+        """Wait for a change since ``version`` and for what comes with it; False at the end."""
+        if version == self._version and not self._closed:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), KEEP_ALIVE)
+        if version != self._version and not self._closed:
+            await asyncio.sleep(BATCH)
+        return not self._closed
+
+    async def _missed(self, run: int, after: int) -> AsyncIterator[bytes]:
+        """Yield what a page missed while it was away."""
+        rows = await asyncio.to_thread(self._store.rows, run, after=after, limit=MOST_MISSED + 1)
+        if len(rows) > MOST_MISSED:
+            yield _event("reset", None)
+            return
+        yield _event("runs", [await self._summary(run)])
+        for begin in range(0, len(rows), MOST_ROWS):
+            part = rows[begin : begin + MOST_ROWS]
+            yield _event("rows", part, part[-1][0])
+
+    async def _new_rows(self, run: int, after: int) -> AsyncIterator[bytes]:
+        while rows := await asyncio.to_thread(self._store.rows, run, after=after, limit=MOST_ROWS):
+            after = rows[-1][0]
+            yield _event("rows", rows, after)
+            if len(rows) < MOST_ROWS:
+                return
+
+    async def _summary(self, id_: int) -> dict[str, Any]:
+        """Return a run as a whole, read once for all pages."""
+        version = self._changed.get(id_, 0)
+        known = self._summaries.get(id_)
+        if known is None or known[0] != version:
+            known = version, await asyncio.to_thread(self._read, id_)
+            self._summaries[id_] = known
+        return known[1]
+
+    def _read(self, id_: int) -> dict[str, Any]:
+        run = self._store.run(id_, time.time()) or {}
+        return {**run, "running": self._store.running(id_)}
+
+
+def _event(name: str, data: Any, id_: int | None = None) -> bytes:
+    head = b"" if id_ is None else b"id: %d\n" % id_
+    return head + b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(data))
+
+
+def _last_id(event: bytes, before: int) -> int:
+    return int(event[4 : event.index(b"\n")]) if event.startswith(b"id: ") else before
+
+
+class EventStream(StreamingResponse):
+    """A stream of events that is given up if nobody reads it."""
+
+    media_type = "text/event-stream"
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the stream, each part in a bounded time."""
+
+        async def bounded(message: Message) -> None:
+            await asyncio.wait_for(send(message), SLOWEST)
+
+        with contextlib.suppress(asyncio.TimeoutError):
+            await super().stream_response(bounded)

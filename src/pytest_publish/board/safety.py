@@ -1,0 +1,150 @@
+"""Who may talk to the board: checks in front of every request.
+
+By default it listens on the loopback address, where every web page that a browser of
+this machine shows could try to reach it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import hashlib
+import hmac
+from typing import Final
+from urllib.parse import parse_qs
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.responses import RedirectResponse
+from starlette.responses import Response
+from starlette.types import ASGIApp
+from starlette.types import Message
+from starlette.types import Receive
+from starlette.types import Scope
+from starlette.types import Send
+
+
+#: Host names that can only mean this machine.
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+COOKIE: Final = "pytest_publish_board"
+#: Seconds that a signed POST may be old (Standard Webhooks leaves it to the receiver);
+#: a relay signs anew at each try.
+MAX_AGE: Final = 300.0
+
+_HEADERS: Final = {
+    # 'self' is this origin: no other host's script, style, picture or frame.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Safety:
+    """``hosts`` are the names by which the board may be called; None for any.
+
+    ``token`` is asked for in every request if it is set.
+    """
+
+    hosts: frozenset[str] | None = LOOPBACK
+    token: str = ""
+
+
+class Guard:
+    """ASGI middleware: answers what must not get through, and adds the policies."""
+
+    def __init__(self, app: ASGIApp, safety: Safety) -> None:
+        self._app = app
+        self._safety = safety
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_policies(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        refusal = self._refusal(Request(scope))
+        await (refusal or self._app)(scope, receive, with_policies)
+
+    def _refusal(self, request: Request) -> Response | None:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+        if self._safety.hosts is not None and host not in self._safety.hosts:
+            return _refuse(
+                403, "this board is not called so: use localhost, or start it with --host"
+            )
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+            return _refuse(403, "pages of other origins may not talk to this board")
+        if self._safety.token and not self._has_token(request):
+            given = parse_qs(request.url.query).get("token", [""])[0]
+            if request.method == "GET" and self._is_token(given):
+                return self._logged_in(request)
+            return _refuse(
+                401,
+                "a token is needed: 'Authorization: Bearer TOKEN', or /?token=TOKEN in a browser",
+            )
+        if request.method == "POST" and not _is_json(request.headers):
+            return _refuse(415, "a POST needs 'Content-Type: application/json'")
+        return None
+
+    def _has_token(self, request: Request) -> bool:
+        scheme, _space, given = request.headers.get("authorization", "").partition(" ")
+        is_bearer = scheme.lower() == "bearer"
+        return self._is_token(given if is_bearer else request.cookies.get(COOKIE, ""))
+
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode(), self._safety.token.encode())
+
+    def _logged_in(self, request: Request) -> Response:
+        """Put the token into a cookie, and out of the address that is seen and shared."""
+        response = RedirectResponse(request.url.path, 303)
+        response.set_cookie(COOKIE, self._safety.token, httponly=True, samesite="strict")
+        return response
+
+
+def _is_json(headers: Headers) -> bool:
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _refuse(status: int, reason: str) -> Response:
+    return PlainTextResponse(f"{reason}\n", status)
+
+
+def has_signature(headers: Headers, body: bytes, key: bytes, now: float) -> bool:
+    """Tell whether a body is signed with ``key`` (Standard Webhooks 1.0.0).
+
+    ``now`` is epoch seconds.
+    """
+    id_, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not timestamp.isdigit() or abs(now - int(timestamp)) > MAX_AGE:
+        return False
+    signed = b".".join((id_.encode(), timestamp.encode(), body))
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    return any(
+        version == "v1" and hmac.compare_digest(digest, _decoded(signature))
+        for version, _comma, signature in (
+            part.partition(",") for part in headers.get("webhook-signature", "").split()
+        )
+    )
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""

@@ -1,0 +1,512 @@
+"""What the board keeps: every object as it came, and what its pages ask for.
+
+One SQLite file (WAL). One thread writes, a batch in a transaction; any thread reads.
+An object is known by its session and ``seq``: one that comes again changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from typing import Final
+
+import orjson
+
+
+#: ``PRAGMA user_version`` of the files that this program writes.
+VERSION: Final = 1
+#: Marks a file as a board's (``PRAGMA application_id``, "pubd").
+APPLICATION: Final = 0x70756264
+#: Seconds without any object after which a session without an end is silent.
+SILENCE: Final = 60.0
+#: The fields of a row, in their order.
+COLUMNS: Final = (
+    *("id", "key", "nodeid", "name", "file", "outcome", "worker", "scope"),
+    *("start_time", "duration", "attempt", "problem"),
+)
+
+_SCHEMA: Final = """
+CREATE TABLE runs(
+    id INTEGER PRIMARY KEY, project TEXT NOT NULL, run_id TEXT NOT NULL,
+    started REAL NOT NULL, UNIQUE(project, run_id));
+CREATE INDEX runs_by_start ON runs(started);
+CREATE TABLE sessions(
+    id INTEGER PRIMARY KEY, session_id TEXT NOT NULL UNIQUE,
+    run INTEGER NOT NULL REFERENCES runs, project TEXT,
+    started REAL, stopped REAL, seen REAL NOT NULL,
+    reason TEXT, exitstatus INTEGER, end_seq INTEGER NOT NULL DEFAULT -1,
+    total INTEGER, deselected INTEGER, done INTEGER NOT NULL DEFAULT 0, info BLOB);
+CREATE INDEX sessions_by_run ON sessions(run);
+CREATE TABLE counts(
+    session INTEGER NOT NULL, outcome TEXT NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY(session, outcome)) WITHOUT ROWID;
+CREATE TABLE workers(
+    session INTEGER NOT NULL, worker TEXT NOT NULL,
+    start_seq INTEGER NOT NULL DEFAULT -1, result_seq INTEGER NOT NULL DEFAULT -1,
+    nodeid TEXT, attempt INTEGER, since REAL,
+    PRIMARY KEY(session, worker)) WITHOUT ROWID;
+CREATE TABLE objects(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, session INTEGER NOT NULL, seq INTEGER NOT NULL,
+    type TEXT NOT NULL, body BLOB NOT NULL, UNIQUE(session, seq));
+CREATE TABLE tests(
+    id INTEGER PRIMARY KEY, project TEXT NOT NULL, nodeid TEXT NOT NULL,
+    name TEXT NOT NULL, file TEXT, UNIQUE(project, nodeid));
+CREATE TABLE results(
+    id INTEGER PRIMARY KEY, run INTEGER NOT NULL, session INTEGER NOT NULL,
+    seq INTEGER NOT NULL, test INTEGER NOT NULL, outcome TEXT NOT NULL, worker TEXT, scope TEXT,
+    start_time REAL NOT NULL, duration REAL NOT NULL, attempt INTEGER NOT NULL, problem TEXT);
+CREATE INDEX results_by_run ON results(run);
+CREATE INDEX results_by_session ON results(session);
+CREATE INDEX results_by_test ON results(test);
+"""
+
+
+class StoreError(Exception):
+    """The file is no store that this program can use; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Published:
+    """One object as it was published: its bytes, and what they say."""
+
+    body: bytes
+    data: dict[str, Any]
+
+    @property
+    def type(self) -> str:
+        """Return which kind of object it is; unknown kinds are kept and not looked into."""
+        return str(self.data["type"])
+
+
+@dataclasses.dataclass(slots=True)
+class _Session:
+    id: int
+    run: int
+    project: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Filter:
+    """Which results are asked for; ``text`` is looked for in node ids and problems."""
+
+    outcomes: tuple[str, ...] = ()
+    worker: str | None = None
+    scope: str | None = None
+    text: str | None = None
+
+    def clause(self) -> tuple[str, list[str]]:
+        """Return it as SQL, with placeholders only, and their values."""
+        parts: list[tuple[str, tuple[str, ...]]] = []
+        if self.outcomes:
+            parts.append((f"outcome IN ({', '.join('?' * len(self.outcomes))})", self.outcomes))
+        if self.worker is not None:
+            parts.append(("coalesce(worker, '') = ?", (self.worker,)))
+        if self.scope is not None:
+            parts.append(("scope = ?", (self.scope,)))
+        if self.text:
+            text = self.text.lower()
+            both = "(instr(lower(nodeid), ?) OR instr(lower(coalesce(problem, '')), ?))"
+            parts.append((both, (text, text)))
+        clause = "".join(f" AND {part}" for part, _values in parts)
+        return clause, [value for _part, values in parts for value in values]
+
+
+EVERYTHING: Final = Filter()
+
+
+class Store:
+    """One file of runs. ``add`` is for one thread; everything else is for any."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it. Raises StoreError."""
+        self.path = path
+        self._local = threading.local()
+        self._sessions: dict[str, _Session] = {}
+        self._tests: dict[tuple[str, str], int] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = self._connect()
+            self._prepare()
+        except OSError as error:
+            raise StoreError(f"can't keep runs in {path}: {error.strerror}") from error
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} is no store of a board: {error}") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA busy_timeout = 5000")
+        return connection
+
+    def _prepare(self) -> None:
+        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+        (application,) = self._writer.execute("PRAGMA application_id").fetchone()
+        (tables,) = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and application != APPLICATION:
+            raise StoreError(f"{self.path} is a database of another program: name another --store")
+        if version > VERSION:
+            raise StoreError(
+                f"{self.path} was written by a newer pytest-publish (format {version}, "
+                f"this one knows {VERSION}): update this one, or name another --store"
+            )
+        self._writer.execute("PRAGMA journal_mode = WAL")
+        # A killed board loses nothing; a machine without power may lose the last commits.
+        self._writer.execute("PRAGMA synchronous = NORMAL")
+        if not tables:
+            with self._transaction():
+                for statement in _SCHEMA.split(";"):
+                    self._writer.execute(statement)
+                self._writer.execute(f"PRAGMA application_id = {APPLICATION}")
+                self._writer.execute(f"PRAGMA user_version = {VERSION}")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._writer.execute("COMMIT")
+        except BaseException:
+            # What was remembered of rows may have been rolled back with them.
+            self._sessions.clear()
+            self._tests.clear()
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()
+
+    def add(self, objects: Iterable[Published], now: float) -> set[int]:
+        """Keep objects in one transaction; return the ids of the runs that have changed.
+
+        ``now`` is epoch seconds. Raises sqlite3.Error (a full disk, say), and then
+        nothing of them is kept.
+        """
+        changed: set[int] = set()
+        with self._transaction():
+            for one in objects:
+                session = self._session_of(one.data, now)
+                if self._keep(session, one):
+                    changed.add(session.run)
+        return changed
+
+    def _session_of(self, data: dict[str, Any], now: float) -> _Session:
+        session_id, project = data["session_id"], data.get("project")
+        session = self._sessions.get(session_id) or self._load_session(session_id)
+        if session is None:
+            run = self._run_of(project or "", data["run_id"], _time_of(data, now))
+            cursor = self._writer.execute(
+                "INSERT INTO sessions(session_id, run, project, seen) VALUES(?, ?, ?, ?)",
+                (session_id, run, project, _time_of(data, now)),
+            )
+            assert cursor.lastrowid is not None
+            session = _Session(cursor.lastrowid, run, project)
+        elif session.project is None and project is not None:
+            self._move(session, project, data, now)
+        self._sessions[session_id] = session
+        return session
+
+    def _load_session(self, session_id: str) -> _Session | None:
+        row = self._writer.execute(
+            "SELECT id, run, project FROM sessions WHERE session_id = ?", (session_id,)
+        ).fetchone()
+        return None if row is None else _Session(*row)
+
+    def _run_of(self, project: str, run_id: str, started: float) -> int:
+        row = self._writer.execute(
+            "INSERT INTO runs(project, run_id, started) VALUES(?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET started = min(started, excluded.started) RETURNING id",
+            (project, run_id, started),
+        ).fetchone()
+        return int(row[0])
+
+    def _move(self, session: _Session, project: str, data: dict[str, Any], now: float) -> None:
+        """Put a session into its project's run: of what came first, some tells no project."""
+        before, session.project = session.run, project
+        session.run = self._run_of(project, data["run_id"], _time_of(data, now))
+        move = (session.run, project, session.id)
+        self._writer.execute("UPDATE sessions SET run = ?, project = ? WHERE id = ?", move)
+        self._writer.execute("UPDATE results SET run = ? WHERE session = ?", (move[0], move[2]))
+        self._writer.execute(
+            "DELETE FROM runs WHERE id = ? AND NOT EXISTS "
+            "(SELECT 1 FROM sessions WHERE sessions.run = runs.id)",
+            (before,),
+        )
+
+    def _keep(self, session: _Session, one: Published) -> bool:
+        """Keep an object; False if it was there already."""
+        cursor = self._writer.execute(
+            "INSERT OR IGNORE INTO objects(session, seq, type, body) VALUES(?, ?, ?, ?)",
+            (session.id, one.data["seq"], one.type, zlib.compress(one.body, 3)),
+        )
+        if not cursor.rowcount:
+            return False
+        assert cursor.lastrowid is not None
+        if one.type == "result":
+            self._add_result(session, cursor.lastrowid, one.data)
+        elif one.type == "session_start":
+            self._add_session_start(session, one)
+        elif one.type == "collected":
+            self._add_collected(session, one.data)
+        elif one.type == "test_start":
+            self._add_test_start(session, one.data)
+        elif one.type == "session_finish":
+            self._add_session_finish(session, one.data)
+        return True
+
+    def _add_result(self, session: _Session, id_: int, data: dict[str, Any]) -> None:
+        worker, outcome, start = data.get("xdist_worker"), data["outcome"], data["start_time"]
+        test = self._test_of(session.project or "", data)
+        self._writer.execute(
+            "INSERT INTO results VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(id_, session.run, session.id, data["seq"], test, outcome, worker),
+                *(data.get("xdist_scope"), start, data["duration"], data.get("attempt", 1)),
+                _problem_of(data),
+            ),
+        )
+        self._writer.execute(
+            "INSERT INTO counts VALUES(?, ?, 1) ON CONFLICT DO UPDATE SET number = number + 1",
+            (session.id, outcome),
+        )
+        self._writer.execute(
+            "INSERT INTO workers(session, worker, result_seq) VALUES(?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET result_seq = max(result_seq, excluded.result_seq)",
+            (session.id, worker or "", data["seq"]),
+        )
+        self._seen(session, start, data["stop_time"], done=int(_is_done(data)))
+
+    def _seen(self, session: _Session, start: float, stop: float, done: int = 0) -> None:
+        """Take note of a sign of life, by the clock of the machine that runs the tests."""
+        self._writer.execute(
+            "UPDATE sessions SET started = min(coalesce(started, ?), ?), seen = max(seen, ?), "
+            "done = done + ? WHERE id = ?",
+            (start, start, stop, done, session.id),
+        )
+
+    def _test_of(self, project: str, data: dict[str, Any]) -> int:
+        nodeid = data["nodeid"]
+        known = self._tests.get((project, nodeid))
+        if known is None:
+            (known,) = self._writer.execute(
+                "INSERT INTO tests(project, nodeid, name, file) VALUES(?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET name = excluded.name, file = excluded.file RETURNING id",
+                (project, nodeid, data.get("name") or nodeid, data.get("file")),
+            ).fetchone()
+            self._tests[project, nodeid] = known
+        return known
+
+    def _add_session_start(self, session: _Session, one: Published) -> None:
+        self._writer.execute(
+            "UPDATE sessions SET info = ? WHERE id = ?", (zlib.compress(one.body), session.id)
+        )
+        self._seen(session, one.data["time"], one.data["time"])
+
+    def _add_collected(self, session: _Session, data: dict[str, Any]) -> None:
+        self._writer.execute(
+            "UPDATE sessions SET total = ?, deselected = ? WHERE id = ?",
+            (data["total"], data.get("deselected"), session.id),
+        )
+        self._seen(session, data["time"], data["time"])
+
+    def _add_test_start(self, session: _Session, data: dict[str, Any]) -> None:
+        # Of two that come out of order, the one with the higher number is the later one.
+        self._writer.execute(
+            "INSERT INTO workers(session, worker, start_seq, nodeid, attempt, since) "
+            "VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET start_seq = excluded.start_seq, "
+            "nodeid = excluded.nodeid, attempt = excluded.attempt, since = excluded.since "
+            "WHERE excluded.start_seq > start_seq",
+            (
+                *(session.id, data.get("xdist_worker") or "", data["seq"]),
+                *(data["nodeid"], data.get("attempt", 1), data["start_time"]),
+            ),
+        )
+        self._seen(session, data["time"], data["time"])
+
+    def _add_session_finish(self, session: _Session, data: dict[str, Any]) -> None:
+        self._writer.execute(
+            "UPDATE sessions SET stopped = ?, reason = ?, exitstatus = ?, end_seq = ? "
+            "WHERE id = ? AND end_seq < ?",
+            (
+                *(data["time"], data["reason"], data.get("exitstatus")),
+                *(data["seq"], session.id, data["seq"]),
+            ),
+        )
+        self._seen(session, data["time"], data["time"])
+
+    # What the pages ask for.
+
+    @property
+    def _reader(self) -> sqlite3.Connection:
+        """Return this thread's own connection, which only reads."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+            connection.row_factory = sqlite3.Row
+            self._local.connection = connection
+        return connection
+
+    def run_ids(self, *, limit: int, before: float | None = None) -> list[int]:
+        """Return the newest runs' ids, the newest first; those before a time, to page on."""
+        rows = self._reader.execute(
+            "SELECT id FROM runs WHERE started < ? ORDER BY started DESC, id DESC LIMIT ?",
+            (before if before is not None else 1e18, limit),
+        )
+        return [row["id"] for row in rows]
+
+    def find_run(self, run_id: str, project: str | None = None) -> int | None:
+        """Return the id of a run; of several projects' the newest, unless one is named."""
+        row = self._reader.execute(
+            "SELECT id FROM runs WHERE run_id = ?1 AND (?2 IS NULL OR project = ?2) "
+            "ORDER BY started DESC LIMIT 1",
+            (run_id, project),
+        ).fetchone()
+        return None if row is None else int(row["id"])
+
+    def run(self, id_: int, now: float) -> dict[str, Any] | None:
+        """Return what is known of a run as a whole; ``now`` is epoch seconds."""
+        head = self._reader.execute("SELECT * FROM runs WHERE id = ?", (id_,)).fetchone()
+        if head is None:
+            return None
+        sessions = [
+            self._session(row, now)
+            for row in self._reader.execute(
+                "SELECT * FROM sessions WHERE run = ? ORDER BY started, id", (id_,)
+            )
+        ]
+        stops = [session["stopped"] for session in sessions]
+        totals = [session["total"] for session in sessions]
+        outcomes: dict[str, int] = {}
+        for session in sessions:
+            for outcome, number in session["outcomes"].items():
+                outcomes[outcome] = outcomes.get(outcome, 0) + number
+        return {
+            "run_id": head["run_id"],
+            "project": head["project"],
+            "state": _state_of([session["state"] for session in sessions]),
+            "started": head["started"],
+            "stopped": None if None in stops else max(stops, default=None),
+            "seen": max((session["seen"] for session in sessions), default=head["started"]),
+            "total": None if None in totals else sum(totals),
+            "done": sum(session["done"] for session in sessions),
+            "outcomes": outcomes,
+            "sessions": sessions,
+        }
+
+    def _session(self, row: sqlite3.Row, now: float) -> dict[str, Any]:
+        counts = self._reader.execute(
+            "SELECT outcome, number FROM counts WHERE session = ?", (row["id"],)
+        )
+        info = orjson.loads(zlib.decompress(row["info"])) if row["info"] else {}
+        shown = ("host", "platform", "versions", "rootdir", "args", "xdist_dist", "workers")
+        state = row["reason"] or ("silent" if now - row["seen"] > SILENCE else "running")
+        return {
+            "session_id": row["session_id"],
+            "state": state,
+            "started": row["started"],
+            "stopped": row["stopped"],
+            "seen": row["seen"],
+            "exitstatus": row["exitstatus"],
+            "total": row["total"],
+            "deselected": row["deselected"],
+            "done": row["done"],
+            "outcomes": {count["outcome"]: count["number"] for count in counts},
+            "has_events": bool(row["info"]),
+            **{name: info.get(name) for name in shown},
+            "metadata": info.get("metadata") or {},
+        }
+
+    def running(self, id_: int) -> list[dict[str, Any]]:
+        """Return what each worker of a run runs now, in the order of their names."""
+        rows = self._reader.execute(
+            "SELECT session_id, worker, workers.nodeid, workers.attempt, since FROM workers "
+            "JOIN sessions ON sessions.id = workers.session "
+            "WHERE sessions.run = ? AND stopped IS NULL AND start_seq > result_seq "
+            "ORDER BY sessions.id, length(worker), worker",
+            (id_,),
+        )
+        return [{**row, "worker": row["worker"] or None} for row in map(dict, rows)]
+
+    def rows(
+        self, id_: int, wanted: Filter = EVERYTHING, *, after: int = 0, limit: int
+    ) -> list[list[Any]]:
+        """Return a run's results without their bodies (:data:`COLUMNS`), the oldest first.
+
+        ``after`` is the id of the last row that is known already.
+        """
+        clause, values = wanted.clause()
+        found = self._reader.execute(
+            # The clause holds placeholders, and nothing that was asked for.
+            "SELECT results.id, session_id || '-' || seq, nodeid, name, file, outcome, worker, "
+            "scope, start_time, duration, attempt, problem FROM results "
+            "JOIN tests ON tests.id = results.test JOIN sessions ON sessions.id = results.session "
+            f"WHERE results.run = ? AND results.id > ?{clause} ORDER BY results.id LIMIT ?",
+            (id_, after, *values, limit),
+        )
+        return [list(row) for row in found]
+
+    def body(self, session_id: str, seq: int) -> bytes | None:
+        """Return the very bytes that were published; None if there are none."""
+        row = self._reader.execute(
+            "SELECT body FROM objects WHERE seq = ? AND session = "
+            "(SELECT id FROM sessions WHERE session_id = ?)",
+            (seq, session_id),
+        ).fetchone()
+        return None if row is None else zlib.decompress(row["body"])
+
+    def not_run(self, id_: int, limit: int) -> list[str]:
+        """Return the node ids that were collected and have no result, in their order."""
+        have = {
+            row["nodeid"]
+            for row in self._reader.execute(
+                "SELECT DISTINCT nodeid FROM results JOIN tests ON tests.id = test WHERE run = ?",
+                (id_,),
+            )
+        }
+        planned = self._reader.execute(
+            "SELECT body FROM objects JOIN sessions ON sessions.id = objects.session "
+            "WHERE sessions.run = ? AND type = 'collected' ORDER BY objects.session, seq",
+            (id_,),
+        )
+        nodeids = dict.fromkeys(
+            nodeid
+            for row in planned
+            for nodeid in orjson.loads(zlib.decompress(row["body"]))["nodeids"]
+            if nodeid not in have
+        )
+        return list(nodeids)[:limit]
+
+
+def _time_of(data: dict[str, Any], now: float) -> float:
+    time: float = data.get("time", data.get("start_time", now))
+    return time
+
+
+def _is_done(data: dict[str, Any]) -> bool:
+    """Tell whether a test is done with it: no attempt that is run again, and no file."""
+    phases = data.get("phases") or [{}]
+    is_file: bool = phases[0].get("when") == "collect"
+    return data["outcome"] != "rerun" and not is_file
+
+
+def _problem_of(data: dict[str, Any]) -> str | None:
+    """Return one line that tells what went wrong, for lists."""
+    excinfo = data.get("excinfo")
+    if not excinfo:
+        return None
+    first = str(excinfo.get("value") or "").strip().split("\n", 1)[0]
+    return f"{excinfo.get('type')}: {first}"[:200].removesuffix(": ")
+
+
+def _state_of(states: list[str]) -> str:
+    """Return a run's state by those of its sessions: whatever still needs a look comes first."""
+    order = ("running", "silent", "killed", "interrupted", "finished")
+    return min(states, key=lambda state: order.index(state) if state in order else 0)
