@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request
-from starlette.responses import FileResponse
+from starlette.responses import HTMLResponse
 from starlette.responses import PlainTextResponse
 from starlette.responses import Response
 from starlette.routing import Mount
@@ -32,6 +32,7 @@ from .live import EventStream
 from .live import Live
 from .safety import Guard
 from .safety import has_signature
+from .safety import policy_for
 from .safety import Safety
 from .store import COLUMNS
 from .store import Filter
@@ -92,7 +93,8 @@ class Board:
         writing.cancel()
 
     async def _page(self, _request: Request) -> Response:
-        return FileResponse(STATIC / "index.html")
+        page = (STATIC / "index.html").read_text("utf-8")
+        return HTMLResponse(page, headers={"Content-Security-Policy": policy_for(page)})
 
     async def _post(self, request: Request) -> Response:
         """Take in what was published, on any path: 204 once it is in the store."""

@@ -1,0 +1,53 @@
+// The column of runs.
+
+import { html } from "./html.js";
+import { bad, count, date, progress, STATES } from "./format.js";
+import { link } from "./route.js";
+
+/** @typedef {import("./types.js").Run} Run */
+/** @typedef {import("./model.js").Model} Model */
+
+/** @param {{ model: Model }} properties */
+export function Runs({ model }) {
+  const runs = model.newest;
+  return html`<nav class="runs" aria-label="Runs">
+    <h1>Runs</h1>
+    ${runs.length === 0 && !model.isLoading && html`<p class="quiet">none yet</p>`}
+    <ul>
+      ${runs.map((run) => html`<${Line} key=${`${run.project}/${run.run_id}`} run=${run} model=${model} />`)}
+    </ul>
+  </nav>`;
+}
+
+/** @param {{ run: Run, model: Model }} properties */
+function Line({ run, model }) {
+  const isShown = run === model.run;
+  const failed = bad(run.outcomes);
+  const [sign, word] = stateOf(run);
+  const part = progress(run);
+  const figure =
+    run.state === "running" && part !== null ? `${Math.floor(part * 100)} %` : count(run.done);
+  return html`<li>
+    <a href=${link({ run: run.run_id, project: run.project || null })} aria-current=${isShown ? "page" : null}>
+      <span class=${`sign state-${run.state} ${failed ? "has-failed" : ""}`} aria-hidden="true">${sign}</span>
+      <span class="what">${run.project || run.run_id.slice(0, 8)}</span>
+      <span class="figure">${failed ? html`<b>${count(failed)}</b>/` : ""}${figure}</span>
+      <span class="quiet when">${branch(run)} ${date(run.started)}</span>
+      <span class="unseen">${word}${failed ? `, ${failed} failed` : ""}</span>
+    </a>
+  </li>`;
+}
+
+/** A run that is over and has failures shows a cross instead of a tick. @param {Run} run */
+export function stateOf(run) {
+  const [sign, word] = STATES[run.state] ?? ["?", run.state];
+  return run.state === "finished" && bad(run.outcomes) ? ["✗", "finished"] : [sign, word];
+}
+
+/** @param {Run} run @returns {string} the branch and commit that the run tells of */
+export function branch(run) {
+  const metadata = run.sessions[0]?.metadata ?? {};
+  const [name, commit] = [metadata["branch"], metadata["commit"]];
+  if (!name && !commit) return "";
+  return `${name ?? ""}${commit ? `@${String(commit).slice(0, 7)}` : ""}`;
+}

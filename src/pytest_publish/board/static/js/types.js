@@ -1,0 +1,64 @@
+// The shapes of what the board answers, for tsc; docs/board.md describes them.
+
+/**
+ * A result without its body, its fields in the order of the answer's `columns`.
+ * @typedef {[
+ *   id: number, key: string, nodeid: string, name: string, file: string | null,
+ *   outcome: string, worker: string | null, scope: string | null,
+ *   start: number, duration: number, attempt: number, problem: string | null,
+ * ]} Row
+ *
+ * @typedef {{
+ *   session_id: string, state: string, started: number | null, stopped: number | null,
+ *   seen: number, exitstatus: number | null, total: number | null, deselected: number | null,
+ *   done: number, outcomes: Record<string, number>, has_events: boolean,
+ *   host: string | null, platform: string | null, rootdir: string | null,
+ *   versions: Record<string, string> | null, args: string[] | null,
+ *   xdist_dist: string | null, workers: number | null, metadata: Record<string, unknown>,
+ * }} Session
+ *
+ * @typedef {{
+ *   session_id: string, worker: string | null, nodeid: string, attempt: number, since: number,
+ * }} Running
+ *
+ * @typedef {{
+ *   run_id: string, project: string, state: string, started: number, stopped: number | null,
+ *   seen: number, total: number | null, done: number, outcomes: Record<string, number>,
+ *   sessions: Session[], running?: Running[],
+ * }} Run
+ *
+ * @typedef {{ type: string, value: string, traceback: string[] }} ExcInfo
+ *
+ * @typedef {{
+ *   when: string, outcome: string, start_time: number, stop_time: number, duration: number,
+ *   excinfo: ExcInfo | null, text?: string | null,
+ * }} Phase
+ *
+ * @typedef {{
+ *   description: string, outcome: string, duration: number, excinfo: ExcInfo | null,
+ *   text?: string | null,
+ * }} Subtest
+ *
+ * The JSON of a result as it was published.
+ * @typedef {{
+ *   nodeid: string, name: string, outcome: string, duration: number, start_time: number,
+ *   stdout: string, stderr: string, log: string, excinfo: ExcInfo | null, attempt: number,
+ *   file: string | null, line: number | null, xdist_worker: string | null,
+ *   xdist_scope: string | null, host?: string, phases: Phase[], subtests: Subtest[],
+ *   properties: Record<string, unknown>,
+ * }} Result
+ */
+
+/** Where the fields of a row stand. */
+export const ID = 0;
+export const KEY = 1;
+export const NODEID = 2;
+export const NAME = 3;
+export const FILE = 4;
+export const OUTCOME = 5;
+export const WORKER = 6;
+export const SCOPE = 7;
+export const START = 8;
+export const DURATION = 9;
+export const ATTEMPT = 10;
+export const PROBLEM = 11;
