@@ -1,4 +1,4 @@
-"""``pytest-publish send``: deliver what a run left behind, or what is in a tree."""
+"""``pytest-publish``: deliver what a run left behind (``send``), show runs (``board``)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TypeVar
 import orjson
 
 from . import outbox
+from .board import command as board
 from .orders import checked_count
 from .orders import checked_header
 from .orders import checked_seconds
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0 if all was sent, 1 if not, 130 if interrupted."""
     parser = _parser()
     asked = parser.parse_args(arguments)
+    if asked.command == "board":
+        return board.main(asked)
     try:
         orders = _orders(asked)
     except ValueError as error:
@@ -50,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pytest-publish")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    board.add_arguments(
+        commands.add_parser("board", help="show runs live", description=board.DESCRIPTION)
+    )
     send = commands.add_parser(
         "send",
         help="deliver what a run left behind",

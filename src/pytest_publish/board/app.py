@@ -14,7 +14,6 @@ from typing import Final
 import orjson
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -69,28 +68,28 @@ class Board:
             routes=[
                 Route("/", self._page, methods=["GET"]),
                 Route("/api/runs", self._runs),
-                Route("/api/runs/{run_id}", self._run),
-                Route("/api/runs/{run_id}/results", self._results),
-                Route("/api/runs/{run_id}/not-run", self._not_run),
-                Route("/api/results/{session_id}-{seq:int}", self._result),
+                # A run's id may have slashes in it: a branch's name, say.
+                Route("/api/runs/{run_id:path}/results", self._results),
+                Route("/api/runs/{run_id:path}/not-run", self._not_run),
+                Route("/api/runs/{run_id:path}", self._run),
+                Route("/api/results/{session_id:path}-{seq:int}", self._result),
                 Route("/api/stream", self._stream),
-                Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
                 Route("/{path:path}", self._post, methods=["POST"]),
+                Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
+                Route("/{path:path}", _nothing),
             ],
-            middleware=[
-                Middleware(Guard, safety=safety),
-                Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=4),
-            ],
+            middleware=[Middleware(Guard, safety=safety)],
             lifespan=self._lifespan,
         )
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        writing = asyncio.create_task(self._ingest.run())
+        tasks = [asyncio.create_task(self._ingest.run()), asyncio.create_task(self.live.watch())]
         if self._on_start is not None:
             self._on_start()
         yield
-        writing.cancel()
+        for task in tasks:
+            task.cancel()
 
     async def _page(self, _request: Request) -> Response:
         page = (STATIC / "index.html").read_text("utf-8")
@@ -98,10 +97,11 @@ class Board:
 
     async def _post(self, request: Request) -> Response:
         """Take in what was published, on any path: 204 once it is in the store."""
-        if request.path_params["path"].startswith("api/"):
+        if f"{request.path_params['path']}/".startswith("api/"):
             return PlainTextResponse("nothing is POSTed below /api\n", 404)
         try:
-            await self._ingest.add(await asyncio.to_thread(parse, await self._body_of(request)))
+            with self._ingest.room() as take:
+                await self._ingest.add(await parse(await self._body_of(request, take)))
         except RefusedError as refusal:
             again = {"Retry-After": "5"} if refusal.status == 503 else None
             return PlainTextResponse(f"{refusal.reason}\n", refusal.status, again)
@@ -109,22 +109,24 @@ class Board:
             return Response(status_code=400)
         return Response(status_code=204)
 
-    async def _body_of(self, request: Request) -> bytes:
+    async def _body_of(self, request: Request, take: Callable[[int], None]) -> bytes:
         encoding = request.headers.get("content-encoding", "identity").lower()
         if encoding not in ("identity", "gzip"):
             raise RefusedError(415, f"Content-Encoding {encoding!r} is not known here")
-        body = await read_body(request.stream(), is_gzip=encoding == "gzip")
+        body = await read_body(request.stream(), is_gzip=encoding == "gzip", take=take)
         if self._key and not has_signature(request.headers, body, self._key, time.time()):
             raise RefusedError(401, "the POST is not signed with this board's secret")
         return body
 
     async def _runs(self, request: Request) -> Response:
         limit = _number(request, "limit", 50, MOST_RUNS)
-        before = request.query_params.get("before")
-        found = await asyncio.to_thread(self._read_runs, limit, float(before) if before else None)
-        return _json(found)
+        try:
+            before = float(request.query_params.get("before") or "inf")
+        except ValueError:
+            return PlainTextResponse("'before' is epoch seconds\n", 400)
+        return _json(await asyncio.to_thread(self._read_runs, limit, before))
 
-    def _read_runs(self, limit: int, before: float | None) -> list[dict[str, Any]]:
+    def _read_runs(self, limit: int, before: float) -> list[dict[str, Any]]:
         now = time.time()
         found = (
             self._store.run(id_, now) for id_ in self._store.run_ids(limit=limit, before=before)
@@ -178,7 +180,7 @@ class Board:
                 self._store.find_run, run_id, request.query_params.get("project")
             )
         known = request.headers.get("last-event-id") or request.query_params.get("after") or ""
-        after = int(known) if known.isascii() and known.isdigit() else 0
+        after = _integer(known, 0)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return EventStream(self.live.stream(id_, after), headers=headers)
 
@@ -188,8 +190,11 @@ class Board:
 
 
 def _number(request: Request, name: str, default: int, most: int = 2**62) -> int:
-    text = request.query_params.get(name, "")
-    return min(int(text), most) if text.isascii() and text.isdigit() else default
+    return min(_integer(request.query_params.get(name, ""), default), most)
+
+
+def _integer(text: str, default: int) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else default
 
 
 def _json(data: Any) -> Response:
@@ -199,3 +204,8 @@ def _json(data: Any) -> Response:
 
 def _unknown(request: Request) -> Response:
     return PlainTextResponse(f"no run {request.path_params['run_id']!r} here\n", 404)
+
+
+async def _nothing(_request: Request) -> Response:
+    """Answer whoever opens the address that results are POSTed to."""
+    return PlainTextResponse("results are POSTed here; the page is at /\n", 404)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import sqlite3
 import time
 import zlib
 from collections.abc import AsyncIterable
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 from typing import Final
+from typing import TypeAlias
 
 import orjson
 
@@ -19,22 +22,51 @@ from .store import Store
 
 
 #: The most bytes of one POST, as it comes and as it is unpacked.
-MAX_BYTES: Final = 1 << 28
-#: The most bytes that wait for the store; whoever comes then is to try again later.
-MAX_WAITING: Final = 1 << 29
+MAX_BYTES: Final = 1 << 26
+#: The most bytes that are read or wait for the store; who comes then has to try again.
+MAX_HELD: Final = 1 << 27
+#: Bytes of a body that is parsed at once; what is larger would hold up other requests.
+_SMALL: Final = 1 << 16
 
-_TEXTS: Final = {
-    "result": ("nodeid", "outcome"),
-    "test_start": ("nodeid",),
-    "session_finish": ("reason",),
+_TEXT: Final = (str, "text")
+_NUMBER: Final = ((int, float), "number")
+_INTEGER: Final = (int, "whole number")
+_OBJECT: Final = (dict, "object")
+_ARRAY: Final = (list, "array")
+_Kind: TypeAlias = tuple[Any, str]
+
+#: What the board needs of the objects that it knows: by type, what must be there.
+_NEEDED: Final[dict[str, dict[str, _Kind]]] = {
+    "result": {
+        "nodeid": _TEXT,
+        "outcome": _TEXT,
+        "start_time": _NUMBER,
+        "stop_time": _NUMBER,
+        "duration": _NUMBER,
+    },
+    "session_start": {"time": _NUMBER},
+    "collected": {"time": _NUMBER, "total": _INTEGER},
+    "test_start": {"time": _NUMBER, "nodeid": _TEXT, "start_time": _NUMBER},
+    "session_finish": {"time": _NUMBER, "reason": _TEXT},
 }
-_NUMBERS: Final = {
-    "result": ("start_time", "stop_time", "duration"),
-    "session_start": ("time",),
-    "collected": ("time", "total"),
-    "test_start": ("time", "start_time"),
-    "session_finish": ("time",),
+_NEEDED_BY_ALL: Final = {"type": _TEXT, "session_id": _TEXT, "run_id": _TEXT, "seq": _INTEGER}
+#: What may be missing or null, and must be this if it is there.
+_OPTIONAL: Final = {
+    "project": _TEXT,
+    "name": _TEXT,
+    "file": _TEXT,
+    "xdist_worker": _TEXT,
+    "xdist_scope": _TEXT,
+    "attempt": _INTEGER,
+    "deselected": _INTEGER,
+    "exitstatus": _INTEGER,
+    "excinfo": _OBJECT,
+    "phases": _ARRAY,
+    "nodeids": _ARRAY,
+    "metadata": _OBJECT,
 }
+#: What the elements of an array must be.
+_ELEMENTS: Final = {"phases": _OBJECT, "nodeids": _TEXT}
 
 
 class RefusedError(Exception):
@@ -46,24 +78,12 @@ class RefusedError(Exception):
         self.reason = reason
 
 
-async def read_body(parts: AsyncIterable[bytes], *, is_gzip: bool, limit: int = MAX_BYTES) -> bytes:
-    """Return a body, unpacked, of at most ``limit`` bytes. Raises RefusedError."""
-    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_gzip else None
-    body = bytearray()
-    async for part in parts:
-        try:
-            body += part if unpack is None else unpack.decompress(part, limit + 1 - len(body))
-        except zlib.error as error:
-            raise RefusedError(400, f"the body is not gzip: {error}") from None
-        if len(body) > limit or (unpack is not None and unpack.unconsumed_tail):
-            raise RefusedError(413, f"the body has more than {limit:,} bytes")
-    if unpack is not None and not unpack.eof:
-        raise RefusedError(400, "the body is not gzip: it is cut short")
-    return bytes(body)
-
-
-def parse(body: bytes) -> list[Published]:
+async def parse(body: bytes) -> list[Published]:
     """Return the objects of a body: one object, or an array. Raises RefusedError."""
+    return _parsed(body) if len(body) < _SMALL else await asyncio.to_thread(_parsed, body)
+
+
+def _parsed(body: bytes) -> list[Published]:
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -82,23 +102,37 @@ def parse(body: bytes) -> list[Published]:
 def _published(body: bytes, data: Any, which: str) -> Published:
     if not isinstance(data, dict):
         raise RefusedError(400, f"{which} is no object")
-    kind = str(data.get("type"))
-    for name in ("type", "session_id", "run_id", *_TEXTS.get(kind, ())):
-        if not isinstance(data.get(name), str):
-            raise RefusedError(400, f"{which} has no text for {name!r}")
-    seq = data.get("seq")
-    if not isinstance(seq, int) or isinstance(seq, bool) or seq < 0:
-        raise RefusedError(400, f"{which} has no number for 'seq'")
-    for name in _NUMBERS.get(kind, ()):
-        if not isinstance(data.get(name), int | float):
-            raise RefusedError(400, f"{which} has no number for {name!r}")
+    for name, kind in _NEEDED_BY_ALL.items():
+        _check(which, name, data.get(name), kind)
+    if data["seq"] < 0:
+        raise RefusedError(400, f"{which} has a 'seq' below 0")
+    if data["type"] in _NEEDED:
+        _check_known(data, which)
     return Published(body, data)
+
+
+def _check_known(data: dict[str, Any], which: str) -> None:
+    for name, kind in _NEEDED[data["type"]].items():
+        _check(which, name, data.get(name), kind)
+    for name, kind in _OPTIONAL.items():
+        if (value := data.get(name)) is not None:
+            _check(which, name, value, kind)
+    for name, kind in _ELEMENTS.items():
+        for element in data.get(name) or ():
+            _check(which, name, element, kind)
+
+
+def _check(which: str, name: str, value: Any, kind: _Kind) -> None:
+    types, word = kind
+    if not isinstance(value, types):
+        raise RefusedError(400, f"{which} has no {word} for {name!r}")
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise RefusedError(400, f"{which} has a number for {name!r} that is too large")
 
 
 @dataclasses.dataclass(slots=True)
 class _Waiting:
     objects: list[Published]
-    size: int
     done: asyncio.Future[None]
 
 
@@ -109,17 +143,33 @@ class Ingest:
         self._store = store
         self._on_change = on_change
         self._waiting: list[_Waiting] = []
-        self._size = 0
+        self._held = 0
         self._wake = asyncio.Event()
+
+    @contextlib.contextmanager
+    def room(self) -> Iterator[Callable[[int], None]]:
+        """Count the bytes of a POST for as long as they are held.
+
+        Yields what is called with each number of bytes; it raises RefusedError.
+        """
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            taken += size
+            self._held += size
+            if self._held > MAX_HELD and taken < self._held:
+                raise RefusedError(503, "too much waits to be stored: try again later")
+
+        try:
+            yield take
+        finally:
+            self._held -= taken
 
     async def add(self, objects: list[Published]) -> None:
         """Return once the objects are in the store. Raises RefusedError."""
-        size = sum(len(one.body) for one in objects)
-        if self._size and self._size + size > MAX_WAITING:
-            raise RefusedError(503, "too much waits to be stored: try again later")
-        waiting = _Waiting(objects, size, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(objects, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        self._size += size
         self._wake.set()
         await waiting.done
 
@@ -130,14 +180,13 @@ class Ingest:
             self._wake.clear()
             batch, self._waiting = self._waiting, []
             await self._write(batch)
-            self._size -= sum(waiting.size for waiting in batch)
 
     async def _write(self, batch: list[_Waiting]) -> None:
         objects = [one for waiting in batch for one in waiting.objects]
         try:
             changed = await asyncio.to_thread(self._store.add, objects, time.time())
         except Exception as error:
-            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
+            if len(batch) > 1 and not _may_pass(error):
                 for waiting in batch:  # whose fault it is, only shows one by one
                     await self._write([waiting])
                 return
@@ -152,8 +201,43 @@ class Ingest:
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:
-    # A full disk, or one that can't be read, may be mended: the relay keeps it till then.
-    is_passing = isinstance(error, sqlite3.OperationalError)
-    refusal = RefusedError(503 if is_passing else 400, f"can't be stored: {error}")
+    refusal = RefusedError(503 if _may_pass(error) else 400, f"can't be stored: {error}")
     if not waiting.done.done():
         waiting.done.set_exception(refusal)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell whether the store is at fault: a full disk may be mended, the relay waits till then.
+
+    What SQLite can't hold is the object's own fault.
+    """
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.DataError | sqlite3.ProgrammingError
+    )
+
+
+async def read_body(
+    parts: AsyncIterable[bytes],
+    *,
+    is_gzip: bool,
+    take: Callable[[int], None] = lambda _size: None,
+    limit: int = MAX_BYTES,
+) -> bytes:
+    """Return a body, unpacked, of at most ``limit`` bytes. Raises RefusedError.
+
+    ``take`` is called with the number of bytes of each part.
+    """
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_gzip else None
+    body = bytearray()
+    async for packed in parts:
+        try:
+            part = packed if unpack is None else unpack.decompress(packed, limit + 1 - len(body))
+        except zlib.error as error:
+            raise RefusedError(400, f"the body is not gzip: {error}") from None
+        take(len(part))
+        body += part
+        if len(body) > limit:
+            raise RefusedError(413, f"the body has more than {limit:,} bytes")
+    if unpack is not None and not unpack.eof:
+        raise RefusedError(400, "the body is not gzip: it is cut short")
+    return bytes(body)

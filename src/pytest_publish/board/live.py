@@ -26,6 +26,8 @@ from .store import Store
 BATCH: Final = 0.15
 #: Seconds after which a silent stream says that it is still there.
 KEEP_ALIVE: Final = 15.0
+#: Seconds after which is looked for runs that have turned silent.
+WATCH: Final = 5.0
 #: Seconds that a page may take to read what it was sent.
 SLOWEST: Final = 30.0
 #: The most rows of one event, and the most that a page which was away catches up on;
@@ -51,6 +53,19 @@ class Live:
         self._changed.update(dict.fromkeys(runs, self._version))
         self._wake_streams()
 
+    async def watch(self) -> None:
+        """Take note of runs that have turned silent, until cancelled."""
+        known: dict[int, str] = {}
+        while True:
+            now = time.time()
+            ids = await asyncio.to_thread(self._store.without_end, now)
+            runs = {id_: await asyncio.to_thread(self._store.run, id_, now) for id_ in ids}
+            states = {id_: run["state"] for id_, run in runs.items() if run is not None}
+            if turned := {id_ for id_, state in states.items() if known.get(id_, state) != state}:
+                self.changed(turned)
+            known = states
+            await asyncio.sleep(WATCH)
+
     def close(self) -> None:
         """End all streams: with one open, uvicorn (0.54) does not stop by itself."""
         self._closed = True
@@ -64,10 +79,12 @@ class Live:
         """Yield the events for a page that shows ``run`` and knows its rows up to ``after``.
 
         ``runs`` has the runs that changed, ``rows`` new rows of the run that is shown,
-        ``reset`` says that too many were missed, ``bye`` that the board stops.
+        ``reset`` says that too many were missed, ``bye`` that the board stops. ``hello``
+        has the board's clock.
         """
         version = self._version
         yield b"retry: 1000\n\n"
+        yield _event("hello", {"now": time.time()})
         if run is not None:
             async for event in self._missed(run, after):
                 yield event
@@ -122,7 +139,9 @@ class Live:
         return known[1]
 
     def _read(self, id_: int) -> dict[str, Any]:
-        run = self._store.run(id_, time.time()) or {}
+        run = self._store.run(id_, time.time())
+        if run is None:  # it turned out to be a part of another one
+            return {"id": id_, "state": "gone"}
         return {**run, "running": self._store.running(id_)}
 
 

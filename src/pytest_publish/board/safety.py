@@ -42,6 +42,8 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    # Of another version, a module of the page would not fit the others.
+    "Cache-Control": "no-cache",
 }
 
 
@@ -80,13 +82,13 @@ class Guard:
         await (refusal or self._app)(scope, receive, with_policies)
 
     def _refusal(self, request: Request) -> Response | None:
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-        if self._safety.hosts is not None and host not in self._safety.hosts:
+        name = request.headers.get("host", "")
+        if self._safety.hosts is not None and _host_of(f"//{name}") not in self._safety.hosts:
             return _refuse(
                 403, "this board is not called so: use localhost, or start it with --host"
             )
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        if origin is not None and origin.lower() not in _origins(name.lower()):
             return _refuse(403, "pages of other origins may not talk to this board")
         if self._safety.token and not self._has_token(request):
             given = parse_qs(request.url.query).get("token", [""])[0]
@@ -115,6 +117,17 @@ class Guard:
         return response
 
 
+def _host_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # brackets that don't close, say
+        return None
+
+
+def _origins(name: str) -> tuple[str, str]:
+    return f"http://{name}", f"https://{name}"  # the latter behind a proxy
+
+
 def policy_for(page: str) -> str:
     """Return the Content-Security-Policy of a page: scripts of this origin and its own.
 
@@ -139,13 +152,24 @@ def _refuse(status: int, reason: str) -> Response:
     return PlainTextResponse(f"{reason}\n", status)
 
 
+def signing_key(secret: str) -> bytes:
+    """Return the bytes of a Standard Webhooks secret; empty for an empty one.
+
+    Raises ValueError.
+    """
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("a secret is written in base64, whsec_ may stand before it") from None
+
+
 def has_signature(headers: Headers, body: bytes, key: bytes, now: float) -> bool:
     """Tell whether a body is signed with ``key`` (Standard Webhooks 1.0.0).
 
     ``now`` is epoch seconds.
     """
     id_, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    if not timestamp.isdigit() or abs(now - int(timestamp)) > MAX_AGE:
+    if not _is_number(timestamp) or abs(now - int(timestamp)) > MAX_AGE:
         return False
     signed = b".".join((id_.encode(), timestamp.encode(), body))
     digest = hmac.new(key, signed, hashlib.sha256).digest()
@@ -155,6 +179,10 @@ def has_signature(headers: Headers, body: bytes, key: bytes, now: float) -> bool
             part.partition(",") for part in headers.get("webhook-signature", "").split()
         )
     )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20
 
 
 def _decoded(text: str) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import sqlite3
 import threading
 import zlib
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from typing import Final
 
+import fasteners
 import orjson
 
 
@@ -24,26 +26,43 @@ import orjson
 VERSION: Final = 1
 #: Marks a file as a board's (``PRAGMA application_id``, "pubd").
 APPLICATION: Final = 0x70756264
-#: Seconds without any object after which a session without an end is silent.
+#: Seconds without any object after which a session without an end is silent, and those
+#: after which it is though a test is known to run, which may well take long.
 SILENCE: Final = 60.0
+SILENCE_IN_TEST: Final = 900.0
+#: Seconds after which what arrives was not published just now, but sent later.
+_LATE: Final = 3600.0
 #: The fields of a row, in their order.
 COLUMNS: Final = (
     *("id", "key", "nodeid", "name", "file", "outcome", "worker", "scope"),
     *("start_time", "duration", "attempt", "problem"),
 )
 
+#: What a session tells of itself at its start.
+_SHOWN: Final = (
+    *("host", "platform", "versions", "rootdir", "args", "xdist_dist", "workers", "metadata"),
+)
+#: The outcomes whose durations tell how long the test will take next time.
+_TELLING: Final = frozenset({"passed", "xpassed", "failed", "xfailed"})
+
 _SCHEMA: Final = """
 CREATE TABLE runs(
-    id INTEGER PRIMARY KEY, project TEXT NOT NULL, run_id TEXT NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, run_id TEXT NOT NULL,
     started REAL NOT NULL, UNIQUE(project, run_id));
 CREATE INDEX runs_by_start ON runs(started);
 CREATE TABLE sessions(
     id INTEGER PRIMARY KEY, session_id TEXT NOT NULL UNIQUE,
     run INTEGER NOT NULL REFERENCES runs, project TEXT,
-    started REAL, stopped REAL, seen REAL NOT NULL,
+    started REAL NOT NULL, stopped REAL, seen REAL NOT NULL, heard REAL NOT NULL,
     reason TEXT, exitstatus INTEGER, end_seq INTEGER NOT NULL DEFAULT -1,
-    total INTEGER, deselected INTEGER, done INTEGER NOT NULL DEFAULT 0, info BLOB);
+    total INTEGER, deselected INTEGER, done INTEGER NOT NULL DEFAULT 0, info BLOB,
+    -- Tests that were planned, and those of them that have no earlier duration; the
+    -- others' earlier durations. The same of those that are done.
+    planned INTEGER NOT NULL DEFAULT 0, planned_new INTEGER NOT NULL DEFAULT 0,
+    planned_seconds REAL NOT NULL DEFAULT 0,
+    done_new INTEGER NOT NULL DEFAULT 0, done_seconds REAL NOT NULL DEFAULT 0);
 CREATE INDEX sessions_by_run ON sessions(run);
+CREATE INDEX sessions_without_end ON sessions(heard) WHERE reason IS NULL;
 CREATE TABLE counts(
     session INTEGER NOT NULL, outcome TEXT NOT NULL, number INTEGER NOT NULL,
     PRIMARY KEY(session, outcome)) WITHOUT ROWID;
@@ -55,9 +74,10 @@ CREATE TABLE workers(
 CREATE TABLE objects(
     id INTEGER PRIMARY KEY AUTOINCREMENT, session INTEGER NOT NULL, seq INTEGER NOT NULL,
     type TEXT NOT NULL, body BLOB NOT NULL, UNIQUE(session, seq));
+CREATE INDEX collections ON objects(session, seq) WHERE type = 'collected';
 CREATE TABLE tests(
     id INTEGER PRIMARY KEY, project TEXT NOT NULL, nodeid TEXT NOT NULL,
-    name TEXT NOT NULL, file TEXT, UNIQUE(project, nodeid));
+    name TEXT NOT NULL, file TEXT, duration REAL, UNIQUE(project, nodeid));
 CREATE TABLE results(
     id INTEGER PRIMARY KEY, run INTEGER NOT NULL, session INTEGER NOT NULL,
     seq INTEGER NOT NULL, test INTEGER NOT NULL, outcome TEXT NOT NULL, worker TEXT, scope TEXT,
@@ -66,6 +86,13 @@ CREATE INDEX results_by_run ON results(run);
 CREATE INDEX results_by_session ON results(session);
 CREATE INDEX results_by_test ON results(test);
 """
+
+_ROWS: Final = (
+    "SELECT results.id, session_id || '-' || seq, nodeid, name, file, outcome, worker, "
+    "scope, start_time, results.duration, attempt, problem FROM results "
+    "JOIN tests ON tests.id = results.test JOIN sessions ON sessions.id = results.session "
+    "WHERE results.run = ? AND results.id > ?"
+)
 
 
 class StoreError(Exception):
@@ -90,6 +117,7 @@ class _Session:
     id: int
     run: int
     project: str | None
+    started: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -122,22 +150,30 @@ EVERYTHING: Final = Filter()
 
 
 class Store:
-    """One file of runs. ``add`` is for one thread; everything else is for any."""
+    """One file of runs. ``add`` is for one thread at a time; everything else is for any."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, or make it. Raises StoreError."""
         self.path = path
         self._local = threading.local()
         self._sessions: dict[str, _Session] = {}
-        self._tests: dict[tuple[str, str], int] = {}
+        self._lock = fasteners.InterProcessLock(f"{path}.lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._lock.acquire(blocking=False):
+                raise StoreError(
+                    f"another board keeps its runs in {path}: stop it, or name another --store"
+                )
+            # What tests print is their owner's business.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._writer = self._connect()
             self._prepare()
         except OSError as error:
             raise StoreError(f"can't keep runs in {path}: {error.strerror}") from error
         except sqlite3.Error as error:
-            raise StoreError(f"{path} is no store of a board: {error}") from error
+            raise StoreError(
+                f"{path} is no store of a board ({error}): name another --store"
+            ) from error
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -160,7 +196,7 @@ class Store:
         self._writer.execute("PRAGMA synchronous = NORMAL")
         if not tables:
             with self._transaction():
-                for statement in _SCHEMA.split(";"):
+                for statement in _SCHEMA.split(";\n"):
                     self._writer.execute(statement)
                 self._writer.execute(f"PRAGMA application_id = {APPLICATION}")
                 self._writer.execute(f"PRAGMA user_version = {VERSION}")
@@ -174,7 +210,6 @@ class Store:
         except BaseException:
             # What was remembered of rows may have been rolled back with them.
             self._sessions.clear()
-            self._tests.clear()
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             raise
@@ -182,6 +217,7 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
+        self._lock.release()
 
     def add(self, objects: Iterable[Published], now: float) -> set[int]:
         """Keep objects in one transaction; return the ids of the runs that have changed.
@@ -192,45 +228,57 @@ class Store:
         changed: set[int] = set()
         with self._transaction():
             for one in objects:
-                session = self._session_of(one.data, now)
-                if self._keep(session, one):
+                session = self._session_of(one.data, now, changed)
+                if self._keep(session, one, now):
                     changed.add(session.run)
         return changed
 
-    def _session_of(self, data: dict[str, Any], now: float) -> _Session:
+    def _session_of(self, data: dict[str, Any], now: float, changed: set[int]) -> _Session:
         session_id, project = data["session_id"], data.get("project")
         session = self._sessions.get(session_id) or self._load_session(session_id)
         if session is None:
-            run = self._run_of(project or "", data["run_id"], _time_of(data, now))
+            time = _time_of(data, now)
+            run = self._run_of(project, data["run_id"], time)
             cursor = self._writer.execute(
-                "INSERT INTO sessions(session_id, run, project, seen) VALUES(?, ?, ?, ?)",
-                (session_id, run, project, _time_of(data, now)),
+                "INSERT INTO sessions(session_id, run, project, started, seen, heard) "
+                "VALUES(?, ?, ?, ?, ?, ?)",
+                (session_id, run, project, time, time, now),
             )
             assert cursor.lastrowid is not None
-            session = _Session(cursor.lastrowid, run, project)
+            session = _Session(cursor.lastrowid, run, project, time)
         elif session.project is None and project is not None:
-            self._move(session, project, data, now)
+            changed.add(session.run)
+            self._name(session, project, data["run_id"])
         self._sessions[session_id] = session
         return session
 
     def _load_session(self, session_id: str) -> _Session | None:
         row = self._writer.execute(
-            "SELECT id, run, project FROM sessions WHERE session_id = ?", (session_id,)
+            "SELECT id, run, project, started FROM sessions WHERE session_id = ?", (session_id,)
         ).fetchone()
         return None if row is None else _Session(*row)
 
-    def _run_of(self, project: str, run_id: str, started: float) -> int:
+    def _run_of(self, project: str | None, run_id: str, started: float) -> int:
+        if project is None:  # not all objects tell it: take the run that has this id
+            row = self._writer.execute(
+                "SELECT id FROM runs WHERE run_id = ? ORDER BY id DESC LIMIT 1", (run_id,)
+            ).fetchone()
+            if row is not None:
+                return int(row[0])
         row = self._writer.execute(
             "INSERT INTO runs(project, run_id, started) VALUES(?, ?, ?) "
             "ON CONFLICT DO UPDATE SET started = min(started, excluded.started) RETURNING id",
-            (project, run_id, started),
+            (project or "", run_id, started),
         ).fetchone()
         return int(row[0])
 
-    def _move(self, session: _Session, project: str, data: dict[str, Any], now: float) -> None:
-        """Put a session into its project's run: of what came first, some tells no project."""
+    def _name(self, session: _Session, project: str, run_id: str) -> None:
+        """Give a session its project, which the objects that came first did not tell."""
         before, session.project = session.run, project
-        session.run = self._run_of(project, data["run_id"], _time_of(data, now))
+        self._writer.execute(
+            "UPDATE OR IGNORE runs SET project = ? WHERE id = ? AND project = ''", (project, before)
+        )
+        session.run = self._run_of(project, run_id, session.started)
         move = (session.run, project, session.id)
         self._writer.execute("UPDATE sessions SET run = ?, project = ? WHERE id = ?", move)
         self._writer.execute("UPDATE results SET run = ? WHERE session = ?", (move[0], move[2]))
@@ -240,7 +288,7 @@ class Store:
             (before,),
         )
 
-    def _keep(self, session: _Session, one: Published) -> bool:
+    def _keep(self, session: _Session, one: Published, now: float) -> bool:
         """Keep an object; False if it was there already."""
         cursor = self._writer.execute(
             "INSERT OR IGNORE INTO objects(session, seq, type, body) VALUES(?, ?, ?, ?)",
@@ -249,6 +297,8 @@ class Store:
         if not cursor.rowcount:
             return False
         assert cursor.lastrowid is not None
+        start = _time_of(one.data, now)
+        self._seen(session, start, one.data["stop_time"] if one.type == "result" else start, now)
         if one.type == "result":
             self._add_result(session, cursor.lastrowid, one.data)
         elif one.type == "session_start":
@@ -261,15 +311,29 @@ class Store:
             self._add_session_finish(session, one.data)
         return True
 
+    def _seen(self, session: _Session, start: float, stop: float, now: float) -> None:
+        """Take note of a sign of life, by the clock of the machine that runs the tests."""
+        self._writer.execute(
+            "UPDATE sessions SET seen = max(seen, ?), heard = ? WHERE id = ?",
+            (stop, now, session.id),
+        )
+        if start < session.started:  # it came late
+            session.started = start
+            earlier = (start, session.id)
+            self._writer.execute("UPDATE sessions SET started = ? WHERE id = ?", earlier)
+            self._writer.execute(
+                "UPDATE runs SET started = min(started, ?) WHERE id = ?", (start, session.run)
+            )
+
     def _add_result(self, session: _Session, id_: int, data: dict[str, Any]) -> None:
-        worker, outcome, start = data.get("xdist_worker"), data["outcome"], data["start_time"]
-        test = self._test_of(session.project or "", data)
+        worker, outcome = data.get("xdist_worker"), data["outcome"]
+        test, earlier = self._test_of(session.project or "", data)
         self._writer.execute(
             "INSERT INTO results VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(id_, session.run, session.id, data["seq"], test, outcome, worker),
-                *(data.get("xdist_scope"), start, data["duration"], data.get("attempt", 1)),
-                _problem_of(data),
+                *(data.get("xdist_scope"), data["start_time"], data["duration"]),
+                *(data.get("attempt", 1), _problem_of(data)),
             ),
         )
         self._writer.execute(
@@ -281,40 +345,55 @@ class Store:
             "ON CONFLICT DO UPDATE SET result_seq = max(result_seq, excluded.result_seq)",
             (session.id, worker or "", data["seq"]),
         )
-        self._seen(session, start, data["stop_time"], done=int(_is_done(data)))
+        if _is_done(data):
+            self._writer.execute(
+                "UPDATE sessions SET done = done + 1, done_new = done_new + ?, "
+                "done_seconds = done_seconds + ? WHERE id = ?",
+                (int(earlier is None), earlier or 0.0, session.id),
+            )
 
-    def _seen(self, session: _Session, start: float, stop: float, done: int = 0) -> None:
-        """Take note of a sign of life, by the clock of the machine that runs the tests."""
-        self._writer.execute(
-            "UPDATE sessions SET started = min(coalesce(started, ?), ?), seen = max(seen, ?), "
-            "done = done + ? WHERE id = ?",
-            (start, start, stop, done, session.id),
-        )
-
-    def _test_of(self, project: str, data: dict[str, Any]) -> int:
-        nodeid = data["nodeid"]
-        known = self._tests.get((project, nodeid))
+    def _test_of(self, project: str, data: dict[str, Any]) -> tuple[int, float | None]:
+        """Return the id of a result's test, and how long the test took earlier."""
+        nodeid, name, file = data["nodeid"], data.get("name") or data["nodeid"], data.get("file")
+        took = data["duration"] if data["outcome"] in _TELLING else None
+        known = self._writer.execute(
+            "SELECT id, duration FROM tests WHERE project = ? AND nodeid = ?", (project, nodeid)
+        ).fetchone()
         if known is None:
-            (known,) = self._writer.execute(
-                "INSERT INTO tests(project, nodeid, name, file) VALUES(?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET name = excluded.name, file = excluded.file RETURNING id",
-                (project, nodeid, data.get("name") or nodeid, data.get("file")),
-            ).fetchone()
-            self._tests[project, nodeid] = known
-        return known
+            cursor = self._writer.execute(
+                "INSERT INTO tests(project, nodeid, name, file, duration) VALUES(?, ?, ?, ?, ?)",
+                (project, nodeid, name, file, took),
+            )
+            assert cursor.lastrowid is not None
+            return cursor.lastrowid, None
+        self._writer.execute(
+            "UPDATE tests SET name = ?, file = ?, duration = coalesce(?, duration) WHERE id = ?",
+            (name, file, took, known[0]),
+        )
+        id_, earlier = known
+        return id_, earlier
 
     def _add_session_start(self, session: _Session, one: Published) -> None:
+        info = {name: one.data.get(name) for name in _SHOWN}
         self._writer.execute(
-            "UPDATE sessions SET info = ? WHERE id = ?", (zlib.compress(one.body), session.id)
+            "UPDATE sessions SET info = ? WHERE id = ?", (orjson.dumps(info), session.id)
         )
-        self._seen(session, one.data["time"], one.data["time"])
 
     def _add_collected(self, session: _Session, data: dict[str, Any]) -> None:
+        nodeids = data.get("nodeids") or []
+        known, seconds = self._writer.execute(
+            "SELECT count(duration), total(duration) FROM tests WHERE project = ? "
+            "AND nodeid IN (SELECT value FROM json_each(?))",
+            (session.project or "", orjson.dumps(nodeids)),
+        ).fetchone()
         self._writer.execute(
-            "UPDATE sessions SET total = ?, deselected = ? WHERE id = ?",
-            (data["total"], data.get("deselected"), session.id),
+            "UPDATE sessions SET total = ?, deselected = ?, planned = planned + ?, "
+            "planned_new = planned_new + ?, planned_seconds = planned_seconds + ? WHERE id = ?",
+            (
+                *(data["total"], data.get("deselected"), len(nodeids)),
+                *(max(0, len(nodeids) - known), seconds, session.id),
+            ),
         )
-        self._seen(session, data["time"], data["time"])
 
     def _add_test_start(self, session: _Session, data: dict[str, Any]) -> None:
         # Of two that come out of order, the one with the higher number is the later one.
@@ -328,7 +407,6 @@ class Store:
                 *(data["nodeid"], data.get("attempt", 1), data["start_time"]),
             ),
         )
-        self._seen(session, data["time"], data["time"])
 
     def _add_session_finish(self, session: _Session, data: dict[str, Any]) -> None:
         self._writer.execute(
@@ -339,7 +417,6 @@ class Store:
                 *(data["seq"], session.id, data["seq"]),
             ),
         )
-        self._seen(session, data["time"], data["time"])
 
     # What the pages ask for.
 
@@ -354,11 +431,11 @@ class Store:
             self._local.connection = connection
         return connection
 
-    def run_ids(self, *, limit: int, before: float | None = None) -> list[int]:
+    def run_ids(self, *, limit: int, before: float) -> list[int]:
         """Return the newest runs' ids, the newest first; those before a time, to page on."""
         rows = self._reader.execute(
             "SELECT id FROM runs WHERE started < ? ORDER BY started DESC, id DESC LIMIT ?",
-            (before if before is not None else 1e18, limit),
+            (before, limit),
         )
         return [row["id"] for row in rows]
 
@@ -376,12 +453,13 @@ class Store:
         head = self._reader.execute("SELECT * FROM runs WHERE id = ?", (id_,)).fetchone()
         if head is None:
             return None
-        sessions = [
-            self._session(row, now)
-            for row in self._reader.execute(
-                "SELECT * FROM sessions WHERE run = ? ORDER BY started, id", (id_,)
-            )
-        ]
+        rows = self._reader.execute(
+            "SELECT *, (SELECT count(*) FROM workers WHERE session = sessions.id "
+            "AND start_seq > result_seq) AS running FROM sessions WHERE run = ? "
+            "ORDER BY started, id",
+            (id_,),
+        ).fetchall()
+        sessions = [self._session(row, now) for row in rows]
         stops = [session["stopped"] for session in sessions]
         totals = [session["total"] for session in sessions]
         outcomes: dict[str, int] = {}
@@ -389,6 +467,7 @@ class Store:
             for outcome, number in session["outcomes"].items():
                 outcomes[outcome] = outcomes.get(outcome, 0) + number
         return {
+            "id": id_,
             "run_id": head["run_id"],
             "project": head["project"],
             "state": _state_of([session["state"] for session in sessions]),
@@ -397,6 +476,7 @@ class Store:
             "seen": max((session["seen"] for session in sessions), default=head["started"]),
             "total": None if None in totals else sum(totals),
             "done": sum(session["done"] for session in sessions),
+            "progress": None if None in totals else _progress(rows),
             "outcomes": outcomes,
             "sessions": sessions,
         }
@@ -405,12 +485,10 @@ class Store:
         counts = self._reader.execute(
             "SELECT outcome, number FROM counts WHERE session = ?", (row["id"],)
         )
-        info = orjson.loads(zlib.decompress(row["info"])) if row["info"] else {}
-        shown = ("host", "platform", "versions", "rootdir", "args", "xdist_dist", "workers")
-        state = row["reason"] or ("silent" if now - row["seen"] > SILENCE else "running")
+        info = orjson.loads(row["info"]) if row["info"] else {}
         return {
             "session_id": row["session_id"],
-            "state": state,
+            "state": row["reason"] or ("silent" if _is_silent(row, now) else "running"),
             "started": row["started"],
             "stopped": row["stopped"],
             "seen": row["seen"],
@@ -420,16 +498,25 @@ class Store:
             "done": row["done"],
             "outcomes": {count["outcome"]: count["number"] for count in counts},
             "has_events": bool(row["info"]),
-            **{name: info.get(name) for name in shown},
+            **{name: info.get(name) for name in _SHOWN},
             "metadata": info.get("metadata") or {},
         }
 
+    def without_end(self, now: float) -> list[int]:
+        """Return the ids of the runs that may have turned silent by now."""
+        rows = self._reader.execute(
+            "SELECT DISTINCT run FROM sessions WHERE reason IS NULL AND heard > ?",
+            (now - 2 * SILENCE_IN_TEST,),
+        )
+        return [row["run"] for row in rows]
+
     def running(self, id_: int) -> list[dict[str, Any]]:
-        """Return what each worker of a run runs now, in the order of their names."""
+        """Return what each worker of a run runs now, or ran when it died, by their names."""
         rows = self._reader.execute(
             "SELECT session_id, worker, workers.nodeid, workers.attempt, since FROM workers "
             "JOIN sessions ON sessions.id = workers.session "
-            "WHERE sessions.run = ? AND stopped IS NULL AND start_seq > result_seq "
+            "WHERE sessions.run = ? AND start_seq > result_seq "
+            "AND coalesce(reason, '') != 'finished' "
             "ORDER BY sessions.id, length(worker), worker",
             (id_,),
         )
@@ -443,14 +530,9 @@ class Store:
         ``after`` is the id of the last row that is known already.
         """
         clause, values = wanted.clause()
-        found = self._reader.execute(
-            # The clause holds placeholders, and nothing that was asked for.
-            "SELECT results.id, session_id || '-' || seq, nodeid, name, file, outcome, worker, "
-            "scope, start_time, duration, attempt, problem FROM results "
-            "JOIN tests ON tests.id = results.test JOIN sessions ON sessions.id = results.session "
-            f"WHERE results.run = ? AND results.id > ?{clause} ORDER BY results.id LIMIT ?",
-            (id_, after, *values, limit),
-        )
+        # The clause holds placeholders, and nothing that was asked for.
+        query = f"{_ROWS}{clause} ORDER BY results.id LIMIT ?"
+        found = self._reader.execute(query, (id_, after, *values, limit))
         return [list(row) for row in found]
 
     def body(self, session_id: str, seq: int) -> bytes | None:
@@ -479,22 +561,23 @@ class Store:
         nodeids = dict.fromkeys(
             nodeid
             for row in planned
-            for nodeid in orjson.loads(zlib.decompress(row["body"]))["nodeids"]
+            for nodeid in orjson.loads(zlib.decompress(row["body"])).get("nodeids") or ()
             if nodeid not in have
         )
         return list(nodeids)[:limit]
 
 
 def _time_of(data: dict[str, Any], now: float) -> float:
-    time: float = data.get("time", data.get("start_time", now))
-    return time
+    for name in ("start_time", "time"):
+        if isinstance(time := data.get(name), int | float):
+            return time
+    return now
 
 
 def _is_done(data: dict[str, Any]) -> bool:
     """Tell whether a test is done with it: no attempt that is run again, and no file."""
-    phases = data.get("phases") or [{}]
-    is_file: bool = phases[0].get("when") == "collect"
-    return data["outcome"] != "rerun" and not is_file
+    phases: list[dict[str, Any]] = data.get("phases") or [{}]
+    return data["outcome"] != "rerun" and phases[0].get("when") != "collect"
 
 
 def _problem_of(data: dict[str, Any]) -> str | None:
@@ -504,6 +587,24 @@ def _problem_of(data: dict[str, Any]) -> str | None:
         return None
     first = str(excinfo.get("value") or "").strip().split("\n", 1)[0]
     return f"{excinfo.get('type')}: {first}"[:200].removesuffix(": ")
+
+
+def _is_silent(row: sqlite3.Row, now: float) -> bool:
+    """Tell whether a session without an end has given no sign of life for too long."""
+    was_sent_later = row["heard"] - row["seen"] > _LATE
+    quiet = now - (row["seen"] if was_sent_later else row["heard"])
+    return bool(quiet > (SILENCE_IN_TEST if row["running"] else SILENCE))
+
+
+def _progress(sessions: Iterable[sqlite3.Row]) -> float | None:
+    """Return how far a run is, by how long its tests took in earlier runs."""
+    planned = done = 0.0
+    for row in sessions:
+        known = row["planned"] - row["planned_new"]
+        usual = row["planned_seconds"] / known if known and row["planned_seconds"] else 1.0
+        planned += row["planned_seconds"] + row["planned_new"] * usual
+        done += row["done_seconds"] + row["done_new"] * usual
+    return min(1.0, done / planned) if planned else None
 
 
 def _state_of(states: list[str]) -> str:
