@@ -1,10 +1,10 @@
 // One result: what went wrong, in pytest's own words, and whatever else is known.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { html } from "./html.js";
 import { spans } from "./ansi.js";
 import { Copy } from "./copy.js";
 import { count, date, duration, parts, quoted, shape } from "./format.js";
+import { html } from "./html.js";
 import { link } from "./route.js";
 import { ATTEMPT, KEY, OUTCOME } from "./types.js";
 
@@ -18,16 +18,20 @@ const FOLDED = 12;
 export function Detail({ model }) {
   const key = model.route.test;
   const box = useRef(/** @type {HTMLElement | null} */ (null));
+  // The keyboard's focus follows what opens.
   useEffect(() => box.current?.focus(), [key]);
   if (key === null) return null;
   const result = model.result(key);
   return html`<aside class="detail" aria-label="Result" tabindex="-1" ref=${box}>
-    <a class="back" href=${link({ ...model.route, test: null })} aria-label="Back to the list (Esc)">×</a>
-    ${result === undefined
-      ? html`<p class="empty">loading …</p>`
-      : result instanceof Error
-        ? html`<p class="empty">${result.message}</p>`
-        : html`<${Whole} key=${key} id=${key} result=${result} model=${model} />`}
+    <a class="back" href=${link({ ...model.route, test: null })} title="Back to the list (Esc)"><span class="narrow">‹ tests</span><span class="wide" aria-hidden="true">×</span><span class="unseen">Back to the list</span></a>
+    ${
+      result === null
+        ? html`<p class="empty">loading …</p>`
+        : result instanceof Error
+          ? html`<p class="empty">${result.message}
+            <button type="button" class="link" onClick=${() => model.retry(key)}>try again</button></p>`
+          : html`<${Whole} key=${key} id=${key} result=${result} model=${model} />`
+    }
   </aside>`;
 }
 
@@ -47,11 +51,13 @@ function Whole({ id, result, model }) {
       ${result.file && html`<span class="quiet">${result.file}${result.line ? `:${result.line}` : ""}</span>`}
     </p>
     <p class="actions">
-      <${Copy} what=${() => result.nodeid} title="Copy the node id">node id</${Copy}>
-      <${Copy} what=${() => `pytest ${quoted(result.nodeid)}`} title="Copy the command that runs it again">rerun</${Copy}>
-      ${texts.length > 0 &&
-      html`<${Copy} what=${() => texts.map((one) => one.text).join("\n\n")} title="Copy the text of the failure">text</${Copy}>`}
-      <a class="button" href=${`/api/results/${id}`} target="_blank">JSON</a>
+      <${Copy} what=${() => result.nodeid} title="Copy the node id">copy node id</${Copy}>
+      <${Copy} what=${() => `pytest ${quoted(result.nodeid)}`} title="Copy the command that runs it again">copy rerun</${Copy}>
+      ${
+        texts.length > 0 &&
+        html`<${Copy} what=${() => texts.map((one) => one.text).join("\n\n")} title="Copy the text of the failure">copy text</${Copy}>`
+      }
+      <a class="button" href=${`/api/results/${id}`} target="_blank" rel="noreferrer">JSON</a>
     </p>
     <${Attempts} id=${id} model=${model} />
     ${texts.map((one) => html`<section key=${one.heading}>
@@ -82,16 +88,32 @@ function failures(result) {
 /** Pytest's text with its > and E lines marked. @param {{ text: string }} properties */
 function Failure({ text }) {
   const box = useRef(/** @type {HTMLPreElement | null} */ (null));
-  // The user's last frame is what to look at first.
+  const lines = text.split("\n");
   useEffect(() => {
-    const last = [...(box.current?.querySelectorAll(".point") ?? [])].at(-1);
-    if (box.current && last instanceof HTMLElement && box.current.scrollHeight > box.current.clientHeight)
-      box.current.scrollTop = last.offsetTop - box.current.clientHeight / 3;
+    const point = box.current?.children[lastOwnPoint(lines)];
+    if (box.current && point instanceof HTMLElement) box.current.scrollTop = point.offsetTop - box.current.clientHeight / 3;
   }, []);
-  return html`<pre class="failure" ref=${box} tabindex="0">${text.split("\n").map((line) => {
+  return html`<pre class="failure" ref=${box} tabindex="0" aria-label="Text of the failure">${lines.map((line) => {
     const kind = /^>/.test(line) ? "point" : /^E( |$)/.test(line) ? "error" : "";
     return html`<span class=${kind}><${Coloured} text=${line} />${"\n"}</span>`;
   })}</pre>`;
+}
+
+/**
+ * The line to look at first: the > of the last frame that is the user's own. Pytest ends a
+ * frame with its place, relative to the root of the project if it is in there.
+ * @param {string[]} lines
+ */
+function lastOwnPoint(lines) {
+  let [point, own, any] = [-1, -1, -1];
+  for (const [index, line] of lines.entries()) {
+    if (line.startsWith(">")) point = any = index;
+    const place = /^(\S.*?):\d+: /.exec(line)?.[1];
+    if (place === undefined || point < 0) continue;
+    if (!/^(\/|\.\.\/|\w:\\)|site-packages/.test(place)) own = point;
+    point = -1;
+  }
+  return own < 0 ? any : own;
 }
 
 /** @param {{ heading: string, text: string }} properties */
@@ -101,8 +123,8 @@ function Output({ heading, text }) {
   const shown = isOpen ? lines : lines.slice(-FOLDED);
   return html`<section>
     <h4>${heading}</h4>
-    ${!isOpen && html`<button class="link" onClick=${() => open(true)}>show all ${count(lines.length)} lines</button>`}
-    <pre tabindex="0"><${Coloured} text=${shown.join("\n")} /></pre>
+    ${!isOpen && html`<button type="button" class="link" onClick=${() => open(true)}>show all ${count(lines.length)} lines</button>`}
+    <pre tabindex="0" aria-label=${heading}><${Coloured} text=${shown.join("\n")} /></pre>
   </section>`;
 }
 
@@ -116,7 +138,7 @@ function Attempts({ id, model }) {
   const row = model.rows.byKey.get(id);
   const attempts = row ? model.rows.attempts(row) : [];
   if (attempts.length < 2) return null;
-  return html`<p class="attempts">attempts ${attempts.map((one) => html`<a key=${one[KEY]}
+  return html`<p class="attempts">attempts: ${attempts.map((one) => html`<a key=${one[KEY]}
       href=${link({ ...model.route, test: one[KEY] })} aria-current=${one[KEY] === id ? "true" : null}>
       <span class=${`outcome ${one[OUTCOME]}`}>${shape(one[OUTCOME])}</span> ${one[ATTEMPT]}</a>`)}</p>`;
 }

@@ -52,8 +52,8 @@ export function time(epoch) {
 /** @param {number} epoch seconds */
 export function date(epoch) {
   const then = new Date(epoch * 1000);
-  const isToday = then.toDateString() === new Date().toDateString();
-  return isToday ? time(epoch) : `${then.toLocaleDateString()} ${time(epoch)}`;
+  if (then.toDateString() === new Date().toDateString()) return time(epoch);
+  return `${then.toLocaleDateString([], { day: "numeric", month: "short" })} ${time(epoch)}`;
 }
 
 /** @param {number} number */

@@ -1,10 +1,12 @@
 // Starts the page and draws it whenever the model has changed.
 
 import { render } from "preact";
-import { html } from "./html.js";
+import { useEffect, useRef } from "preact/hooks";
+import { Copy } from "./copy.js";
 import { Detail } from "./detail.js";
 import { Head } from "./head.js";
-import { KEYS, listen } from "./keys.js";
+import { html } from "./html.js";
+import { help, KEYS, listen } from "./keys.js";
 import { Model } from "./model.js";
 import { Runs } from "./runs.js";
 import { showInTab } from "./tab.js";
@@ -14,15 +16,19 @@ import { Workers } from "./workers.js";
 /** @param {{ model: Model }} properties */
 function Page({ model }) {
   const { route, run } = model;
-  const column = route.test !== null ? "detail" : route.run !== null ? "run" : "runs";
-  return html`<div class=${`page shows-${column}`}>
+  const isEmpty = model.hasRuns && model.runs.size === 0;
+  const hasRun = route.run !== null || route.isLatest || isEmpty;
+  const column = route.test !== null ? "detail" : hasRun ? "run" : "runs";
+  return html`<div class=${`page shows-${column} ${model.line === "open" ? "" : "is-old"}`}>
     ${model.line !== "open" && html`<${Banner} model=${model} />`}
     <${Runs} model=${model} />
     <main class="run" aria-label="Run">
-      ${route.run !== null && html`<a class="back" href="#/" aria-label="Back to the runs">‹ runs</a>`}
-      ${run !== null
-        ? html`<${Head} run=${run} /><${Workers} model=${model} /><${Tests} model=${model} />`
-        : html`<${Welcome} model=${model} />`}
+      ${hasRun && !isEmpty && html`<a class="back" href="#/">‹ runs</a>`}
+      ${
+        run !== null
+          ? html`<${Head} run=${run} model=${model} /><${Workers} model=${model} /><${Tests} model=${model} />`
+          : html`<${Welcome} model=${model} isEmpty=${isEmpty} />`
+      }
     </main>
     <${Detail} model=${model} />
     ${model.isHelpOpen && html`<${Help} model=${model} />`}
@@ -35,34 +41,32 @@ function Banner({ model }) {
   return html`<p class="banner" role="alert">${text}: what you see is old. Trying again …</p>`;
 }
 
-/** @param {{ model: Model }} properties */
-function Welcome({ model }) {
-  if (model.isLoading) return html`<p class="empty">loading …</p>`;
+/** @param {{ model: Model, isEmpty: boolean }} properties */
+function Welcome({ model, isEmpty }) {
+  const command = `pytest --publish ${location.origin} --publish-events`;
   if (model.error) return html`<p class="empty">${model.error}</p>`;
-  if (model.runs.size > 0) return html`<p class="empty">Choose a run.</p>`;
-  return html`<div class="empty">
-    <p>No run yet. Start one, and watch it here:</p>
-    <pre>pytest --publish ${location.origin} --publish-events</pre>
-  </div>`;
+  if (isEmpty)
+    return html`<div class="empty">
+      <h2>No run yet</h2>
+      <p>Start one, and watch it here:</p>
+      <pre>${command}</pre>
+      <${Copy} what=${() => command} title="Copy the command">copy</${Copy}>
+    </div>`;
+  return html`<p class="empty">${model.isLoading || !model.hasRuns ? "loading …" : "Choose a run."}</p>`;
 }
 
 /** @param {{ model: Model }} properties */
 function Help({ model }) {
-  const close = () => {
-    model.isHelpOpen = false;
-    model.changed();
-  };
-  return html`<div class="help" role="dialog" aria-label="Keys" onClick=${close}>
+  const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  useEffect(() => box.current?.showModal(), []);
+  const close = () => help(model, false);
+  return html`<dialog class="help" aria-label="Keys" ref=${box} onClose=${close} onClick=${close}>
     <dl>${KEYS.map(([key, what]) => html`<dt key=${key}><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>
-  </div>`;
+  </dialog>`;
 }
 
 const root = /** @type {HTMLElement} */ (document.getElementById("page"));
 const model = new Model(() => {
-  // Whoever opens the board wants to see the newest run.
-  const newest = model.newest[0];
-  if (model.route.run === null && location.hash === "" && newest)
-    model.go({ run: newest.run_id, project: newest.project || null }, true);
   render(html`<${Page} model=${model} />`, root);
   showInTab(model.run);
 });

@@ -1,28 +1,32 @@
-// The rows of one run: kept small, filtered as they come, grouped by worker and file.
+// The rows of one run: kept small, filtered as they come, grouped by worker, file and scope.
 
-import { DURATION, FILE, ID, KEY, NODEID, OUTCOME, PROBLEM, SCOPE, WORKER } from "./types.js";
-import { BAD } from "./format.js";
+import { BAD, OUTCOMES } from "./format.js";
+import { DURATION, FILE, ID, KEY, NAME, NODEID, OUTCOME, PROBLEM, SCOPE, WORKER } from "./types.js";
 
 /** @typedef {import("./types.js").Row} Row */
 /** @typedef {{ q: string, outcome: string, worker: string, scope: string, bad: boolean }} Filter */
+/** What one worker of one session has run. @typedef {{ session: string, worker: string, rows: Row[], bad: number }} Lane */
+/** @typedef {{ scope: string, number: number, bad: number, seconds: number }} ScopeSum */
 
-/** @param {Filter} filter @param {Row} row */
-function fits(filter, row) {
-  if (filter.bad && !BAD.has(row[OUTCOME])) return false;
-  if (filter.outcome && row[OUTCOME] !== filter.outcome) return false;
-  if (filter.worker && (row[WORKER] ?? "") !== filter.worker) return false;
-  if (filter.scope && row[SCOPE] !== filter.scope) return false;
-  if (!filter.q) return true;
-  const wanted = filter.q.toLowerCase();
-  return row[NODEID].toLowerCase().includes(wanted) || (row[PROBLEM] ?? "").toLowerCase().includes(wanted);
+/** @param {Filter} filter @returns {(row: Row) => boolean} */
+function fitting({ bad, outcome, worker, scope, q }) {
+  const wanted = q.toLowerCase();
+  return (row) =>
+    (!bad || BAD.has(row[OUTCOME])) &&
+    (!outcome || row[OUTCOME] === outcome) &&
+    (!worker || row[WORKER] === worker) &&
+    (!scope || row[SCOPE] === scope) &&
+    (!wanted ||
+      row[NODEID].toLowerCase().includes(wanted) ||
+      (row[PROBLEM] !== null && row[PROBLEM].toLowerCase().includes(wanted)));
 }
 
 /** A filtered list that grows with the rows; only what came new is looked at. */
 class View {
-  /** @param {Filter} filter */
-  constructor(filter) {
-    this.filter = filter;
-    this.key = JSON.stringify(filter);
+  /** @param {Filter} filter @param {string} key */
+  constructor(filter, key) {
+    this.fits = fitting(filter);
+    this.key = key;
     /** @type {Row[]} */
     this.rows = [];
     this.seen = 0;
@@ -32,7 +36,7 @@ class View {
   update(all) {
     for (; this.seen < all.length; this.seen++) {
       const row = /** @type {Row} */ (all[this.seen]);
-      if (fits(this.filter, row)) this.rows.push(row);
+      if (this.fits(row)) this.rows.push(row);
     }
     return this.rows;
   }
@@ -42,20 +46,21 @@ export class Rows {
   constructor() {
     /** @type {Row[]} */
     this.all = [];
+    this.loaded = 0; // rows that were there when the page was loaded
     /** @type {Map<string, Row>} */
     this.byKey = new Map();
-    /** @type {Map<string, Row[]>} */
-    this.byWorker = new Map();
-    /** @type {Map<string, { rows: Row[], bad: number }>} */
-    this.byFile = new Map();
-    /** @type {Set<string>} */
-    this.scopes = new Set();
+    /** @type {Map<string, Lane>} */
+    this.lanes = new Map();
+    /** @type {Map<string, ScopeSum>} */
+    this.scopes = new Map();
     this.longest = 0;
     this.last = 0;
     /** @type {View | null} */
     this.view = null;
     /** @type {{ of: Row[], length: number, rows: Row[] }} */
     this.slow = { of: [], length: -1, rows: [] };
+    /** @type {Map<string, string>} each text that many rows have, kept once */
+    this.texts = new Map();
   }
 
   /** @param {Row[]} rows */
@@ -63,22 +68,58 @@ export class Rows {
     for (const row of rows) {
       if (row[ID] <= this.last) continue; // came by the stream as well
       this.last = row[ID];
+      row[NAME] = ""; // the node id ends with it
+      row[OUTCOME] = this.once(row[OUTCOME]);
+      if (row[FILE] !== null) row[FILE] = this.once(row[FILE]);
+      if (row[WORKER] !== null) row[WORKER] = this.once(row[WORKER]);
+      if (row[SCOPE] !== null) row[SCOPE] = row[SCOPE] === row[NODEID] ? row[NODEID] : this.once(row[SCOPE]);
       this.all.push(row);
       this.byKey.set(row[KEY], row);
-      push(this.byWorker, row[WORKER] ?? "", row);
-      const file = row[FILE] ?? "";
-      const group = this.byFile.get(file) ?? { rows: [], bad: 0 };
-      group.rows.push(row);
-      if (BAD.has(row[OUTCOME])) group.bad += 1;
-      this.byFile.set(file, group);
-      if (row[SCOPE] !== null) this.scopes.add(row[SCOPE]);
-      this.longest = Math.max(this.longest, row[DURATION]);
+      this.addToLane(row);
+      this.addToScope(row);
+      if (row[DURATION] > this.longest) this.longest = row[DURATION];
     }
+  }
+
+  /** @param {string} text */
+  once(text) {
+    const known = this.texts.get(text);
+    if (known !== undefined) return known;
+    this.texts.set(text, text);
+    return text;
+  }
+
+  /** @param {Row} row */
+  addToLane(row) {
+    const session = sessionOf(row);
+    const name = laneKey(session, row[WORKER]);
+    let lane = this.lanes.get(name);
+    if (lane === undefined) {
+      lane = { session, worker: row[WORKER] ?? "", rows: [], bad: 0 };
+      this.lanes.set(name, lane);
+    }
+    lane.rows.push(row);
+    if (BAD.has(row[OUTCOME])) lane.bad += 1;
+  }
+
+  /** @param {Row} row */
+  addToScope(row) {
+    const scope = row[SCOPE];
+    if (scope === null || scope === row[NODEID]) return; // a test alone is no scope that anybody chose
+    let sum = this.scopes.get(scope);
+    if (sum === undefined) {
+      sum = { scope, number: 0, bad: 0, seconds: 0 };
+      this.scopes.set(scope, sum);
+    }
+    sum.number += 1;
+    sum.seconds += row[DURATION];
+    if (BAD.has(row[OUTCOME])) sum.bad += 1;
   }
 
   /** @param {Filter} filter */
   filtered(filter) {
-    if (this.view?.key !== JSON.stringify(filter)) this.view = new View(filter);
+    const key = JSON.stringify(filter);
+    if (this.view?.key !== key) this.view = new View(filter, key);
     return this.view.update(this.all);
   }
 
@@ -91,16 +132,24 @@ export class Rows {
     return this.slow.rows;
   }
 
-  /** All attempts of a test. @param {Row} row */
+  /** All attempts of a test in its session. @param {Row} row */
   attempts(row) {
-    const group = this.byFile.get(row[FILE] ?? "")?.rows ?? [];
-    return group.filter((other) => other[NODEID] === row[NODEID]);
+    const session = sessionOf(row);
+    return this.all.filter((other) => other[NODEID] === row[NODEID] && sessionOf(other) === session);
+  }
+
+  /** The outcomes that there are, in the order in which they matter. @returns {string[]} */
+  get outcomes() {
+    return Object.keys(OUTCOMES).filter((outcome) => this.texts.has(outcome));
   }
 }
 
-/** @template T @param {Map<string, T[]>} map @param {string} key @param {T} value */
-function push(map, key, value) {
-  const list = map.get(key);
-  if (list) list.push(value);
-  else map.set(key, [value]);
+/** @param {Row} row */
+function sessionOf(row) {
+  return row[KEY].slice(0, row[KEY].lastIndexOf("-"));
+}
+
+/** @param {string} session @param {string | null} worker */
+export function laneKey(session, worker) {
+  return `${session} ${worker ?? ""}`;
 }

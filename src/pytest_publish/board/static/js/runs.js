@@ -1,8 +1,8 @@
 // The column of runs.
 
-import { html } from "./html.js";
 import { bad, count, date, progress, STATES } from "./format.js";
-import { link } from "./route.js";
+import { html } from "./html.js";
+import { LATEST, link } from "./route.js";
 
 /** @typedef {import("./types.js").Run} Run */
 /** @typedef {import("./model.js").Model} Model */
@@ -12,30 +12,45 @@ export function Runs({ model }) {
   const runs = model.newest;
   return html`<nav class="runs" aria-label="Runs">
     <h1>Runs</h1>
-    ${runs.length === 0 && !model.isLoading && html`<p class="quiet">none yet</p>`}
+    ${runs.length === 0 && model.hasRuns && html`<p class="quiet">none yet</p>`}
+    ${
+      runs.length > 0 &&
+      html`<a class="latest" href=${LATEST} aria-current=${model.route.isLatest ? "true" : null}
+        title="Show the newest run, also when another one begins">always the newest</a>`
+    }
     <ul>
-      ${runs.map((run) => html`<${Line} key=${`${run.project}/${run.run_id}`} run=${run} model=${model} />`)}
+      ${runs.map((run) => html`<${Line} key=${run.id} run=${run} model=${model} />`)}
     </ul>
+    ${
+      runs.length > 0 &&
+      !model.areRunsAll &&
+      html`<button type="button" class="link" onClick=${() => model.loadRuns(true)}>older runs</button>`
+    }
   </nav>`;
 }
 
 /** @param {{ run: Run, model: Model }} properties */
 function Line({ run, model }) {
-  const isShown = run === model.run;
+  const isShown = run.id === model.run?.id;
   const failed = bad(run.outcomes);
   const [sign, word] = stateOf(run);
   const part = progress(run);
-  const figure =
-    run.state === "running" && part !== null ? `${Math.floor(part * 100)} %` : count(run.done);
+  const figure = run.state === "running" && part !== null ? `${Math.floor(part * 100)} %` : count(run.done);
   return html`<li>
-    <a href=${link({ run: run.run_id, project: run.project || null })} aria-current=${isShown ? "page" : null}>
+    <a href=${link({ run: run.run_id, project: run.project || null })} aria-current=${isShown ? "page" : null}
+      title=${`${run.run_id}\n${word}`}>
       <span class=${`sign state-${run.state} ${failed ? "has-failed" : ""}`} aria-hidden="true">${sign}</span>
       <span class="what">${run.project || run.run_id.slice(0, 8)}</span>
-      <span class="figure">${failed ? html`<b>${count(failed)}</b>/` : ""}${figure}</span>
-      <span class="quiet when">${branch(run)} ${date(run.started)}</span>
+      <span class="figure">${failed ? html`<b>✗${count(failed)}</b> ` : ""}${figure}</span>
+      <span class="quiet when">${ends(run.state) ? `${word} · ` : ""}${date(run.started)}${branch(run) && ` · ${branch(run)}`}</span>
       <span class="unseen">${word}${failed ? `, ${failed} failed` : ""}</span>
     </a>
   </li>`;
+}
+
+/** Whether a state is an end that somebody should know of. @param {string} state */
+function ends(state) {
+  return state !== "running" && state !== "finished";
 }
 
 /** A run that is over and has failures shows a cross instead of a tick. @param {Run} run */

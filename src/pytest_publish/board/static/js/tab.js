@@ -6,6 +6,7 @@ import { summary } from "./tests.js";
 /** @typedef {import("./types.js").Run} Run */
 
 let announced = "";
+let at = 0; // when something was announced last: not each of a hundred failures
 
 /** @param {Run | null} run */
 export function showInTab(run) {
@@ -37,7 +38,9 @@ function picture(run) {
 function announce(run) {
   if (!run) return;
   const what = `${run.state} ${bad(run.outcomes)}`;
-  if (what === announced) return;
+  const now = performance.now();
+  if (what === announced || (run.state === "running" && now - at < 5000)) return;
+  at = now;
   const element = document.getElementById("announcer");
   if (announced && element) element.textContent = `${run.project} ${run.state}: ${summary(run)}`;
   announced = what;

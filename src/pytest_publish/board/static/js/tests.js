@@ -1,55 +1,87 @@
 // The tabs of a run, and the list under each.
 
-import { useState } from "preact/hooks";
+import { Copy } from "./copy.js";
+import { BAD, bad, clock, count, counted, duration, quoted } from "./format.js";
 import { html } from "./html.js";
-import { BAD, bad, clock, count, counted, OUTCOMES, quoted } from "./format.js";
 import { List, NodeId, ResultLine } from "./list.js";
 import { link } from "./route.js";
-import { FILE, KEY, NODEID, OUTCOME } from "./types.js";
-import { Copy } from "./copy.js";
+import { treeLines } from "./tree.js";
+import { KEY, NODEID, OUTCOME } from "./types.js";
 
 /** @typedef {import("./types.js").Row} Row */
 /** @typedef {import("./types.js").Run} Run */
+/** @typedef {import("./types.js").Running} Running */
 /** @typedef {import("./model.js").Model} Model */
+
+/** Scopes that a select offers; of more, the tab has them all. */
+const MOST_CHOICES = 200;
 
 /** @param {Model} model @returns {[string, string, number | null][]} name, title, number */
 export function tabs(model) {
-  const run = model.run;
+  const { run, rows } = model;
   const missing = run?.stopped && run.total !== null ? Math.max(0, run.total - run.done) : 0;
   const all = Object.values(run?.outcomes ?? {}).reduce((sum, number) => sum + number, 0);
-  return [
-    ["failures", "Failures", run ? bad(run.outcomes) : 0],
-    ["running", "Running", run?.running?.length ?? 0],
-    ["all", "All", all],
-    ["slowest", "Slowest", null],
-    ...(missing ? [/** @type {[string, string, number]} */ (["not-run", "Not run", missing])] : []),
-  ];
+  const isOver = run !== null && run.state !== "running";
+  const running = run?.running?.length ?? 0;
+  /** @type {[string, string, number | null][]} */
+  const found = [["failures", "Failures", run ? bad(run.outcomes) : 0]];
+  if (!isOver || running > 0) found.push(["running", isOver ? "Was running" : "Running", running]);
+  found.push(["all", "All", all], ["slowest", "Slowest", null]);
+  if (rows.scopes.size > 0) found.push(["scopes", "Scopes", rows.scopes.size]);
+  if (missing > 0) found.push(["not-run", "Not run", missing]);
+  return found;
 }
 
-/** The rows of the tab that is open, for the list and for the keys. @param {Model} model @returns {Row[]} */
-export function shownRows(model) {
+/** The rows of the tab that is open. @param {Model} model @returns {Row[]} */
+function shownRows(model) {
   const { tab, q, outcome, worker, scope } = model.route;
   const rows = model.rows.filtered({ q, outcome, worker, scope, bad: tab === "failures" });
   return tab === "slowest" ? model.rows.slowest(rows) : rows;
 }
 
+/** @param {Model} model */
+function isTree({ route }) {
+  return route.view === "tree" && route.tab !== "slowest";
+}
+
+/** The rows that j and k go through, in the order in which they are seen. @param {Model} model @returns {Row[]} */
+export function steppedRows(model) {
+  if (["running", "scopes", "not-run"].includes(model.route.tab)) return [];
+  const rows = shownRows(model);
+  if (!isTree(model)) return rows;
+  return treeLines(rows, model.toggled).flatMap((line) => ("row" in line ? [line.row] : []));
+}
+
 /** @param {{ model: Model }} properties */
 export function Tests({ model }) {
-  const { tab, view } = model.route;
+  const { route } = model;
+  const found = tabs(model);
+  const hasRows = !["running", "scopes", "not-run"].includes(route.tab);
+  const lists = /** @type {Record<string, any>} */ ({ running: RunningTests, scopes: Scopes, "not-run": NotRun });
+  const Shown = lists[route.tab] ?? (isTree(model) ? Tree : Flat);
   return html`<section class="tests" aria-label="Tests">
-    <div class="tabs" role="tablist">
-      ${tabs(model).map(([name, title, number]) => html`<a role="tab" key=${name} aria-selected=${tab === name}
-          href=${link({ ...model.route, tab: name })}>${title} ${number !== null && html`<b>${count(number)}</b>`}</a>`)}
+    <div class="tabs" role="tablist" aria-label="Lists of tests" onKeyDown=${stepTabs}>
+      ${found.map(
+        ([name, title, number]) => html`<a role="tab" key=${name} id=${`tab-${name}`} aria-selected=${route.tab === name}
+          aria-controls="list" tabindex=${route.tab === name ? 0 : -1}
+          href=${link({ ...route, tab: name })}>${title} ${number !== null && html`<b>${count(number)}</b>`}</a>`,
+      )}
     </div>
-    ${tab !== "running" && tab !== "not-run" && html`<${Filters} model=${model} />`}
-    ${tab === "running"
-      ? html`<${Running} model=${model} />`
-      : tab === "not-run"
-        ? html`<${NotRun} model=${model} />`
-        : view === "tree" && tab !== "slowest"
-          ? html`<${Tree} model=${model} />`
-          : html`<${Flat} model=${model} />`}
+    <div class="panel" role="tabpanel" id="list" aria-labelledby=${`tab-${route.tab}`}>
+      ${hasRows && html`<${Filters} model=${model} />`}
+      <${Shown} model=${model} key=${[route.run, route.tab, route.q, route.outcome, route.worker, route.scope, route.view].join("\n")} />
+    </div>
   </section>`;
+}
+
+/** The arrow keys go from tab to tab. @param {KeyboardEvent} event */
+function stepTabs(event) {
+  const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (by === undefined) return;
+  const all = [.../** @type {HTMLElement} */ (event.currentTarget).querySelectorAll("a")];
+  const next = all[all.findIndex((one) => one === document.activeElement) + by];
+  next?.focus();
+  next?.click();
 }
 
 /** @param {{ model: Model }} properties */
@@ -57,120 +89,146 @@ function Filters({ model }) {
   const { route, rows } = model;
   const change = (/** @type {string} */ name) => (/** @type {Event} */ event) =>
     model.go({ [name]: /** @type {HTMLInputElement} */ (event.currentTarget).value }, true);
-  const workers = [...rows.byWorker.keys()].filter(Boolean);
-  const failures = () =>
-    `pytest ${rows.all.filter((row) => BAD.has(row[OUTCOME])).map((row) => quoted(row[NODEID])).join(" ")}`;
+  const workers = [...new Set([...rows.lanes.values()].map((lane) => lane.worker))].filter(Boolean);
+  const scopes = [...rows.scopes.keys()].slice(0, MOST_CHOICES);
+  const failures = () => {
+    const nodeids = new Set(rows.all.filter((row) => BAD.has(row[OUTCOME])).map((row) => row[NODEID]));
+    return `pytest ${[...nodeids].map(quoted).join(" ")}`;
+  };
   return html`<div class="filters">
     <input type="search" id="search" placeholder="search (/)" aria-label="Search in names and problems"
       value=${route.q} onInput=${change("q")} />
-    ${route.tab !== "failures" && choice("outcome", Object.keys(OUTCOMES), route.outcome, change("outcome"))}
-    ${workers.length > 1 && choice("worker", workers, route.worker, change("worker"))}
-    ${rows.scopes.size > 1 && rows.scopes.size < 1000 && choice("scope", [...rows.scopes], route.scope, change("scope"))}
-    ${route.tab === "failures" && model.run && bad(model.run.outcomes) > 0 &&
-    html`<${Copy} what=${failures} title="Copy the command that runs the failures again">rerun</${Copy}>`}
-    ${route.tab !== "slowest" &&
-    html`<a class="button" href=${link({ ...route, view: route.view === "tree" ? "flat" : "tree" })}>
-      ${route.view === "tree" ? "flat" : "by file"}</a>`}
+    ${(route.tab !== "failures" || route.outcome) && choice("outcome", rows.outcomes, route.outcome, change("outcome"))}
+    ${(workers.length > 1 || route.worker) && choice("worker", workers, route.worker, change("worker"))}
+    ${(scopes.length > 1 || route.scope) && choice("scope", scopes, route.scope, change("scope"))}
+    ${
+      route.tab === "failures" &&
+      model.run &&
+      bad(model.run.outcomes) > 0 &&
+      html`<${Copy} what=${failures} title="Copy the command that runs the failures again">copy rerun</${Copy}>`
+    }
+    ${
+      route.tab !== "slowest" &&
+      html`<a class="button" role="button" href=${link({ ...route, view: route.view === "tree" ? "flat" : "tree" })}>
+        ${route.view === "tree" ? "flat" : "by file"}</a>`
+    }
   </div>`;
 }
 
 /** @param {string} name @param {string[]} values @param {string} value @param {(event: Event) => void} onChange */
 function choice(name, values, value, onChange) {
-  return html`<select aria-label=${name} value=${value} onChange=${onChange}>
-    <option value="">${name}</option>
-    ${values.map((one) => html`<option key=${one} value=${one} selected=${one === value}>${one}</option>`)}
+  const all = value && !values.includes(value) ? [value, ...values] : values;
+  return html`<select aria-label=${name} value=${value} class=${value ? "is-set" : ""} onChange=${onChange}>
+    <option value="">${name}: all</option>
+    ${all.map((one) => html`<option key=${one} value=${one} selected=${one === value}>${one}</option>`)}
   </select>`;
 }
 
 /** @param {{ model: Model }} properties */
 function Flat({ model }) {
   const rows = shownRows(model);
-  const { test, tab } = model.route;
-  const chosen = test === null ? -1 : rows.findIndex((row) => row[KEY] === test);
-  return html`<${List} count=${rows.length} label=${tab} chosen=${chosen} tellsNew=${tab === "failures" && !model.isLoading}
-    line=${(/** @type {number} */ index) => resultLine(model, /** @type {Row} */ (rows[index]), false)}
+  const { tab } = model.route;
+  const key = model.cursor ?? model.route.test;
+  const chosen = key === null ? -1 : rows.findIndex((row) => row[KEY] === key);
+  return html`<${List} model=${model} count=${rows.length} label=${tab} chosen=${chosen} known=${known(model, rows)}
+    line=${(/** @type {number} */ index) => resultLine(model, /** @type {Row} */ (rows[index]), 0)}
     empty=${html`<${Empty} model=${model} />`} />`;
 }
 
-/** @param {Model} model @param {Row} row @param {boolean} isInTree */
-function resultLine(model, row, isInTree) {
+/**
+ * How many of the failures were there when the page was loaded; of other lists nobody reads on.
+ * @param {Model} model @param {Row[]} rows
+ */
+function known(model, rows) {
+  if (model.route.tab !== "failures" || model.isLoading) return rows.length;
+  const lastKnown = model.rows.all[model.rows.loaded - 1]?.[0] ?? 0;
+  let number = rows.length;
+  while (number > 0 && (rows[number - 1]?.[0] ?? 0) > lastKnown) number -= 1;
+  return number;
+}
+
+/** @param {Model} model @param {Row} row @param {number} level */
+function resultLine(model, row, level) {
   return {
     key: row[KEY],
-    draw: () => html`<${ResultLine} row=${row} href=${link({ ...model.route, test: row[KEY] })} isInTree=${isInTree}
+    draw: () => html`<${ResultLine} row=${row} href=${link({ ...model.route, test: row[KEY] })} level=${level}
       isChosen=${model.route.test === row[KEY]} longest=${model.rows.longest} />`,
   };
 }
 
-/** The results below their files. @param {{ model: Model }} properties */
+/** The results below their files and classes. @param {{ model: Model }} properties */
 function Tree({ model }) {
-  const [closed, close] = useState(/** @type {Set<string>} */ (new Set()));
-  const toggle = (/** @type {string} */ file) => {
-    const next = new Set(closed);
-    if (!next.delete(file)) next.add(file);
-    close(next);
-  };
-  /** @type {({ file: string, rows: Row[] } | { row: Row })[]} */
-  const lines = [];
-  for (const [file, rows] of grouped(shownRows(model))) {
-    lines.push({ file, rows });
-    if (!closed.has(file)) for (const row of rows) lines.push({ row });
-  }
+  const lines = treeLines(shownRows(model), model.toggled);
   const line = (/** @type {number} */ index) => {
     const one = /** @type {typeof lines[number]} */ (lines[index]);
-    if ("row" in one) return resultLine(model, one.row, true);
-    return { key: `file ${one.file}`, draw: () => fileLine(one.file, one.rows, closed.has(one.file), toggle) };
+    if ("row" in one) return resultLine(model, one.row, one.level);
+    return { key: `group ${one.group.key}`, draw: () => groupLine(model, one.group) };
   };
-  const chosen = lines.findIndex((one) => "row" in one && one.row[KEY] === model.route.test);
-  return html`<${List} count=${lines.length} label="by file" chosen=${chosen} line=${line}
+  const key = model.cursor ?? model.route.test;
+  const chosen = key === null ? -1 : lines.findIndex((one) => "row" in one && one.row[KEY] === key);
+  return html`<${List} model=${model} count=${lines.length} label="by file" chosen=${chosen} line=${line}
     empty=${html`<${Empty} model=${model} />`} />`;
 }
 
-/** @param {Row[]} rows */
-function grouped(rows) {
-  /** @type {Map<string, Row[]>} */
-  const groups = new Map();
-  for (const row of rows) {
-    const group = groups.get(row[FILE] ?? "");
-    if (group) group.push(row);
-    else groups.set(row[FILE] ?? "", [row]);
-  }
-  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-/** @param {string} file @param {Row[]} rows @param {boolean} isClosed @param {(file: string) => void} toggle */
-function fileLine(file, rows, isClosed, toggle) {
-  const failed = rows.filter((row) => BAD.has(row[OUTCOME])).length;
-  return html`<button class="file" aria-expanded=${!isClosed} onClick=${() => toggle(file)}>
-    <span aria-hidden="true">${isClosed ? "▸" : "▾"}</span> ${file || "no file"}
-    <span class="quiet">${count(rows.length)}</span>
-    ${failed > 0 && html`<span class="outcome failed">✗ ${count(failed)}</span>`}
+/** @param {Model} model @param {import("./tree.js").Group} group */
+function groupLine(model, group) {
+  const toggle = () => {
+    const next = new Set(model.toggled);
+    if (!next.delete(group.key)) next.add(group.key);
+    model.toggled = next;
+    model.changed();
+  };
+  return html`<button type="button" class=${`group level-${group.level}`} title=${group.key} aria-expanded=${group.isOpen} onClick=${toggle}>
+    <span aria-hidden="true">${group.isOpen ? "▾" : "▸"}</span> <span class="cut">${group.title}</span>
+    <span class="quiet">${count(group.number)}</span>
+    ${group.bad > 0 && html`<span class="outcome failed">✗ ${count(group.bad)}</span>`}
   </button>`;
 }
 
 /** @param {{ model: Model }} properties */
-function Running({ model }) {
+function RunningTests({ model }) {
   const running = model.run?.running ?? [];
-  return html`<${List} count=${running.length} label="running" chosen=${-1} empty=${html`<${Empty} model=${model} />`}
+  const end = model.run?.state === "running" ? model.now : (model.run?.stopped ?? model.run?.seen ?? 0);
+  return html`<${List} model=${model} count=${running.length} label="running" empty=${html`<${Empty} model=${model} />`}
     line=${(/** @type {number} */ index) => {
-      const one = /** @type {import("./types.js").Running} */ (running[index]);
+      const one = /** @type {Running} */ (running[index]);
       return {
         key: `${one.session_id} ${one.worker}`,
-        draw: () => html`<span class="result">
-          <span class="outcome running">●</span><${NodeId} nodeid=${one.nodeid} />
+        draw: () => html`<span class="result" title=${one.nodeid}>
+          <span class="outcome running" aria-hidden="true">●</span><${NodeId} nodeid=${one.nodeid} />
           <span class="quiet where">${one.worker}</span>
-          <span class="took">${clock(Date.now() / 1000 - one.since)}</span></span>`,
+          <span class="took">${clock(end - one.since)}</span></span>`,
+      };
+    }} />`;
+}
+
+/** @param {{ model: Model }} properties */
+function Scopes({ model }) {
+  const scopes = [...model.rows.scopes.values()].sort((a, b) => b.bad - a.bad || b.seconds - a.seconds);
+  const longest = Math.max(...scopes.map((one) => one.seconds), 0.001);
+  return html`<${List} model=${model} count=${scopes.length} label="scopes" empty=${html`<${Empty} model=${model} />`}
+    line=${(/** @type {number} */ index) => {
+      const one = /** @type {import("./rows.js").ScopeSum} */ (scopes[index]);
+      const share = Math.sqrt(one.seconds / longest);
+      return {
+        key: one.scope,
+        draw: () => html`<a class="result" title=${one.scope} href=${link({ ...model.route, tab: "all", scope: one.scope })}>
+          <span class="cut">${one.scope}</span>
+          <span class="quiet">${counted(one.number, "result")}</span>
+          ${one.bad > 0 && html`<span class="outcome failed">✗ ${count(one.bad)}</span>`}
+          <span class="took where" style=${{ "--share": `${100 * share}%` }}>${duration(one.seconds)}</span></a>`,
       };
     }} />`;
 }
 
 /** What was planned and has no result, though the run is over. @param {{ model: Model }} properties */
 function NotRun({ model }) {
-  if (model.notRun === null) model.loadNotRun();
+  if (model.notRun === null && !model.isLoading) model.loadNotRun();
   const nodeids = model.notRun ?? [];
-  return html`<${List} count=${nodeids.length} label="not run" chosen=${-1} empty=${html`<p class="empty">…</p>`}
+  return html`<${List} model=${model} count=${nodeids.length} label="not run" empty=${html`<p class="empty">loading …</p>`}
     line=${(/** @type {number} */ index) => ({
       key: String(index),
-      draw: () => html`<span class="result"><span class="outcome none">○</span>
+      draw: () => html`<span class="result" title=${nodeids[index]}><span class="outcome none" aria-hidden="true">○</span>
         <${NodeId} nodeid=${nodeids[index]} /></span>`,
     })} />`;
 }
@@ -180,12 +238,23 @@ function Empty({ model }) {
   const { route, run } = model;
   if (model.isLoading) return html`<p class="empty">loading …</p>`;
   if (route.q || route.outcome || route.worker || route.scope)
-    return html`<p class="empty">Nothing fits the filters.</p>`;
+    return html`<p class="empty">Nothing fits the filters. <a class="link" href=${link({
+      ...route,
+      q: "",
+      outcome: "",
+      worker: "",
+      scope: "",
+    })}>Show all</a></p>`;
   if (route.tab === "failures")
     return html`<p class="empty">${run?.state === "running" ? "No failures so far." : "No failures."}</p>`;
-  if (route.tab === "running" && run?.state === "running" && !run.sessions.some((session) => session.has_events))
+  if (route.tab === "running" && run !== null && !tellsEvents(run))
     return html`<p class="empty">This run tells results only: <code>--publish-events</code> would show what runs.</p>`;
   return html`<p class="empty">${route.tab === "running" ? "Nothing runs." : "No results yet."}</p>`;
+}
+
+/** @param {Run} run */
+export function tellsEvents(run) {
+  return run.sessions.some((session) => session.has_events);
 }
 
 /** @param {Run} run */

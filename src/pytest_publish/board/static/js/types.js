@@ -22,9 +22,9 @@
  * }} Running
  *
  * @typedef {{
- *   run_id: string, project: string, state: string, started: number, stopped: number | null,
- *   seen: number, total: number | null, done: number, outcomes: Record<string, number>,
- *   sessions: Session[], running?: Running[],
+ *   id: number, run_id: string, project: string, state: string, started: number, stopped: number | null,
+ *   seen: number, total: number | null, done: number, progress: number | null,
+ *   outcomes: Record<string, number>, sessions: Session[], running?: Running[],
  * }} Run
  *
  * @typedef {{ type: string, value: string, traceback: string[] }} ExcInfo

@@ -1,13 +1,23 @@
 // A row for each worker: what it runs now, and its time line.
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { BAD, clock, counted, duration, parts, time } from "./format.js";
 import { html } from "./html.js";
-import { BAD, clock, counted, parts, time } from "./format.js";
-import { DURATION, OUTCOME, START } from "./types.js";
+import { laneKey } from "./rows.js";
+import { tellsEvents } from "./tests.js";
+import { DURATION, KEY, NODEID, OUTCOME, START } from "./types.js";
 
 /** @typedef {import("./types.js").Row} Row */
+/** @typedef {import("./types.js").Run} Run */
 /** @typedef {import("./types.js").Running} Running */
 /** @typedef {import("./model.js").Model} Model */
+
+/**
+ * @typedef {{
+ *   key: string, session: string, worker: string, title: string, rows: Row[], bad: number,
+ *   running: Running | undefined, note: string,
+ * }} Worker
+ */
 
 /** More workers than these fold into a line that opens. */
 const MOST = 16;
@@ -17,52 +27,119 @@ export function Workers({ model }) {
   const [isOpen, open] = useState(false);
   const run = model.run;
   if (run === null) return null;
-  const running = new Map((run.running ?? []).map((one) => [one.worker ?? "", one]));
-  const names = [...new Set([...model.rows.byWorker.keys(), ...running.keys()])].sort(byNumber);
-  if (names.length === 0) return null;
-  if (names.length > MOST && !isOpen)
-    return html`<section class="workers">
-      <button class="link" onClick=${() => open(true)}>
-        ${counted(names.length, "worker")}, ${counted(running.size, "test")} running: show them
-      </button>
-    </section>`;
-  const end = run.stopped ?? (run.state === "running" ? Date.now() / 1000 : run.seen);
+  const workers = workersOf(model, run);
+  if (workers.length === 0) return null;
+  const isFolded = workers.length > MOST && !isOpen;
   return html`<section class="workers" aria-label="Workers">
-    ${names.map((name) => html`<div class="worker" key=${name}>
-        <span class="name">${name}</span>
-        <${Timeline} rows=${model.rows.byWorker.get(name) ?? []} begin=${run.started} end=${end}
-          running=${running.get(name)} name=${name} />
-        <${Now} running=${running.get(name)} run=${run} />
-      </div>`)}
-    ${run.state === "running" && !run.sessions.some((session) => session.has_events) &&
-    html`<p class="quiet">This run tells results only: with <code>--publish-events</code> you would see what runs now.</p>`}
+    ${
+      workers.length > MOST &&
+      html`<button type="button" class="link" aria-expanded=${isOpen} onClick=${() => open(!isOpen)}>
+        ${counted(workers.length, "worker")}, ${counted(run.running?.length ?? 0, "test")} running:
+        ${isOpen ? " fold them" : " show them"}
+      </button>`
+    }
+    ${!isFolded && workers.map((one) => html`<${Line} key=${one.key} one=${one} run=${run} model=${model} />`)}
+    ${
+      run.state === "running" &&
+      !tellsEvents(run) &&
+      html`<p class="quiet">This run tells results only: with <code>--publish-events</code> you would see what runs now.</p>`
+    }
   </section>`;
 }
 
-/** @param {{ running: Running | undefined, run: import("./types.js").Run }} properties */
-function Now({ running, run }) {
-  if (!running) return html`<span class="now quiet">${run.state === "running" ? "idle" : ""}</span>`;
+/** @param {Model} model @param {Run} run @returns {Worker[]} in the order of their sessions and numbers */
+function workersOf(model, run) {
+  const { lanes } = model.rows;
+  const running = new Map((run.running ?? []).map((one) => [laneKey(one.session_id, one.worker), one]));
+  const keys = new Set([...lanes.keys(), ...running.keys()]);
+  return run.sessions.flatMap((session, index) => {
+    const prefix = `${session.session_id} `;
+    const names = [...keys].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+    names.sort(byNumber);
+    const notes = notesOn(names, session, lanes, running);
+    return names.map((worker) => {
+      const key = `${prefix}${worker}`;
+      const lane = lanes.get(key);
+      // Of several sessions, each has a gw0.
+      const title = run.sessions.length > 1 ? `${index + 1}${worker && "·"}${worker}` : worker;
+      const { rows, bad } = lane ?? { rows: [], bad: 0 };
+      return { key, session: session.session_id, worker, title, rows, bad, running: running.get(key), note: notes.get(worker) ?? "" };
+    });
+  });
+}
+
+/**
+ * Which workers crashed, and which took over from them: xdist numbers those on.
+ * @param {string[]} names @param {import("./types.js").Session} session
+ * @param {Map<string, import("./rows.js").Lane>} lanes @param {Map<string, Running>} running
+ */
+function notesOn(names, session, lanes, running) {
+  /** @type {Map<string, string>} */
+  const notes = new Map();
+  const crashed = names.filter((worker) => {
+    const key = laneKey(session.session_id, worker);
+    return !running.has(key) && lanes.get(key)?.rows.at(-1)?.[OUTCOME] === "crashed";
+  });
+  for (const worker of crashed) notes.set(worker, "✝ crashed");
+  if (session.workers === null) return notes;
+  for (const worker of names) {
+    const number = Number(worker.slice(2)) - session.workers;
+    const before = number >= 0 ? crashed[number] : undefined;
+    if (before !== undefined && !notes.has(worker)) notes.set(worker, `took over from ${before}`);
+  }
+  return notes;
+}
+
+/** @param {{ one: Worker, run: Run, model: Model }} properties */
+function Line({ one, run, model }) {
+  const end = run.stopped ?? (run.state === "running" ? model.now : run.seen);
+  return html`<div class="worker">
+    <span class="name" title=${one.session}>${one.title}</span>
+    <${Timeline} one=${one} begin=${run.started} end=${end} model=${model} />
+    <${Now} one=${one} run=${run} end=${end} />
+  </div>`;
+}
+
+/** @param {{ one: Worker, run: Run, end: number }} properties */
+function Now({ one: { running, note }, run, end }) {
+  if (!running)
+    return html`<span class="now quiet">${note || (run.state === "running" && tellsEvents(run) ? "idle" : "")}</span>`;
   const [, name, parameters] = parts(running.nodeid);
-  return html`<span class="now" title=${running.nodeid}>
-      <span class="cut">${name}<i>${parameters}</i></span>
+  const isOver = run.state !== "running";
+  return html`<span class="now" title=${note ? `${running.nodeid} (${note})` : running.nodeid}>
+      <span class="cut">${isOver && html`<span class="quiet">was running </span>`}${name}<i>${parameters}</i></span>
     </span>
-    <span class="since" title=${`since ${time(running.since)}`}>${clock(Date.now() / 1000 - running.since)}</span>`;
+    <span class="since" title=${`since ${time(running.since)}`}>${clock(end - running.since)}</span>`;
 }
 
 /**
  * Blocks as wide as their tests took. Drawn on a canvas, because a worker may have run
  * tens of thousands.
- * @param {{ rows: Row[], begin: number, end: number, running: Running | undefined, name: string }} properties
+ * @param {{ one: Worker, begin: number, end: number, model: Model }} properties
  */
-function Timeline({ rows, begin, end, running, name }) {
+function Timeline({ one, begin, end, model }) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
-  const drawn = `${rows.length} ${Math.round(end)} ${running?.since ?? ""}`;
+  const { rows, bad, running } = one;
+  const scheme = matchMedia("(prefers-color-scheme: dark)").matches;
   useEffect(() => {
     if (canvas.current) draw(canvas.current, rows, begin, end, running);
-  }, [drawn]);
-  const failed = rows.filter((row) => BAD.has(row[OUTCOME])).length;
-  const label = `${name || "tests"}: ${counted(rows.length, "test")}, ${failed} failed`;
-  return html`<canvas ref=${canvas} class="timeline" role="img" aria-label=${label}></canvas>`;
+  }, [rows.length, Math.round(end), running?.since, innerWidth, model.route.test === null, scheme]);
+  const at = (/** @type {MouseEvent} */ event) => {
+    const box = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
+    const when = begin + ((event.clientX - box.left) / box.width) * (end - begin);
+    return rows.find((row) => row[START] <= when && when <= row[START] + row[DURATION]);
+  };
+  const tell = (/** @type {MouseEvent} */ event) => {
+    const row = at(event);
+    const element = /** @type {HTMLElement} */ (event.currentTarget);
+    element.title = row ? `${row[NODEID]}\n${row[OUTCOME]}, ${duration(row[DURATION])}` : "";
+  };
+  const open = (/** @type {MouseEvent} */ event) => {
+    const row = at(event);
+    if (row) model.go({ test: row[KEY] });
+  };
+  const label = `${one.title || "tests"}: ${counted(rows.length, "test")}, ${bad} failed`;
+  return html`<canvas ref=${canvas} class="timeline" role="img" aria-label=${label} onMouseMove=${tell} onClick=${open}></canvas>`;
 }
 
 /**
@@ -77,7 +154,11 @@ function draw(canvas, rows, begin, end, running) {
   const context = canvas.getContext("2d");
   if (!context || !width) return;
   const style = getComputedStyle(canvas);
-  const colour = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim() || "gray";
+  const colours = new Map();
+  const colour = (/** @type {string} */ name) => {
+    if (!colours.has(name)) colours.set(name, style.getPropertyValue(`--${name}`).trim() || "gray");
+    return colours.get(name);
+  };
   const scale = width / Math.max(end - begin, 0.001);
   context.clearRect(0, 0, width, height);
   let filled = -1; // the last pixel that a block reaches
@@ -87,7 +168,9 @@ function draw(canvas, rows, begin, end, running) {
     const wide = Math.max(row[DURATION] * scale - ratio / 2, ratio / 2);
     if (left + wide < filled && !isBad) continue; // nobody would see it
     context.fillStyle = colour(row[OUTCOME]);
-    context.fillRect(left, 0, isBad ? Math.max(wide, 2 * ratio) : wide, height);
+    // A failure is taller as well, for those who don't see its colour.
+    const top = isBad ? 0 : height / 4;
+    context.fillRect(left, top, isBad ? Math.max(wide, 2 * ratio) : wide, height - 2 * top);
     filled = Math.max(filled, left + wide);
   }
   if (running) {
