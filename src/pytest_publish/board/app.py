@@ -167,7 +167,8 @@ class Board:
 
     async def _result(self, request: Request) -> Response:
         session_id, seq = request.path_params["session_id"], request.path_params["seq"]
-        body = await asyncio.to_thread(self._store.body, session_id, seq)
+        is_possible = seq < 1 << 63  # more than SQLite can be asked for
+        body = await asyncio.to_thread(self._store.body, session_id, seq) if is_possible else None
         if body is None:
             return PlainTextResponse("no such result\n", 404)
         return Response(body, media_type="application/json")

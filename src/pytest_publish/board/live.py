@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import AsyncIterator
 from collections.abc import Iterable
@@ -32,8 +33,16 @@ WATCH: Final = 5.0
 SLOWEST: Final = 30.0
 #: The most rows of one event, and the most that a page which was away catches up on;
 #: beyond that it is told to load the run anew.
-MOST_ROWS: Final = 2_000
+MOST_ROWS: Final = 500
 MOST_MISSED: Final = 20_000
+
+
+@dataclasses.dataclass(slots=True)
+class _Shown:
+    """The run that a page shows, and the last of its rows that was sent."""
+
+    run: int
+    after: int
 
 
 class Live:
@@ -85,10 +94,15 @@ class Live:
         version = self._version
         yield b"retry: 1000\n\n"
         yield _event("hello", {"now": time.time()})
+        shown = None
         if run is not None:
-            async for event in self._missed(run, after):
+            if await asyncio.to_thread(self._store.has_more, run, after, MOST_MISSED):
+                yield _event("reset", None)
+                return
+            yield _event("runs", [await self._summary(run)])
+            shown = _Shown(run, after)
+            async for event in self._new_rows(shown):
                 yield event
-                after = _last_id(event, after)
         while await self._goes_on(version):
             if version == self._version:
                 yield b": still here\n\n"
@@ -96,10 +110,9 @@ class Live:
             since, version = version, self._version
             changed = [id_ for id_, when in self._changed.items() if when > since]
             yield _event("runs", [await self._summary(id_) for id_ in changed])
-            if run is not None and run in changed:
-                async for event in self._new_rows(run, after):
+            if shown is not None and shown.run in changed:
+                async for event in self._new_rows(shown):
                     yield event
-                    after = _last_id(event, after)
         yield _event("bye", None)
 
     async def _goes_on(self, version: int) -> bool:
@@ -111,23 +124,19 @@ class Live:
             await asyncio.sleep(BATCH)
         return not self._closed
 
-    async def _missed(self, run: int, after: int) -> AsyncIterator[bytes]:
-        """Yield what a page missed while it was away."""
-        rows = await asyncio.to_thread(self._store.rows, run, after=after, limit=MOST_MISSED + 1)
-        if len(rows) > MOST_MISSED:
-            yield _event("reset", None)
-            return
-        yield _event("runs", [await self._summary(run)])
-        for begin in range(0, len(rows), MOST_ROWS):
-            part = rows[begin : begin + MOST_ROWS]
-            yield _event("rows", part, part[-1][0])
+    async def _new_rows(self, shown: _Shown) -> AsyncIterator[bytes]:
+        number = MOST_ROWS
+        while number == MOST_ROWS:
+            event, number = await asyncio.to_thread(self._rows_event, shown)
+            if number:
+                yield event
 
-    async def _new_rows(self, run: int, after: int) -> AsyncIterator[bytes]:
-        while rows := await asyncio.to_thread(self._store.rows, run, after=after, limit=MOST_ROWS):
-            after = rows[-1][0]
-            yield _event("rows", rows, after)
-            if len(rows) < MOST_ROWS:
-                return
+    def _rows_event(self, shown: _Shown) -> tuple[bytes, int]:
+        # Of what waits for a slow reader, only the bytes are held.
+        rows = self._store.rows(shown.run, after=shown.after, limit=MOST_ROWS)
+        if rows:
+            shown.after = rows[-1][0]
+        return _event("rows", rows, shown.after), len(rows)
 
     async def _summary(self, id_: int) -> dict[str, Any]:
         """Return a run as a whole, read once for all pages."""
@@ -148,10 +157,6 @@ class Live:
 def _event(name: str, data: Any, id_: int | None = None) -> bytes:
     head = b"" if id_ is None else b"id: %d\n" % id_
     return head + b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(data))
-
-
-def _last_id(event: bytes, before: int) -> int:
-    return int(event[4 : event.index(b"\n")]) if event.startswith(b"id: ") else before
 
 
 class EventStream(StreamingResponse):

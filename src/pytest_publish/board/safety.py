@@ -92,7 +92,7 @@ class Guard:
             return _refuse(403, "pages of other origins may not talk to this board")
         if self._safety.token and not self._has_token(request):
             given = parse_qs(request.url.query).get("token", [""])[0]
-            if request.method == "GET" and self._is_token(given):
+            if request.method == "GET" and self._is_token(given.encode()):
                 return self._logged_in(request)
             return _refuse(
                 401,
@@ -103,17 +103,24 @@ class Guard:
         return None
 
     def _has_token(self, request: Request) -> bool:
+        cookie = request.cookies.get(COOKIE, "")
+        if hmac.compare_digest(cookie.encode(), self._cookie.encode()):
+            return True
         scheme, _space, given = request.headers.get("authorization", "").partition(" ")
-        is_bearer = scheme.lower() == "bearer"
-        return self._is_token(given if is_bearer else request.cookies.get(COOKIE, ""))
+        # Starlette reads headers as Latin-1; a token beyond ASCII was sent as UTF-8.
+        return scheme.lower() == "bearer" and self._is_token(given.encode("latin-1"))
 
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), self._safety.token.encode())
+    def _is_token(self, given: bytes) -> bool:
+        return hmac.compare_digest(given, self._safety.token.encode())
+
+    @property
+    def _cookie(self) -> str:
+        return hashlib.sha256(self._safety.token.encode()).hexdigest()
 
     def _logged_in(self, request: Request) -> Response:
         """Put the token into a cookie, and out of the address that is seen and shared."""
         response = RedirectResponse(request.url.path, 303)
-        response.set_cookie(COOKIE, self._safety.token, httponly=True, samesite="strict")
+        response.set_cookie(COOKIE, self._cookie, httponly=True, samesite="strict")
         return response
 
 

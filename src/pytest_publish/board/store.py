@@ -535,6 +535,13 @@ class Store:
         found = self._reader.execute(query, (id_, after, *values, limit))
         return [list(row) for row in found]
 
+    def has_more(self, id_: int, after: int, number: int) -> bool:
+        """Tell whether a run has more than ``number`` results after a row."""
+        row = self._reader.execute(
+            "SELECT 1 FROM results WHERE run = ? AND id > ? LIMIT 1 OFFSET ?", (id_, after, number)
+        ).fetchone()
+        return row is not None
+
     def body(self, session_id: str, seq: int) -> bytes | None:
         """Return the very bytes that were published; None if there are none."""
         row = self._reader.execute(
