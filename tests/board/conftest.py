@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from typing import Final
 
 import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+from playwright.sync_api import sync_playwright
 
 from boards import Board
 
@@ -32,3 +37,37 @@ def start_board(tmp_path: Path) -> Iterator[Callable[..., Board]]:
     yield start
     for board in started:
         board.stop()
+
+
+CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS: Final = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start a browser for all tests."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium here: the board's page is NOT tested")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Open a window in which nothing may go wrong that is not said to the user."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    yield page
+    context.close()
+    # Of a board that is gone, the browser itself complains.
+    network = ("net::ERR", "Failed to load resource")
+    assert [error for error in errors if not any(text in error for text in network)] == []

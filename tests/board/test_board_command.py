@@ -57,7 +57,7 @@ def test_what_keeps_it_from_starting_is_told_in_one_line(tmp_path: Path, board: 
     text = tmp_path / "notes.txt"
     text.write_text("no store, but something else that somebody wants to keep\n" * 20, "utf-8")
     assert "no store" in refused("--port", "0", "--store", text)
-    assert "--store" in refused("--port", "0", "--store", tmp_path)
+    assert "Is a directory" in refused("--port", "0", "--store", tmp_path)
     missing = "import sys; sys.modules['uvicorn'] = None; from pytest_publish import __main__ as m;"
     told = refused("--port", "0", code=f"{missing} sys.exit(m.main())")
     assert "pip install 'pytest-publish[board]'" in told

@@ -18,7 +18,7 @@ SOURCES: Final = {path.stem: path for path in PACKAGE.glob("*.py")}
 #: Which modules of the package a module may know.
 MAY_IMPORT: Final[dict[str, set[str]]] = {
     "__init__": set(),
-    "__main__": {"orders", "outbox", "relay"},
+    "__main__": {"board", "orders", "outbox", "relay"},
     "aggregate": {"reports", "result"},
     "arguments": set(),
     "brief": {"realos", "result"},
@@ -82,6 +82,8 @@ ABOUT_TESTS: Final = {"aggregate", "brief", "directory", "forward", "layout", "r
 
 def imported_by(module: str) -> Iterator[str]:
     """Yield the dotted names of all modules that a module imports, wherever it does."""
+    if module == "board":  # a package, of which the test below has the rules
+        return
     tree = ast.parse(SOURCES[module].read_text("utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -152,6 +154,15 @@ def test_what_needs_no_pytest_reaches_none_by_any_way(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(FREE_OF_TESTS))
 def test_what_delivers_reaches_nothing_that_knows_of_tests(module: str) -> None:
     assert not reached_from(module) & ABOUT_TESTS
+
+
+def test_the_board_knows_nothing_of_the_plugin() -> None:
+    for path in (PACKAGE / "board").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level < 2, path
+            names = [alias.name for alias in getattr(node, "names", ())]
+            assert not any(name.startswith("pytest") for name in names), path
 
 
 def test_nothing_imports_itself_by_way_of_others() -> None:
