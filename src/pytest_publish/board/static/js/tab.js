@@ -6,7 +6,7 @@ import { summary } from "./tests.js";
 /** @typedef {import("./types.js").Run} Run */
 
 let announced = "";
-let at = 0; // when something was announced last: not each of a hundred failures
+let at = Number.NEGATIVE_INFINITY; // when something was announced last: not each of a hundred failures
 
 /** @param {Run | null} run */
 export function showInTab(run) {
