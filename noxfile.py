@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 import tempfile
 import zipfile
@@ -60,6 +61,51 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
+
+
+#: Of npm: what checks the page's modules, and what is vendored of others in it.
+PAGE = ("typescript@5.9.3", "@biomejs/biome@2.3.8", "preact@11.2.0", "htm@3.1.1")
+STATIC = Path("src/pytest_publish/board/static").resolve()
+VENDORED = {
+    "preact.js": "preact/dist/preact.mjs",
+    "preact-hooks.js": "preact/hooks/dist/hooks.mjs",
+    "htm.js": "htm/dist/htm.module.js",
+    "LICENSE-preact": "preact/LICENSE",
+    "LICENSE-htm": "htm/LICENSE",
+}
+
+
+@nox.session(venv_backend="none")
+def page(session: nox.Session) -> None:
+    """Check the page's style and types, and that vendored files are what npm has. Needs npm."""
+    folder = Path(tempfile.mkdtemp(prefix="page-"))
+    quiet = ("--no-save", "--no-audit", "--no-fund", "--prefix", str(folder))
+    session.run("npm", "install", *quiet, *PAGE, external=True)
+    modules = folder / "node_modules"
+    for name, original in VENDORED.items():
+        lines = (modules / original).read_text("utf-8").splitlines()
+        kept = [line for line in lines if not line.startswith("//# sourceMappingURL")]
+        if (STATIC / "vendor" / name).read_text("utf-8").splitlines() != kept:
+            session.error(f"{name} is not what the npm package has as {original}")
+    types = {
+        "preact": [str(modules / "preact")],
+        "preact/hooks": [str(modules / "preact/hooks")],
+        "htm": [str(modules / "htm")],
+    }
+    settings = Path(".ci/page").resolve()
+    project = {
+        "extends": str(settings / "tsconfig.json"),
+        "compilerOptions": {"paths": types},
+        "include": [str(STATIC / "js")],
+    }
+    (folder / "tsconfig.json").write_text(json.dumps(project), "utf-8")
+    binaries = modules / ".bin"
+    session.run(str(binaries / "tsc"), "--project", str(folder), external=True)
+    session.run(
+        *(str(binaries / "biome"), "ci", "--error-on-warnings", f"--config-path={settings}"),
+        str(STATIC / "js"),
+        external=True,
+    )
 
 
 @nox.session

@@ -60,14 +60,18 @@ function Whole({ id, result, model }) {
       <a class="button" href=${`/api/results/${id}`} target="_blank" rel="noreferrer">JSON</a>
     </p>
     <${Attempts} id=${id} model=${model} />
-    ${texts.map((one) => html`<section key=${one.heading}>
+    ${texts.map(
+      (one) => html`<section key=${one.heading}>
       ${(texts.length > 1 || one.heading !== "call") && html`<h4>${one.heading}</h4>`}
       <${Failure} text=${one.text} />
-    </section>`)}
-    <${Subtests} result=${result} />
-    ${[["log", result.log], ["stdout", result.stdout], ["stderr", result.stderr]].map(
-      ([heading, text]) => text && html`<${Output} key=${heading} heading=${heading} text=${text} />`,
+    </section>`,
     )}
+    <${Subtests} result=${result} />
+    ${[
+      ["log", result.log],
+      ["stdout", result.stdout],
+      ["stderr", result.stderr],
+    ].map(([heading, text]) => text && html`<${Output} key=${heading} heading=${heading} text=${text} />`)}
     <${Properties} properties=${result.properties} />
     <${Phases} result=${result} />`;
 }
@@ -91,7 +95,8 @@ function Failure({ text }) {
   const lines = text.split("\n");
   useEffect(() => {
     const point = box.current?.children[lastOwnPoint(lines)];
-    if (box.current && point instanceof HTMLElement) box.current.scrollTop = point.offsetTop - box.current.clientHeight / 3;
+    if (box.current && point instanceof HTMLElement)
+      box.current.scrollTop = point.offsetTop - box.current.clientHeight / 3;
   }, []);
   return html`<pre class="failure" ref=${box} tabindex="0" aria-label="Text of the failure">${lines.map((line) => {
     const kind = /^>/.test(line) ? "point" : /^E( |$)/.test(line) ? "error" : "";
@@ -130,7 +135,9 @@ function Output({ heading, text }) {
 
 /** @param {{ text: string }} properties */
 function Coloured({ text }) {
-  return spans(text).map((span) => (span.className ? html`<span class=${span.className}>${span.text}</span>` : span.text));
+  return spans(text).map((span) =>
+    span.className ? html`<span class=${span.className}>${span.text}</span>` : span.text,
+  );
 }
 
 /** @param {{ id: string, model: Model }} properties */
@@ -138,9 +145,11 @@ function Attempts({ id, model }) {
   const row = model.rows.byKey.get(id);
   const attempts = row ? model.rows.attempts(row) : [];
   if (attempts.length < 2) return null;
-  return html`<p class="attempts">attempts: ${attempts.map((one) => html`<a key=${one[KEY]}
+  return html`<p class="attempts">attempts: ${attempts.map(
+    (one) => html`<a key=${one[KEY]}
       href=${link({ ...model.route, test: one[KEY] })} aria-current=${one[KEY] === id ? "true" : null}>
-      <span class=${`outcome ${one[OUTCOME]}`}>${shape(one[OUTCOME])}</span> ${one[ATTEMPT]}</a>`)}</p>`;
+      <span class=${`outcome ${one[OUTCOME]}`}>${shape(one[OUTCOME])}</span> ${one[ATTEMPT]}</a>`,
+  )}</p>`;
 }
 
 /** @param {{ result: Result }} properties */
@@ -148,11 +157,13 @@ function Subtests({ result }) {
   if (!result.subtests.length) return null;
   return html`<section>
     <h4>subtests</h4>
-    ${result.subtests.map((subtest, index) => html`<div key=${index}>
+    ${result.subtests.map(
+      (subtest, index) => html`<div key=${index}>
       <p class="subtest"><span class=${`outcome ${subtest.outcome}`}>${shape(subtest.outcome)}</span>
         ${subtest.description} <span class="quiet">${duration(subtest.duration)}</span></p>
       ${subtest.text && html`<${Failure} text=${subtest.text} />`}
-    </div>`)}
+    </div>`,
+    )}
   </section>`;
 }
 
@@ -162,8 +173,10 @@ function Properties({ properties }) {
   if (entries.length === 0) return null;
   return html`<section>
     <h4>properties</h4>
-    <dl>${entries.map(([name, value]) => html`<dt key=${name}>${name}</dt>
-        <dd>${typeof value === "string" ? value : JSON.stringify(value)}</dd>`)}</dl>
+    <dl>${entries.map(
+      ([name, value]) => html`<dt key=${name}>${name}</dt>
+        <dd>${typeof value === "string" ? value : JSON.stringify(value)}</dd>`,
+    )}</dl>
   </section>`;
 }
 
@@ -172,11 +185,13 @@ function Phases({ result }) {
   const whole = result.phases.reduce((sum, phase) => sum + phase.duration, 0) || 1;
   return html`<section class="phases">
     <h4>phases</h4>
-    ${result.phases.map((phase, index) => html`<div class="phase" key=${index}>
+    ${result.phases.map(
+      (phase, index) => html`<div class="phase" key=${index}>
       <span>${phase.when}</span>
       <span class="outcome ${phase.outcome}">${shape(phase.outcome)}</span>
       <span class="track"><span style=${{ width: `${(100 * phase.duration) / whole}%` }}></span></span>
       <span class="took">${duration(phase.duration)}</span>
-    </div>`)}
+    </div>`,
+    )}
   </section>`;
 }

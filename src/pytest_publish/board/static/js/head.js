@@ -32,8 +32,7 @@ export function Head({ run, model }) {
 /** @param {Run} run @param {number} now */
 function note(run, now) {
   if (run.state === "silent") return ` since ${date(run.seen)}`;
-  if (run.state === "running")
-    return now - run.seen > QUIET ? `, last heard of ${clock(now - run.seen)} ago` : "";
+  if (run.state === "running") return now - run.seen > QUIET ? `, last heard of ${clock(now - run.seen)} ago` : "";
   const codes = new Set(run.sessions.map((session) => session.exitstatus).filter((code) => code !== null));
   return codes.size === 0 ? "" : `, exit code ${[...codes].join(", ")}`;
 }
@@ -56,7 +55,9 @@ function Bar({ run }) {
 /** @param {string} name @param {number} number @param {number} whole */
 function segment(name, number, whole) {
   // One failure of thousands is to be seen as well.
-  return number > 0 && html`<span class=${`segment ${name}`} style=${{ flexBasis: `${(100 * number) / whole}%` }}></span>`;
+  return (
+    number > 0 && html`<span class=${`segment ${name}`} style=${{ flexBasis: `${(100 * number) / whole}%` }}></span>`
+  );
 }
 
 /** @param {{ run: Run, now: number }} properties */
@@ -116,6 +117,9 @@ function OfSession({ session, number, isOne }) {
     ${!isOne && html`<dt>session ${number}</dt><dd>${time(session.started ?? session.seen)}</dd>`}
     ${facts
       .filter(([, value]) => value !== null && value !== undefined && value !== "")
-      .map(([name, value]) => html`<dt key=${name}>${name}</dt><dd>${typeof value === "object" ? JSON.stringify(value) : String(value)}</dd>`)}
+      .map(
+        ([name, value]) =>
+          html`<dt key=${name}>${name}</dt><dd>${typeof value === "object" ? JSON.stringify(value) : String(value)}</dd>`,
+      )}
   </dl>`;
 }

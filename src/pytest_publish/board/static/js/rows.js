@@ -16,9 +16,7 @@ function fitting({ bad, outcome, worker, scope, q }) {
     (!outcome || row[OUTCOME] === outcome) &&
     (!worker || row[WORKER] === worker) &&
     (!scope || row[SCOPE] === scope) &&
-    (!wanted ||
-      row[NODEID].toLowerCase().includes(wanted) ||
-      (row[PROBLEM] !== null && row[PROBLEM].toLowerCase().includes(wanted)));
+    (!wanted || row[NODEID].toLowerCase().includes(wanted) || row[PROBLEM]?.toLowerCase().includes(wanted) === true);
 }
 
 /** A filtered list that grows with the rows; only what came new is looked at. */

@@ -62,7 +62,11 @@ export function Tests({ model }) {
   return html`<section class="tests" aria-label="Tests">
     <div class="tabs" role="tablist" aria-label="Lists of tests" onKeyDown=${stepTabs}>
       ${found.map(
-        ([name, title, number]) => html`<a role="tab" key=${name} id=${`tab-${name}`} aria-selected=${route.tab === name}
+        ([
+          name,
+          title,
+          number,
+        ]) => html`<a role="tab" key=${name} id=${`tab-${name}`} aria-selected=${route.tab === name}
           aria-controls="list" tabindex=${route.tab === name ? 0 : -1}
           href=${link({ ...route, tab: name })}>${title} ${number !== null && html`<b>${count(number)}</b>`}</a>`,
       )}
@@ -78,10 +82,12 @@ export function Tests({ model }) {
 function stepTabs(event) {
   const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (by === undefined) return;
+  /** @type {Element[]} */
   const all = [.../** @type {HTMLElement} */ (event.currentTarget).querySelectorAll("a")];
-  const next = all[all.findIndex((one) => one === document.activeElement) + by];
-  next?.focus();
-  next?.click();
+  const next = document.activeElement && all[all.indexOf(document.activeElement) + by];
+  if (!(next instanceof HTMLElement)) return;
+  next.focus();
+  next.click();
 }
 
 /** @param {{ model: Model }} properties */

@@ -63,7 +63,16 @@ function workersOf(model, run) {
       // Of several sessions, each has a gw0.
       const title = run.sessions.length > 1 ? `${index + 1}${worker && "·"}${worker}` : worker;
       const { rows, bad } = lane ?? { rows: [], bad: 0 };
-      return { key, session: session.session_id, worker, title, rows, bad, running: running.get(key), note: notes.get(worker) ?? "" };
+      return {
+        key,
+        session: session.session_id,
+        worker,
+        title,
+        rows,
+        bad,
+        running: running.get(key),
+        note: notes.get(worker) ?? "",
+      };
     });
   });
 }
