@@ -13,6 +13,7 @@ import pytest
 import trustme
 from pytest_httpserver import HTTPServer
 
+from documents import Shell
 from support import Endpoint
 from support import OF_THIS_SESSION
 from support import OWN_PLUGINS
@@ -115,3 +116,28 @@ def secure(authority: trustme.CA) -> Iterator[Unruly]:
     server = Unruly(tls=context)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def shell(pytester: pytest.Pytester) -> Shell:
+    """Return a shell in the pytester's folder."""
+    return Shell(pytester)
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, shell: Shell) -> Shell:
+    """Return a shell where a small suite is, all of whose tests pass."""
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.xdist_group("database")
+        def test_a():
+            print("the token is s3cr3t")
+
+        def test_b(): pass
+
+        def test_private(): pass
+        """
+    )
+    return shell
