@@ -84,7 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
             config.pluginmanager.register(Forwarder(**workerinput[WORKERINPUT]), "publish_forward")
         return
-    if not any(config.getoption(name) or config.getini(name) for name in ("publish", "pubdir")):
+    if not (_is_asked(config, "publish") or _is_asked(config, "pubdir")):
         return
     if any(config.getoption(name, default=False) for name in _WITHOUT_TESTS):
         return
@@ -94,3 +94,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
     checked = settings.read(config, os.environ)
     config.pluginmanager.register(Controller(config, checked), "publish_controller")
+
+
+def _is_asked(config: pytest.Config, name: str) -> bool:
+    value = config.getoption(name)
+    if value is None:
+        try:
+            value = config.getini(name)
+        except (TypeError, ValueError, pytest.UsageError):
+            return True  # settings tells what is wrong with it
+    return any(value)  # a list of URLs, or a path: an empty option switches off
