@@ -35,7 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     def add_flag(name: str, help: str) -> None:
         add(name, help, "bool", action="store_true")
 
-    add_list("--publish", "POST each result as JSON to this URL (repeatable).", "URL")
+    add_list(
+        "--publish",
+        "POST each result as JSON to this URL (repeatable; an empty one switches off).",
+        "URL",
+    )
     add("--pubdir", "Write each result into a directory tree below PATH.", metavar="PATH")
     add(
         "--pubdir-layout",
@@ -64,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--publish-batch", "POST JSON arrays of up to N waiting results.", metavar="N")
     add_flag("--publish-gzip", "Compress what is POSTed.")
     add("--publish-outbox", "Keep what is still to be sent in DIR.", metavar="DIR")
-    add_flag("--publish-strict", "Fail the run if a result could not be published.")
+    add_flag("--publish-strict", "Fail the run if a result could not be published, and say so.")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

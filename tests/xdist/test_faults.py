@@ -529,6 +529,8 @@ def test_strict_makes_an_unwritten_result_fail_the_run(
     run.assert_outcomes(passed=1)
     assert run.ret == (pytest.ExitCode.TESTS_FAILED if strict else pytest.ExitCode.OK)
     run.stdout.fnmatch_lines([f"publish: can't write below {pubdir.name}: *"])
+    told = "publish: something went wrong, see above (--publish-strict)" in run.stdout.str()
+    assert told == strict
 
 
 @pytest.mark.parametrize("strict", [False, True])
