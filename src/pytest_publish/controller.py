@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import sys
+import uuid
 from collections.abc import Generator
 from collections.abc import Iterable
 from typing import Any
@@ -36,13 +39,18 @@ class Controller:
         self._aggregator = Aggregator(dist=None, clock=realos.now)
         self._collected: collections.deque[pytest.CollectReport] = collections.deque()
         self._ignores_groups = False
-        self._left_behind = (
-            outbox.waiting_in(settings.outbox_folder) if settings.outbox_folder else []
-        )
+        self._watch = summary.Watch(self._warn, realos.monotonic)
+        self._process = realos.getpid()
+        self._is_told = False
+        self._failures: list[str] = []
+        folder = settings.outbox_folder
+        self._left_behind = outbox.waiting_in(folder) if folder else []
+        self._refused_before = outbox.refused_in(folder) if folder else []
 
     def pytest_report_header(self) -> list[str]:
         """Controller: tell what goes where."""
-        return summary.header(self._settings, self._left_behind)
+        left = self._left_behind, self._refused_before
+        return list(summary.header(self._settings, *left, self._config.invocation_params.dir))
 
     # Before xdist starts its workers, in its own sessionstart.
     @pytest.hookimpl(tryfirst=True)
@@ -73,6 +81,14 @@ class Controller:
         node.workerinput[WORKERINPUT] = {"loadgroup": loadgroup}
         self._publisher.run_id = self._publisher.run_id or node.workerinput["testrunuid"]
 
+    # Before pytest's "collecting ...".
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Controller: with -v, tell the run's name, which xdist has chosen only by now."""
+        self._publisher.run_id = self._publisher.run_id or uuid.uuid4().hex
+        if self._config.get_verbosity() > 0:
+            self._say(f"publish: run_id {self._publisher.run_id}")
+
     def pytest_runtest_logstart(self, nodeid: str, location: Location) -> None:
         """Controller: take note of a test that may crash before its first report."""
         self._aggregator.start(nodeid, location)
@@ -87,6 +103,8 @@ class Controller:
         self._publisher.publish(self._aggregator.add, report, worker)
         # The terminal reporter keeps all reports to the end, and need not keep this.
         vars(report).pop(ATTRIBUTE, None)
+        if report.when == "teardown":
+            self._watch.look(self._publisher.deliveries)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -123,34 +141,73 @@ class Controller:
         self._publish_collected()
         self._publisher.publish(self._aggregator.finish)
         self._wait_for_relays()
-        failed = self._troubles or any(
-            found.waiting or found.refused for _delivery, found in self._publisher.delivered
-        )
-        if failed and self._settings.strict and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self._settings.strict and session.exitstatus == pytest.ExitCode.OK:
+            self._fail_if_unpublished(session)
 
-    def pytest_terminal_summary(self, terminalreporter: summary.Terminal) -> None:
+    def _fail_if_unpublished(self, session: pytest.Session) -> None:
+        undelivered = sum(
+            found.waiting + found.refused for _delivery, found in self._publisher.delivered
+        )
+        if undelivered or self._troubles:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            # pytest tells it just before its last line (8.2 to 9.2).
+            session.shouldfail = summary.strictly_failed(undelivered)
+            self._failures.append(session.shouldfail)
+
+    def pytest_terminal_summary(self) -> None:
         """Controller: tell how many results went where, and of any trouble."""
+        screen = self._screen()
+        if screen is None:
+            return
         if self._config.get_verbosity() >= 0:
             sent = [(delivery.url, found) for delivery, found in self._publisher.delivered]
-            line = summary.totals(self._publisher.written, self._settings.pubdir, sent)
-            terminalreporter.write_sep("-", line)
-        colour = "red" if self._settings.strict else "yellow"
+            screen.title(summary.totals(self._settings, self._publisher.written, sent))
         for line in self._trouble_lines():
-            terminalreporter.write_line(line, **{colour: True})
+            screen.say(line, **self._colour)
+        self._is_told = True
+
+    def pytest_unconfigure(self) -> None:
+        """Controller: tell of trouble where there was no summary.
+
+        That is with -p no:terminal, after an internal error, and with a plugin that
+        puts another reporter in the place of pytest's.
+        """
+        if self._is_told or realos.getpid() != self._process or sys.__stderr__ is None:
+            return
+        with contextlib.suppress(OSError, ValueError):  # it is closed
+            for line in (*self._trouble_lines(), *self._failures):
+                print(line, file=sys.__stderr__)
+            sys.__stderr__.flush()
 
     def _trouble_lines(self) -> Iterable[str]:
         if self._settings.warning is not None:
             yield f"publish: {self._settings.warning}"
         yield from self._troubles.lines()
         for delivery, found in self._publisher.delivered:
-            refused = outbox.refused_of(delivery.path)
-            yield from summary.undelivered(delivery.url, found, delivery.path, refused)
+            yield from summary.undelivered(delivery, found, self._config.invocation_params.dir)
         if self._ignores_groups:
             yield (
                 "publish: xdist_scope and the tree follow the xdist_group marks, but this "
                 "pytest-xdist does not schedule by them with this pytest (pytest-xdist issue 1386)"
             )
+
+    def _screen(self) -> summary.Screen | None:
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if reporter is None:
+            return None
+        return summary.Screen(reporter, self._config.get_terminal_writer())
+
+    @property
+    def _colour(self) -> dict[str, bool]:
+        return {"red" if self._settings.strict else "yellow": True}
+
+    def _warn(self, line: str) -> None:
+        self._say(line, **self._colour)
+
+    def _say(self, line: str, **markup: bool) -> None:
+        screen = self._screen()
+        if screen is not None:
+            screen.say(line, **markup)
 
     def _check(self, report: pytest.TestReport) -> None:
         """Take note of what a report tells of trouble.
@@ -176,7 +233,11 @@ class Controller:
         return False not in answers
 
     def _wait_for_relays(self) -> None:
-        terminal = self._config.pluginmanager.getplugin("terminalreporter")
-        progress = summary.Progress(terminal, realos.monotonic)
+        progress = summary.Progress(
+            self._screen(),
+            realos.monotonic,
+            max((orders.grace for orders in self._settings.orders), default=0.0),
+            is_quiet=self._config.get_verbosity() < 0,
+        )
         self._publisher.finish(progress.show)
         progress.close()

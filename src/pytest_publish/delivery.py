@@ -91,6 +91,10 @@ class Delivery:
         """Hand over one result. Raises OSError if the outbox can't be written."""
         self._writer.append(body)
 
+    def mark(self) -> outbox.Mark:
+        """Return how far the relay has got."""
+        return outbox.MarkFile(self.path).read()
+
     def end(self) -> None:
         """Tell the relay that no more results will come."""
         try:
@@ -151,7 +155,7 @@ class Delivery:
             self._process.wait()
 
     def _delivered(self, stopped: str) -> Delivered:
-        mark = outbox.MarkFile(self.path).read()
+        mark = self.mark()
         waiting = self._writer.appended - mark.sent - mark.refused
         reason = ""
         if waiting:

@@ -223,11 +223,18 @@ class MarkFile:
     def read(self) -> Mark:
         """Return the mark; a new one where there is none that can be read."""
         try:
-            mark = Mark(**orjson.loads(self._path.read_bytes()))
+            mark = Mark(**orjson.loads(self._read()))
             mark.beyond = [(begin, end) for begin, end in mark.beyond]
         except (OSError, ValueError, TypeError):
             return Mark()
         return mark
+
+    def _read(self) -> bytes:
+        fd = realos.open(str(self._path), os.O_RDONLY | realos.BINARY)
+        try:
+            return realos.read(fd, self._SIZE)
+        finally:
+            realos.close(fd)
 
     def write(self, mark: Mark) -> None:
         """Write the mark. Raises OSError."""
@@ -334,6 +341,16 @@ def found_in(folder: Path) -> list[Path]:
 def waiting_in(folder: Path) -> list[Path]:
     """Return the outboxes in a folder that no process writes or sends."""
     return [path for path in found_in(folder) if is_free(path)]
+
+
+def refused_in(folder: Path) -> list[Path]:
+    """Return the files of refused results in a folder that no process adds to."""
+    found = sorted(folder.glob(f"*{REFUSED_SUFFIX}"))
+    return [path for path in found if is_free(_outbox_of(path))]
+
+
+def _outbox_of(refused: Path) -> Path:
+    return refused.with_name(refused.name.removesuffix(REFUSED_SUFFIX) + SUFFIX)
 
 
 def is_free(outbox: Path) -> bool:

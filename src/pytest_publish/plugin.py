@@ -35,7 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     def add_flag(name: str, help: str) -> None:
         add(name, help, "bool", action="store_true")
 
-    add_list("--publish", "POST each result as JSON to this URL (repeatable).", "URL")
+    add_list(
+        "--publish",
+        "POST each result as JSON to this URL (repeatable; an empty one switches off).",
+        "URL",
+    )
     add("--pubdir", "Write each result into a directory tree below PATH.", metavar="PATH")
     add(
         "--pubdir-layout",
@@ -64,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--publish-batch", "POST JSON arrays of up to N waiting results.", metavar="N")
     add_flag("--publish-gzip", "Compress what is POSTed.")
     add("--publish-outbox", "Keep what is still to be sent in DIR.", metavar="DIR")
-    add_flag("--publish-strict", "Fail the run if a result could not be published.")
+    add_flag("--publish-strict", "Fail the run if a result could not be published, and say so.")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -84,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
             config.pluginmanager.register(Forwarder(**workerinput[WORKERINPUT]), "publish_forward")
         return
-    if not any(config.getoption(name) or config.getini(name) for name in ("publish", "pubdir")):
+    if not (_is_asked(config, "publish") or _is_asked(config, "pubdir")):
         return
     if any(config.getoption(name, default=False) for name in _WITHOUT_TESTS):
         return
@@ -94,3 +98,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
     checked = settings.read(config, os.environ)
     config.pluginmanager.register(Controller(config, checked), "publish_controller")
+
+
+def _is_asked(config: pytest.Config, name: str) -> bool:
+    value = config.getoption(name)
+    if value is None:
+        try:
+            value = config.getini(name)
+        except (TypeError, ValueError, pytest.UsageError):
+            return True  # settings tells what is wrong with it
+    return any(value)  # a list of URLs, or a path: an empty option switches off

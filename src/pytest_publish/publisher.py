@@ -49,6 +49,7 @@ class Publisher:
     ) -> None:
         self.run_id = settings.run_id
         self.written = 0
+        self.deliveries: list[Delivery] = []
         self.delivered: list[tuple[Delivery, Delivered]] = []
         self._settings = settings
         self._is_wanted = is_wanted
@@ -57,7 +58,6 @@ class Publisher:
         self._session_id = uuid.uuid4().hex
         self._seq = 0
         self._parcels: collections.deque[_Parcel] = collections.deque()
-        self._deliveries: list[Delivery] = []
         self._directory = None
         if settings.pubdir is not None:
             self._directory = Directory(
@@ -72,7 +72,7 @@ class Publisher:
             assert self._settings.outbox_folder is not None
             try:
                 delivery = Delivery(self._settings.outbox_folder, name, orders)
-                self._deliveries.append(delivery)
+                self.deliveries.append(delivery)
                 delivery.start()
             except Exception as error:
                 self._troubles.add("sending can't be started", error)
@@ -107,10 +107,10 @@ class Publisher:
         if realos.getpid() != self._process:
             return
         # All are told first, so that they finish at the same time.
-        for delivery in self._deliveries:
+        for delivery in self.deliveries:
             delivery.end()
         is_interrupted = False
-        for delivery in self._deliveries:
+        for delivery in self.deliveries:
             if is_interrupted:
                 delivered = delivery.interrupt()
             else:
@@ -128,7 +128,7 @@ class Publisher:
             self._number(parcel.result)
             parcel.body = self._into_tree(parcel)
             self._seq += 1
-        for delivery in self._deliveries[parcel.delivered :]:
+        for delivery in self.deliveries[parcel.delivered :]:
             try:
                 delivery.append(parcel.body)
             except OSError as error:
@@ -159,7 +159,7 @@ class Publisher:
         try:
             return self._directory.reserve(result)
         except Exception as error:
-            self._troubles.add(f"can't write below {self._settings.pubdir}", error)
+            self._troubles.add(f"can't write below {self._settings.shown_pubdir}", error)
             return None
 
     def _write(self, slot: Slot, result: TestResult, body: bytes) -> bool:
@@ -168,7 +168,7 @@ class Publisher:
             self._directory.write(slot, result, body)
         # A hook may have put in what can't be written, such as a time that is none.
         except Exception as error:
-            self._troubles.add(f"can't write below {self._settings.pubdir}", error)
+            self._troubles.add(f"can't write below {self._settings.shown_pubdir}", error)
             return False
         self.written += 1
         return True

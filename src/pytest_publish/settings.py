@@ -39,9 +39,11 @@ class Settings:
     """What the user asked for, in a process that publishes.
 
     ``orders`` has one entry for each URL; ``outbox_folder`` is None without any.
+    ``shown_pubdir`` is how the user reads it.
     """
 
     pubdir: Path | None
+    shown_pubdir: str
     scheme: Scheme
     which: Filter
     orders: tuple[Orders, ...]
@@ -59,8 +61,10 @@ def read(config: pytest.Config, environment: Mapping[str, str]) -> Settings:
     warning = arguments.missed_ini_file(config)  # before PATH is made
     asked = _Asked(config)
     orders = _orders(asked, environment)
+    pubdir = _pubdir(asked)
     return Settings(
-        pubdir=_pubdir(asked),
+        pubdir=pubdir,
+        shown_pubdir=short(pubdir, config.invocation_params.dir) if pubdir else "",
         scheme=cast("Scheme", asked.choice("pubdir_layout", ("name", "nodeid"))),
         which=cast("Filter", asked.choice("pubdir_filter", ("all", "bad", "fail"))),
         orders=orders,
@@ -69,6 +73,17 @@ def read(config: pytest.Config, environment: Mapping[str, str]) -> Settings:
         strict=asked.flag("publish_strict"),
         warning=warning,
     )
+
+
+def short(path: Path, folder: Path) -> str:
+    """Return a path as pytest shows it: against where it was called, if that is shorter."""
+    full = str(path)
+    with contextlib.suppress(ValueError):  # on two drives of Windows
+        relative = os.path.relpath(full, folder)
+        # What begins with a hyphen can't be given to a command.
+        if len(relative) < len(full) and not relative.startswith("-"):
+            return relative
+    return full
 
 
 class _Asked:
@@ -80,14 +95,30 @@ class _Asked:
     def text(self, name: str) -> str | None:
         value = self.config.getoption(name)
         if value is None:
-            value = self.config.getini(name)
-        return cast("str | None", value) or None
+            value = self._ini(name)
+        if not isinstance(value, str):
+            raise _usage_error(name, "the ini file has a list, where a text should be")
+        return value or None
 
     def texts(self, name: str) -> list[str]:
-        return cast("list[str]", self.config.getoption(name) or self.config.getini(name))
+        """Return a list, in which an empty text does no more than to replace the ini file's."""
+        values = self.config.getoption(name)
+        if values is None:
+            values = self._ini(name)
+        if not all(isinstance(value, str) for value in values):
+            raise _usage_error(name, "the ini file's list has something other than texts in it")
+        return [value for value in values if value]
 
     def flag(self, name: str) -> bool:
-        return bool(self.config.getoption(name) or self.config.getini(name))
+        return bool(self.config.getoption(name) or self._ini(name))
+
+    def _ini(self, name: str) -> Any:
+        try:
+            return self.config.getini(name)
+        except (TypeError, ValueError, pytest.UsageError) as error:
+            # Without the value, which may be a URL with a password: TOML's types come
+            # with it, and a truth value without the option's name (pytest 8.2 to 9.2).
+            raise _usage_error(name, str(error).partition(", got ")[0]) from None
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         value = self.text(name) or choices[0]
@@ -104,11 +135,10 @@ class _Asked:
     def path(self, name: str) -> Path | None:
         """Return a path: of the command line against where pytest was called."""
         base = self.config.invocation_params.dir
-        text = self.config.getoption(name)
+        text = self.text(name)
+        if self.config.getoption(name) is None and self.config.inipath is not None:
+            base = self.config.inipath.parent
         if text is None:
-            text = self.config.getini(name)
-            base = self.config.inipath.parent if self.config.inipath else base
-        if not text:
             return None
         try:
             return (base / Path(text).expanduser()).absolute()

@@ -6,21 +6,36 @@ import dataclasses
 import os
 import shlex
 import subprocess
+import textwrap
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from typing import Protocol
 
 from .delivery import Delivered
+from .delivery import Delivery
 from .orders import shown
+from .outbox import Mark
+from .outbox import refused_of
+from .outbox import REFUSED_SUFFIX
+from .realos import realos
 from .settings import Settings
+from .settings import short
 
 
 #: Seconds of waiting at the end of a run before anything is said about it, and
 #: between two lines where a line can't be written over.
 PATIENCE: Final = 1.0
 REPEAT: Final = 10.0
+#: Seconds between two looks at how the relays get on, and seconds without any success
+#: after which an endpoint that can't be reached is told of.
+LOOK: Final = 1.0
+UNREACHED: Final = 5.0
+
+# What stands before a command, which is a line of its own, so that it can be copied.
+_INDENT: Final = "  "
 
 # What can be pasted into a shell; those of Windows know no single quotes (not run there).
 _quoted: Final = subprocess.list2cmdline if os.name == "nt" else shlex.join
@@ -58,8 +73,11 @@ class Troubles:
             yield f"publish: {what}{times}: {trouble.first}"
 
 
-class Terminal(Protocol):
+class Reporter(Protocol):
     """What is used of pytest's terminal reporter."""
+
+    def ensure_newline(self) -> None:
+        """End the line of a file's dots."""
 
     def write(self, content: str, *, flush: bool = ..., **markup: bool) -> None:
         """Write text."""
@@ -75,77 +93,238 @@ class Terminal(Protocol):
         """Whether a person may be looking."""
 
 
-def header(settings: Settings, left_behind: list[Path]) -> list[str]:
-    """Return the lines of the header: what goes where, and what an earlier run left."""
+class Writer(Protocol):
+    """What is used of pytest's terminal writer."""
+
+    @property
+    def fullwidth(self) -> int:
+        """The terminal's columns."""
+
+    @property
+    def width_of_current_line(self) -> int:
+        """The columns of what the current line has so far."""
+
+
+class Screen:
+    """The terminal, through pytest's own reporter, so that its dots stay whole."""
+
+    def __init__(self, reporter: Reporter, writer: Writer) -> None:
+        self._reporter = reporter
+        self._writer = writer
+        self.isatty = bool(reporter.isatty)
+
+    @property
+    def width(self) -> int:
+        """The terminal's columns."""
+        return self._writer.fullwidth
+
+    def begin_line(self) -> None:
+        """End a line that tests' dots stand on."""
+        self._reporter.ensure_newline()
+        # The reporter takes no account of the dots of xdist's workers.
+        if self._writer.width_of_current_line:
+            self._reporter.write("\n")
+
+    def say(self, line: str, **markup: bool) -> None:
+        """Write a line; on a terminal break it between words, but no command."""
+        self.begin_line()
+        for part in self._broken(line):
+            self._reporter.write_line(part, **markup)
+
+    def title(self, lines: list[str]) -> None:
+        """Write lines as pytest writes a title, if they have room in one."""
+        title = ", ".join(lines)
+        if len(f"- publish: {title} -") <= self.width:
+            self._reporter.write_sep("-", f"publish: {title}")
+            return
+        for line in lines:
+            self.say(f"publish: {line}")
+
+    def rewrite(self, text: str) -> None:
+        """Write over the line of the last call, with as much of a text as has room."""
+        room = self.width - 1
+        cut = text if len(text) <= room else f"{text[: room - 1]}…"
+        self._reporter.write(f"\r{cut:{room}}", flush=True)
+
+    def _broken(self, line: str) -> list[str]:
+        if not self.isatty or line.startswith(_INDENT):
+            return [line]
+        return textwrap.wrap(
+            line,
+            self.width - 1,
+            subsequent_indent=_INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def header(
+    settings: Settings, waiting: list[Path], refused: list[Path], folder: Path
+) -> Iterator[str]:
+    """Yield the lines of the header: what goes where, and what earlier runs left."""
     goals = [shown(order.endpoint.url) for order in settings.orders]
     if settings.pubdir is not None:
-        goals.append(str(settings.pubdir))
-    lines = [f"publish: {', '.join(goals)}"]
-    if left_behind:
+        goals.append(settings.shown_pubdir)
+    yield f"publish: {', '.join(goals)}"
+    if waiting:
         count = _counted(
-            len(left_behind), "outbox of an earlier run waits", "outboxes of earlier runs wait"
+            len(waiting), "outbox of an earlier run waits", "outboxes of earlier runs wait"
         )
-        where = left_behind[0] if len(left_behind) == 1 else left_behind[0].parent
-        lines.append(f"publish: {count} to be sent; send with: {_command(where, 'URL')}")
-    return lines
+        yield f"publish: {count} to be sent; send with:"
+        path = waiting[0] if len(waiting) == 1 else waiting[0].parent
+        yield _command(short(path, folder), "URL")
+    if refused:
+        count = _counted(
+            len(refused), "file of refused results waits", "files of refused results wait"
+        )
+        yield f"publish: {count} to be sent or deleted; send with:"
+        path = refused[0] if len(refused) == 1 else refused[0].parent
+        # A folder is sent without what was refused.
+        every = "" if len(refused) == 1 else f"{os.sep}*{REFUSED_SUFFIX}"
+        yield _command(short(path, folder), "URL", every)
+
+
+class Watch:
+    """Tells while the tests run that an endpoint takes no results, once for each.
+
+    It looks at the relays' marks at most once in :data:`LOOK` seconds.
+    """
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._say = say
+        self._clock = clock
+        self._process = realos.getpid()
+        self._next = 0.0
+        self._stuck: dict[str, tuple[int, float]] = {}
+        self._told: set[tuple[str, str]] = set()
+
+    def look(self, deliveries: Iterable[Delivery]) -> None:
+        """Look at the relays, if it is time to."""
+        now = self._clock()
+        if now < self._next:
+            return
+        self._next = now + LOOK
+        if realos.getpid() == self._process:  # and not the child of a test that forked
+            for delivery in deliveries:
+                self._look(delivery.url, delivery.mark(), now)
+
+    def _look(self, url: str, mark: Mark, now: float) -> None:
+        if mark.refused:
+            self._tell(url, "refused", _refused(url, mark.refused, mark.refusal))
+        if not mark.trouble:
+            self._stuck.pop(url, None)
+        elif self._seconds_stuck(url, mark.sent + mark.refused, now) >= UNREACHED:
+            line = f"publish: nothing gets through to {shown(url)} ({mark.trouble})"
+            self._tell(url, "unreached", f"{line}; it goes on trying")
+
+    def _seconds_stuck(self, url: str, done: int, now: float) -> float:
+        """Return for how long there has been trouble at each look, and no success."""
+        before, since = self._stuck.setdefault(url, (done, now))
+        if before != done:
+            self._stuck[url] = (done, since := now)
+        return now - since
+
+    def _tell(self, url: str, what: str, line: str) -> None:
+        if (url, what) not in self._told:
+            self._told.add((url, what))
+            self._say(line)
 
 
 class Progress:
-    """Shows, while the session waits for a relay, how many results are to be sent."""
+    """Shows, while the session waits for a relay, how many results are to be sent.
 
-    def __init__(self, terminal: Terminal | None, clock: Callable[[], float]) -> None:
-        self._terminal = terminal
+    ``grace`` is the seconds without success after which a relay gives up. With
+    ``is_quiet`` only a long wait is shown.
+    """
+
+    def __init__(
+        self,
+        screen: Screen | None,
+        clock: Callable[[], float],
+        grace: float,
+        *,
+        is_quiet: bool = False,
+    ) -> None:
+        self._screen = screen
         self._clock = clock
-        self._next = clock() + PATIENCE
+        self._grace = grace
+        self._waits: tuple[str, int] | None = None
+        self._since = clock()
+        self._next = self._since + (REPEAT if is_quiet else PATIENCE)
         self._is_open = False
 
     def show(self, url: str, waiting: int) -> None:
-        """Show how many results wait for a URL, if it is time to."""
-        if self._terminal is None or waiting <= 0 or self._clock() < self._next:
+        """Show how many results wait for a URL, and how long at most, if it is time to."""
+        now = self._clock()
+        if self._waits != (url, waiting):
+            if self._waits is not None:
+                self._since = now
+            self._waits = (url, waiting)
+        if self._screen is None or waiting <= 0 or now < self._next:
             return
-        text = f"publish: {_counted(waiting, 'result')} to be sent to {shown(url)}"
         if not self._is_open:
-            self._terminal.write_line("")  # after the tests' dots
+            self._screen.begin_line()
             self._is_open = True
-        if self._terminal.isatty:
-            self._terminal.write(f"\r{text} (Ctrl-C stops waiting) ", flush=True)
-            self._next = self._clock() + 0.2
-        else:
-            self._terminal.write_line(text)
-            self._next = self._clock() + REPEAT
+        left = max(0.0, self._since + self._grace - now)
+        self._next = now + self._write(self._screen, shown(url), waiting, left)
+
+    def _write(self, screen: Screen, url: str, waiting: int, left: float) -> float:
+        if screen.isatty:
+            # What is cut off where there is no room is the URL.
+            limit = f"gives up in {left:.0f} s (Ctrl-C: now)"
+            screen.rewrite(f"publish: {waiting} to send, {limit}: {url}")
+            return 0.2
+        count = _counted(waiting, "result")
+        limit = f"gives up in {left:.0f} s if none arrives"
+        screen.say(f"publish: {count} to be sent to {url}; {limit}")
+        return REPEAT
 
     def close(self) -> None:
         """End the line that was written over."""
-        if self._is_open and self._terminal is not None and self._terminal.isatty:
-            self._terminal.write_line("")
+        if self._is_open and self._screen is not None and self._screen.isatty:
+            self._screen.begin_line()
 
 
-def totals(written: int, pubdir: Path | None, sent: list[tuple[str, Delivered]]) -> str:
-    """Return the line of the summary that tells how many went where."""
-    parts = [f"{_counted(found.sent, 'result')} sent to {shown(url)}" for url, found in sent]
-    if pubdir is not None:
-        parts.append(f"{_counted(written, 'result')} written to {pubdir}")
-    return f"publish: {', '.join(parts)}"
+def totals(settings: Settings, written: int, sent: list[tuple[str, Delivered]]) -> list[str]:
+    """Return how many results went where, a line for each goal."""
+    lines = [f"{_counted(found.sent, 'result')} sent to {shown(url)}" for url, found in sent]
+    if settings.pubdir is not None:
+        lines.append(f"{_counted(written, 'result')} written to {settings.shown_pubdir}")
+    return lines
 
 
-def undelivered(url: str, delivered: Delivered, outbox: Path, refused: Path) -> Iterator[str]:
-    """Yield a line for what an endpoint refused, and for what is still to be sent."""
+def undelivered(delivery: Delivery, delivered: Delivered, folder: Path) -> Iterator[str]:
+    """Yield what an endpoint refused, and what is still to be sent, with the commands.
+
+    ``folder`` is where the user called pytest, and will call the commands.
+    """
+    url = delivery.url
+    goal = url if url == shown(url) else "URL"
     if delivered.refused:
-        count = _counted(delivered.refused, "result was", "results were")
-        yield (
-            f"publish: {count} refused by {shown(url)} ({delivered.refusal}) and set aside "
-            f"in {refused}"
-        )
+        refused = _refused(url, delivered.refused, delivered.refusal)
+        yield f"{refused} and set aside; send with:"
+        yield _command(short(refused_of(delivery.path), folder), goal)
     if delivered.waiting:
         count = _counted(delivered.waiting, "result waits", "results wait")
-        yield (
-            f"publish: {count} to be sent to {shown(url)} ({delivered.reason}); "
-            f"send with: {_command(outbox, url if url == shown(url) else 'URL')}"
-        )
+        yield f"publish: {count} to be sent to {shown(url)} ({delivered.reason}); send with:"
+        yield _command(short(delivery.path, folder), goal)
 
 
-def _command(outbox: Path, url: str) -> str:
-    return _quoted(["pytest-publish", "send", str(outbox), "--to", url])
+def strictly_failed(undelivered: int) -> str:
+    """Return why ``--publish-strict`` fails a run whose tests did not."""
+    if undelivered:
+        return f"publish: {_counted(undelivered, 'result')} not delivered (--publish-strict)"
+    return "publish: something went wrong, see above (--publish-strict)"
+
+
+def _refused(url: str, count: int, reason: str) -> str:
+    counted = _counted(count, "result was", "results were")
+    return f"publish: {counted} refused by {shown(url)} ({reason})"
+
+
+def _command(path: str, url: str, every: str = "") -> str:
+    """Return what sends what waits; ``every`` is for the shell, which may not see it quoted."""
+    return f"{_INDENT}{_quoted(['pytest-publish', 'send', path])}{every} {_quoted(['--to', url])}"
 
 
 def _counted(count: int, one: str, many: str | None = None) -> str:

@@ -223,6 +223,9 @@ def _drain(response: requests.Response) -> None:
 
 def _reason(error: BaseException) -> str:
     """Return what went wrong in a few words, and none of the URL."""
+    proxy = _find(error, urllib3.exceptions.ProxyError)
+    if isinstance(proxy, urllib3.exceptions.ProxyError):
+        return f"the proxy: {_reason(proxy.original_error)}"
     verification = _find(error, ssl.SSLCertVerificationError)
     if isinstance(verification, ssl.SSLCertVerificationError):
         return f"the certificate does not verify: {verification.verify_message}"

@@ -50,7 +50,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "reports": {"result"},
     "result": set(),
     "settings": {"arguments", "directory", "layout", "orders"},
-    "summary": {"delivery", "orders", "settings"},
+    "summary": {"delivery", "orders", "outbox", "realos", "settings"},
     "transport": {"orders"},
 }
 #: Which modules may know a package of others.

@@ -367,6 +367,29 @@ def test_an_outbox_is_free_only_while_no_process_holds_its_lock(
     assert outbox.waiting_in(path.parent) == [other, path]
 
 
+def test_refused_results_wait_once_no_process_adds_to_them(
+    path: Path, holder: subprocess.Popen[bytes]
+) -> None:
+    other = path.with_name("another.jsonl")
+    for each in (path, other):
+        outbox.set_aside(each, b"{}")
+    assert outbox.refused_in(path.parent) == [outbox.refused_of(other)]
+    holder.kill()
+    holder.wait()
+    assert outbox.refused_in(path.parent) == [outbox.refused_of(other), outbox.refused_of(path)]
+
+
+def test_a_mark_is_read_by_the_real_functions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # While the tests run, which may patch them.
+    marks = outbox.MarkFile(tmp_path / "a.jsonl")
+    marks.write(Mark(sent=3))
+    monkeypatch.setattr("io.open", None)
+    monkeypatch.setattr("os.open", None)
+    assert marks.read().sent == 3
+
+
 def test_asking_whether_an_outbox_is_free_does_not_take_its_lock(
     path: Path, holder: subprocess.Popen[bytes]
 ) -> None:

@@ -32,6 +32,7 @@ def make_result(name: str) -> TestResult:
 def settings_for(folder: Path, *urls: str) -> Settings:
     return Settings(
         pubdir=folder / "tree",
+        shown_pubdir=str(folder / "tree"),
         scheme="name",
         which="all",
         orders=tuple(Orders(Endpoint(url)) for url in urls),

@@ -53,7 +53,10 @@ class Config:
         return self._options[name]
 
     def getini(self, name: str) -> object:
-        return self._ini[name]
+        value = self._ini[name]
+        if isinstance(value, Exception):
+            raise value
+        return value
 
     def read(self, **environment: str) -> Settings:
         """Read the settings with only these variables set."""
@@ -169,6 +172,46 @@ def test_the_command_line_goes_before_the_ini_file(make_config: MakeConfig) -> N
 
 def test_an_empty_option_switches_off_what_the_ini_file_asks_for(make_config: MakeConfig) -> None:
     assert make_config({"pubdir": "tree"}, pubdir="", publish=[URL]).read().pubdir is None
+
+
+def test_empty_lists_switch_off_what_the_ini_file_asks_for(make_config: MakeConfig) -> None:
+    ini: dict[str, object] = {"publish": [URL], "publish_header": ["X-A: 1"]}
+    assert make_config(ini, publish=[""], pubdir="tree").read().orders == ()
+    (order,) = make_config(ini, publish=["", "http://h/"], publish_header=[""]).read().orders
+    assert (order.endpoint.url, order.endpoint.headers) == ("http://h/", ())
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+@pytest.mark.parametrize("kind", [ValueError, TypeError, pytest.UsageError])
+def test_an_ini_value_that_pytest_refuses_is_told_with_the_option_and_without_the_value(
+    make_config: MakeConfig, name: str, kind: type[Exception]
+) -> None:
+    ini: dict[str, object] = {"publish": [URL], name: kind("expects a list, got str: 'hunter2'")}
+    text = refusal(make_config(ini))
+    assert text == f"--{name.replace('_', '-')}: expects a list"
+
+
+@pytest.mark.parametrize("name", sorted(EVERYTHING.keys() - {"publish_gzip", "publish_strict"}))
+def test_an_ini_value_of_another_type_is_told_with_the_option(
+    make_config: MakeConfig, name: str
+) -> None:
+    # As in pyproject.toml, where pytest lets a list through as it is.
+    ini: dict[str, object] = {"publish": [URL], name: [1]}
+    assert refusal(make_config(ini)).startswith(f"--{name.replace('_', '-')}: the ini file")
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/work/project/tree", "tree"),
+        ("/work/tree", "../tree"),
+        ("/work/project", "."),
+        ("/tree", "/tree"),
+        ("/work/project/-tree", "/work/project/-tree"),
+    ],
+)
+def test_a_path_is_shown_as_pytest_shows_it(path: str, shown: str) -> None:
+    assert settings.short(Path(path), Path("/work/project")) == shown
 
 
 def test_a_url_that_is_named_twice_is_served_once(make_config: MakeConfig) -> None:

@@ -200,6 +200,18 @@ def test_a_private_authority_is_trusted_by_environment(
         assert post(Endpoint(secure.url)) == Accepted()
 
 
+def test_a_proxy_that_is_not_there_is_named_as_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, unruly: Unruly
+) -> None:
+    unruly.stop()
+    for scheme in ("http", "https"):
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://user:hunter2@localhost:{unruly.port}")
+        answer = post(Endpoint(f"{scheme}://example.org/results"))
+        assert answer == Failed("the proxy: Connection refused")
+
+
 def test_a_proxy_of_the_environment_is_used(
     unruly: Unruly, monkeypatch: pytest.MonkeyPatch
 ) -> None:

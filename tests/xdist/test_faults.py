@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import re
@@ -93,8 +94,8 @@ def test_a_dead_endpoint_costs_the_grace_and_the_named_command_sends_all_later(
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     outbox = outbox_of(pytester)
     waiting = f"{TESTS} results wait to be sent to {unruly.url} (Connection refused)"
-    command = f"pytest-publish send {outbox} --to {unruly.url}"
-    run.stdout.fnmatch_lines([f"publish: {waiting}; send with: {command}"])
+    command = f"pytest-publish send {outbox.relative_to(pytester.path)} --to {unruly.url}"
+    run.stdout.fnmatch_lines([f"publish: {waiting}; send with:", f"  {command}"])
     alive = Unruly(unruly.port)
     sent = send(outbox, "--to", alive.url)
     alive.stop()
@@ -176,7 +177,7 @@ def test_an_endpoint_that_never_answers_holds_nobody_up_for_long(
     limits = ("--publish-timeout", timeout, "--publish-grace", "0.5")
     run = run_pytest("--publish", unruly.url, *limits, *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
-    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to * ({reason}); *"])
+    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to * ({reason});*"])
 
 
 @pytest.mark.parametrize("code", [400, 401, 413, 302])
@@ -195,7 +196,10 @@ def test_a_refused_result_is_set_aside_and_the_others_go_on(
     assert len(unruly.results) == TESTS - 1
     (refused,) = (pytester.path / ".pytest_cache/publish").iterdir()
     run.stdout.fnmatch_lines(
-        [f"publish: 1 result was refused by {unruly.url} ({code} No) and set aside in {refused}"]
+        [
+            f"publish: 1 result was refused by {unruly.url} ({code} No) and set aside; send with:",
+            f"  pytest-publish send {refused.relative_to(pytester.path)} --to {unruly.url}",
+        ]
     )
     unruly.answer = lambda _post: OK
     assert send(refused, "--to", unruly.url).returncode == 0
@@ -216,7 +220,7 @@ def test_a_slow_endpoint_gets_a_backlog_over_several_connections(
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert numbers(unruly) == list(range(500))
     assert 1 < unruly.connections <= 16
-    run.stdout.fnmatch_lines([f"publish: * results to be sent to {unruly.url}"])
+    run.stdout.fnmatch_lines([f"publish: * results to be sent to {unruly.url}; gives up in *"])
 
 
 def test_an_endpoint_that_appears_only_at_the_end_gets_all(
@@ -365,7 +369,7 @@ def test_when_the_relay_dies_the_run_goes_on_and_the_summary_says_so(
     )
     run = run_pytest("--publish", unruly.url, *mode)
     run.assert_outcomes(passed=9)
-    run.stdout.fnmatch_lines(["publish: 9 results wait to be sent to * (*); send with: *"])
+    run.stdout.fnmatch_lines(["publish: 9 results wait to be sent to * (*); send with:"])
     unruly.answer = lambda _post: OK
     assert send(outbox_of(pytester), "--to", unruly.url).returncode == 0
     assert numbers(unruly) == list(range(9))
@@ -413,7 +417,7 @@ def test_a_full_disk_for_the_tree_is_counted_and_leaves_nothing_half_written(
     assert run.ret == pytest.ExitCode.OK
     assert {result["name"] for result in tree_results(pubdir)} == {"test_small", "test_large"}
     assert not list((pubdir / "test_huge").glob("[0-9]*"))
-    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir}: File too large"])
+    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir.name}: File too large"])
     run.stdout.fnmatch_lines(["*2 results written to*"])
 
 
@@ -446,7 +450,9 @@ def test_a_tree_that_vanishes_is_counted_and_the_endpoint_gets_all(
     assert numbers(unruly) == list(range(9))
     assert run.stdout.str().count("publish: can't write below") == 1
     unwritten = [result for result in unruly.results if result["pubdir_path"] is None]
-    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir} ({len(unwritten)} times): *"])
+    run.stdout.fnmatch_lines(
+        [f"publish: can't write below {pubdir.name} ({len(unwritten)} times): *"]
+    )
 
 
 def test_a_lock_that_somebody_holds_for_long_is_counted(
@@ -501,9 +507,9 @@ def test_what_an_earlier_run_left_is_mentioned_and_not_sent_unasked(
     left = outbox_of(pytester)
     # --cache-clear empties pytest's cache, and what waits there is no cache.
     run = run_pytest("--publish", unruly.url, "--cache-clear", *mode)
-    command = f"pytest-publish send {left} --to URL"
-    waits = f"publish: 1 outbox of an earlier run waits to be sent; send with: {command}"
-    assert waits in run.stdout.lines
+    command = f"  pytest-publish send {left.relative_to(pytester.path)} --to URL"
+    waits = "publish: 1 outbox of an earlier run waits to be sent; send with:"
+    assert (waits, command) in itertools.pairwise(run.stdout.lines)
     assert numbers(unruly) == list(range(TESTS))
     assert outboxes(pytester) == [left]
 
@@ -522,7 +528,9 @@ def test_strict_makes_an_unwritten_result_fail_the_run(
     run = run_pytest(f"--pubdir={pubdir}", *(["--publish-strict"] if strict else []), *mode)
     run.assert_outcomes(passed=1)
     assert run.ret == (pytest.ExitCode.TESTS_FAILED if strict else pytest.ExitCode.OK)
-    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir}: *"])
+    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir.name}: *"])
+    told = "publish: something went wrong, see above (--publish-strict)" in run.stdout.str()
+    assert told == strict
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -601,9 +609,9 @@ def test_a_folder_is_sent_with_all_its_outboxes_but_not_what_was_refused(
     unruly.answer = lambda _post: status(500)
     for _left_behind in range(3):
         run = run_pytest(*arguments, "--publish-grace", "0")
-    command = f"pytest-publish send {folder} --to URL"
-    waits = f"publish: 2 outboxes of earlier runs wait to be sent; send with: {command}"
-    assert waits in run.stdout.lines
+    command = f"  pytest-publish send {folder.name} --to URL"
+    waits = "publish: 2 outboxes of earlier runs wait to be sent; send with:"
+    assert (waits, command) in itertools.pairwise(run.stdout.lines)
     unruly.answer = lambda _post: OK
     assert send(folder, "--to", unruly.url).returncode == 0
     assert len(unruly.results) == 3 * TESTS
@@ -621,7 +629,7 @@ def test_the_command_in_the_summary_can_be_pasted_whatever_the_folder_is_named(
     pytester.makepyfile(SUITE)
     arguments = ("--publish", unruly.url, "--publish-grace", "0")
     run = run_pytest(*arguments, "--publish-outbox", "Tom's $HOME (old)")
-    command = re.search("send with: pytest-publish (.*)", run.stdout.str())
+    command = re.search("send with:\n  pytest-publish (.*)", run.stdout.str())
     assert command is not None
     alive = Unruly(unruly.port)
     pasted = f"{shlex.quote(sys.executable)} -m pytest_publish {command[1]}"
@@ -811,7 +819,7 @@ def test_a_relay_that_can_not_start_is_said_once(
     run = run_pytest("--publish", unruly.url)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert run.stdout.str().count("sending can't be started") == 1
-    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to *; send with: *"])
+    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to *; send with:"])
     assert send(outbox_of(pytester), "--to", unruly.url).returncode == 0
     assert numbers(unruly) == list(range(TESTS))
 
