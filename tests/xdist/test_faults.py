@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 import trustme
 
@@ -197,10 +198,16 @@ def test_a_refused_result_is_set_aside_and_the_others_go_on(
     run.stdout.fnmatch_lines(
         [f"publish: 1 result was refused by {unruly.url} ({code} No) and set aside in {refused}"]
     )
+    again = send(refused)
+    assert again.returncode == 1
+    assert f"1 refused ({code} No), set aside in {refused}\n" in again.stdout
+    assert len(refused.read_bytes().splitlines()) == 2, "a header and the result, once"
+    assert refused.stat().st_mode & 0o777 == 0o600
+    assert list(refused.parent.iterdir()) == [refused]
     unruly.answer = lambda _post: OK
-    assert send(refused, "--to", unruly.url).returncode == 0
+    assert send(refused).returncode == 0
     assert numbers(unruly) == list(range(TESTS))
-    assert not refused.exists()
+    assert not list(refused.parent.iterdir())
 
 
 def test_a_slow_endpoint_gets_a_backlog_over_several_connections(
@@ -644,7 +651,7 @@ def test_what_is_refused_of_a_tree_is_set_aside_where_the_command_was_called(
     pytester.makepyfile(SUITE)
     run_pytest(f"--pubdir={pubdir}")
     unruly.answer = lambda post: status(422) if b"test_it[5]" in post.body else OK
-    for times in (1, 2):
+    for _times in (1, 2):
         sent = send(pubdir, "--to", unruly.url)
         assert sent.returncode == 1
         aside = pytester.path / "tree.refused.jsonl"
@@ -652,8 +659,17 @@ def test_what_is_refused_of_a_tree_is_set_aside_where_the_command_was_called(
             f"{pubdir}: {TESTS - 1} sent to {unruly.url}",
             f"{pubdir}: 1 refused (422 Whatever), set aside in {aside}",
         ]
-        refused = [json.loads(line)["name"] for line in aside.read_bytes().splitlines()]
-        assert refused == ["test_it[5]"] * times
+        _header, refused = map(json.loads, aside.read_bytes().splitlines())
+        assert refused["name"] == "test_it[5]"
+        assert aside.stat().st_mode & 0o777 == 0o600
+    assert len(tree_results(pubdir)) == TESTS
+    unruly.answer = lambda _post: OK
+    assert send(aside).returncode == 0
+    assert not aside.exists()
+    aside.write_text("mine")
+    unruly.answer = lambda _post: status(422)
+    assert f"not set aside, because {aside} is not ours" in send(pubdir, "--to", unruly.url).stdout
+    assert aside.read_text() == "mine"
 
 
 def test_a_tree_can_be_sent(
@@ -664,6 +680,145 @@ def test_a_tree_can_be_sent(
     sent = send(pubdir, "--to", unruly.url)
     assert (sent.returncode, sent.stdout) == (0, f"{pubdir}: {TESTS} sent to {unruly.url}\n")
     assert unruly.results == tree_results(pubdir)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Return what stands in all files of a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_no_outbox_is_never_changed_removed_or_sent(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, pubdir: Path
+) -> None:
+    pytester.makepyfile(SUITE)
+    outbox = pytester.path / "kept"
+    unruly.answer = lambda _post: status(503)
+    arguments = (f"--pubdir={pubdir}", f"--publish-outbox={outbox}", "--publish-grace=0")
+    run_pytest("--publish", unruly.url, *arguments)
+    unruly.answer = lambda _post: OK
+    unruly.posts.clear()
+    (left,) = outbox.glob("*.jsonl")
+    others = pytester.path / "others"
+    others.mkdir()
+    for name, text in {
+        "pyproject.toml": "[project]\n",
+        "data.jsonl": '{"type": "result", "mine": 1}\n',
+        "poetry.lock": "a lock of others",
+        "poetry.mark": "a mark of others",
+        "empty.jsonl": "",
+    }.items():
+        (others / name).write_text(text)
+    (others / "folder.jsonl").mkdir()
+    os.mkfifo(others / "fifo.jsonl")
+    renamed = others / "poetry.jsonl"
+    renamed.write_bytes(left.read_bytes())
+    copied = others / "log.txt"
+    lines = left.read_bytes().splitlines(keepends=True)
+    copied.write_bytes(b"".join([lines[1], b'{"mine": 1}\n', lines[2]]))
+    before = contents(others), contents(pubdir)
+
+    for name in ("pyproject.toml", "data.jsonl", "poetry.lock", "empty.jsonl", "fifo.jsonl"):
+        sent = send(others / name, "--to", unruly.url)
+        assert (sent.returncode, sent.stdout) == (
+            1,
+            f"{others / name}: is neither an outbox nor a result, and is left alone\n",
+        )
+    assert not unruly.posts
+    one = send(copied, "--to", unruly.url)
+    assert (one.returncode, len(unruly.posts)) == (1, 2)
+    assert "1 of its lines are no results, and are not sent" in one.stdout
+    result = min(pubdir.rglob("result.json"))
+    (pretty := others / "result.json").write_text(
+        json.dumps(json.loads(result.read_bytes()), indent=1)
+    )
+    before[0][pretty] = pretty.read_bytes()
+    for path in (result, pretty):
+        unruly.posts.clear()
+        done = send(path, "--to", unruly.url)
+        assert (done.returncode, done.stdout) == (0, f"{path}: 1 sent to {unruly.url}\n")
+        assert len(unruly.posts) == 1
+    assert unruly.posts[0].body == orjson.dumps(orjson.loads(result.read_bytes()))
+    pretty.unlink()
+    del before[0][pretty]
+    unruly.posts.clear()
+    folder = send(others)
+    assert (folder.returncode, len(unruly.posts)) == (0, TESTS)
+    assert folder.stdout.splitlines() == [
+        f"{renamed}: {TESTS} sent to {unruly.url}",
+        f"{renamed}: stays, because it does not have the name that a run gave it",
+    ]
+    assert (contents(others), contents(pubdir)) == before
+
+
+def test_each_outbox_of_a_folder_is_sent_where_it_was_meant_for(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, pubdir: Path
+) -> None:
+    other = Unruly()
+    for endpoint in (unruly, other):
+        endpoint.answer = lambda _post: status(503)
+    pytester.makepyfile(SUITE)
+    secret = other.url.replace("localhost", "user:hunter2@localhost") + "?token=hunter2"
+    # The outboxes are where the tree is.
+    arguments = (f"--publish-outbox={pubdir}", f"--pubdir={pubdir}", "--publish-grace=0")
+    run_pytest("--publish", unruly.url, "--publish", secret, *arguments)
+    first, second = sorted(pubdir.glob("*.jsonl"), key=lambda path: len(path.name))
+    assert b"hunter2" not in first.read_bytes() + second.read_bytes()
+    for endpoint in (unruly, other):
+        endpoint.answer = lambda _post: OK
+        endpoint.posts.clear()
+    shown = f"{other.url}?…"
+
+    elsewhere = send(pubdir, "--to", "http://localhost:1/", "--grace", "0")
+    assert elsewhere.returncode == 1
+    for path, url in ((first, unruly.url), (second, shown)):
+        line = f"{path}: is left alone: it is for {url}; to send it to another URL, name it"
+        assert line in elsewhere.stdout.splitlines()
+
+    done = send(pubdir, "--to", unruly.url)
+    assert done.returncode == 1
+    assert numbers(unruly) == list(range(TESTS))
+    assert len(unruly.posts) == TESTS, "the tree in it has the same results"
+    assert not other.posts
+    assert [first.exists(), second.exists()] == [False, True]
+
+    unnamed = send(pubdir)
+    assert unnamed.returncode == 1
+    assert unnamed.stdout.splitlines() == [
+        f"{second}: is for {shown}, but what is secret in that is not kept; use --to URL",
+        f"{pubdir}: a tree or result.json does not tell which URL it is for; use --to URL",
+    ]
+    copy = pytester.path / second.name
+    copy.write_bytes(second.read_bytes())
+    assert send(second, "--to", secret).returncode == 0
+    assert numbers(other) == list(range(TESTS))
+    assert other.posts[0].headers["Authorization"].startswith("Basic ")
+    # Named by itself, it is sent to any URL.
+    assert send(copy, "--to", unruly.url).returncode == 0
+    assert [second.exists(), copy.exists()] == [False, False]
+    before = len(other.posts)
+    assert send(pubdir, "--to", other.url).returncode == 0, "now all of the tree"
+    assert len(other.posts) - before == TESTS
+    other.stop()
+
+
+def test_an_outbox_of_an_earlier_version_is_sent_to_the_url_that_is_named(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+) -> None:
+    pytester.makepyfile(SUITE)
+    unruly.answer = lambda _post: status(503)
+    run_pytest("--publish", unruly.url, "--publish-grace", "0")
+    unruly.answer = lambda _post: OK
+    outbox = outbox_of(pytester)
+    outbox.write_bytes(outbox.read_bytes().partition(b"\n")[2])
+    outbox.with_suffix(".mark").unlink(missing_ok=True)
+    sent = send(outbox.parent)
+    assert (sent.returncode, sent.stdout) == (
+        1,
+        f"{outbox}: does not tell which URL it is for; say so with --to URL\n",
+    )
+    assert send(outbox.parent, "--to", unruly.url).returncode == 0
+    assert numbers(unruly) == list(range(TESTS))
+    assert not list(outbox.parent.iterdir())
 
 
 def test_send_does_not_race_a_relay_that_is_still_at_work(
@@ -854,7 +1009,7 @@ def test_a_certificate_that_does_not_verify_is_said_once_and_its_results_are_kep
     )
     run.stdout.fnmatch_lines([line])
     (refused,) = (pytester.path / ".pytest_cache/publish").iterdir()
-    assert len(refused.read_bytes().splitlines()) == TESTS
+    assert len(refused.read_bytes().splitlines()) == 1 + TESTS
 
 
 def test_a_private_authority_is_trusted_by_environment(
