@@ -69,7 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     send.add_argument("path", nargs="+", type=Path, metavar="OUTBOX|FOLDER|TREE")
     send.add_argument(
         "--to",
-        default="",
         type=_checking(checked_url),
         metavar="URL",
         help="where to send; without it each outbox is sent to the URL it was written for. Of "
@@ -104,7 +103,7 @@ def _checking(check: Callable[[str], _Checked]) -> Callable[[str], _Checked]:
 def _orders(asked: argparse.Namespace) -> Orders:
     headers, secret = private_from(os.environ)
     endpoint = Endpoint(
-        url=asked.to,
+        url=asked.to or "",
         headers=(*headers, *asked.header),
         timeout=asked.timeout,
         secret=secret,
@@ -115,17 +114,24 @@ def _orders(asked: argparse.Namespace) -> Orders:
 
 def _send(path: Path, orders: Orders) -> bool:
     """Send what is at a path; tell what came of it, and return whether all is sent."""
-    if path.is_dir():
-        return _send_folder(path, orders)
-    return _guarded(path, lambda: _send_file(path, orders, is_named=True))
+
+    def send() -> bool:
+        is_folder = path.is_dir()
+        return _send_folder(path, orders) if is_folder else _send_file(path, orders, is_named=True)
+
+    return _guarded(path, send)
 
 
 def _guarded(path: Path, send: Callable[[], bool]) -> bool:
     try:
         return send()
-    except (OSError, RuntimeError) as error:  # the latter where a file system has no locks
-        _say(path, f"can't be sent: {getattr(error, 'strerror', None) or error}")
-        return False
+    except OSError as error:
+        where = f": {error.filename}" if error.filename not in (None, str(path)) else ""
+        _say(path, f"can't be sent: {error.strerror or error}{where}")
+    # Where a file system has no locks; and of a URL that somebody wrote into a header.
+    except (RuntimeError, ValueError) as error:
+        _say(path, f"can't be sent: {error}")
+    return False
 
 
 def _send_folder(folder: Path, orders: Orders) -> bool:
@@ -163,7 +169,7 @@ def _results_in(tree: Path) -> Iterator[tuple[tuple[str, int], Path]]:
     """Yield each result of a tree, by what orders it, with its path."""
     for path in tree.rglob("result.json"):
         if path.parent.name.startswith(".") or not path.is_file():
-            continue  # never finished; or a folder or a FIFO of others
+            continue  # never finished, or a folder or a FIFO of others
         data = path.read_bytes()
         if outbox.key_of(data) is None:
             _say(path, "is no result, and is not sent")
@@ -207,11 +213,11 @@ def _url_for(path: Path, header: outbox.Header, orders: Orders, *, is_named: boo
     if asked and (is_named or _is_for(header, orders)):
         return asked
     if asked:
-        _say(path, f"is left alone: it is for {header.url}; to send it to another URL, name it")
+        _say(path, f"is for {header.url}, and is left alone: name it to send it to another URL")
     elif not header.url:
-        _say(path, "does not tell which URL it is for; say so with --to URL")
+        _say(path, "does not tell which URL it is for: give it with --to")
     elif not header.is_whole:
-        _say(path, f"is for {header.url}, but what is secret in that is not kept; use --to URL")
+        _say(path, f"is for {header.url}, but the secret parts of that are not kept: use --to")
     else:
         return header.url
     return None
@@ -236,7 +242,7 @@ def _send_others_file(path: Path, orders: Orders) -> bool:
         return False
     is_sent = _send_copy(path, bodies, orders)
     if others:
-        _say(path, f"{others} of its lines are no results, and are not sent")
+        _say(path, f"lines in it that are no results, and are not sent: {others}")
     return is_sent and not others
 
 
@@ -252,7 +258,7 @@ def _bodies_in(data: bytes) -> tuple[list[bytes], int]:
 def _send_copy(source: Path, bodies: Iterable[bytes], orders: Orders) -> bool:
     """Send results of a tree or file that is only read."""
     if not orders.endpoint.url:
-        _say(source, "a tree or result.json does not tell which URL it is for; use --to URL")
+        _say(source, "results outside of an outbox tell no URL: give it with --to")
         return False
     with tempfile.TemporaryDirectory(prefix="pytest-publish-") as folder:
         copy = Path(folder, f"copy{outbox.SUFFIX}")

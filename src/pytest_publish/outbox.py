@@ -79,7 +79,8 @@ def header_of(path: Path) -> Header | None:
         header = Header.from_line(line)
         if header is not None or named is None:
             return header
-        line += file.readline()
+        if not line.endswith(b"\n"):
+            line += file.readline()
     is_ours = not line or (key_of(line) or "").startswith(named[1])
     return Header() if is_ours else None
 

@@ -169,7 +169,8 @@ def test_a_disk_too_full_for_the_header_leaves_an_outbox_to_write_to_later(
 
 
 NAME = "20261123T010203Z-0a1b2c3d"
-OURS = b'{"type":"result","session_id":"0a1b2c3d4e5f","seq":0,"stdout":"%s"}' % (b"x" * 400_000)
+SHORT = b'{"type":"result","session_id":"0a1b2c3d4e5f","seq":0}'
+LONG = SHORT[:-1] + b',"stdout":"%s"}' % (b"x" * 400_000)
 OTHERS = [
     b"[project]\nname = 'mine'\n",
     b'{"type":"result","session_id":"ffffffff","seq":0}\n',
@@ -184,7 +185,7 @@ def test_an_outbox_without_a_header_is_known_by_its_name_and_its_first_result(
     tmp_path: Path, name: str
 ) -> None:
     path = tmp_path / f"{name}.jsonl"
-    for content in (b"", OURS + b"\n", OURS):
+    for content in (b"", LONG, LONG + b"\n" + SHORT, SHORT + b"\n" + LONG + b"\n"):
         path.write_bytes(content)
         assert outbox.header_of(path) == outbox.Header()
         assert outbox.may_be_removed(path)
@@ -193,7 +194,7 @@ def test_an_outbox_without_a_header_is_known_by_its_name_and_its_first_result(
         assert outbox.header_of(path) is None
         assert not outbox.may_be_removed(path)
     renamed = path.rename(tmp_path / "data.jsonl")
-    for content in (b"", OURS + b"\n"):
+    for content in (b"", SHORT + b"\n"):
         renamed.write_bytes(content)
         assert outbox.header_of(renamed) is None
 

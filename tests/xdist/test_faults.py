@@ -18,6 +18,10 @@ import orjson
 import pytest
 import trustme
 
+from pytest_publish.outbox import Header
+from pytest_publish.outbox import lock_of
+from pytest_publish.outbox import refused_of
+from pytest_publish.outbox import Writer
 from support import eventually
 from support import Post
 from support import RunPytest
@@ -726,7 +730,7 @@ def test_what_is_no_outbox_is_never_changed_removed_or_sent(
     assert not unruly.posts
     one = send(copied, "--to", unruly.url)
     assert (one.returncode, len(unruly.posts)) == (1, 2)
-    assert "1 of its lines are no results, and are not sent" in one.stdout
+    assert "lines in it that are no results, and are not sent: 1" in one.stdout
     result = min(pubdir.rglob("result.json"))
     (pretty := others / "result.json").write_text(
         json.dumps(json.loads(result.read_bytes()), indent=1)
@@ -771,7 +775,7 @@ def test_each_outbox_of_a_folder_is_sent_where_it_was_meant_for(
     elsewhere = send(pubdir, "--to", "http://localhost:1/", "--grace", "0")
     assert elsewhere.returncode == 1
     for path, url in ((first, unruly.url), (second, shown)):
-        line = f"{path}: is left alone: it is for {url}; to send it to another URL, name it"
+        line = f"{path}: is for {url}, and is left alone: name it to send it to another URL"
         assert line in elsewhere.stdout.splitlines()
 
     done = send(pubdir, "--to", unruly.url)
@@ -784,8 +788,8 @@ def test_each_outbox_of_a_folder_is_sent_where_it_was_meant_for(
     unnamed = send(pubdir)
     assert unnamed.returncode == 1
     assert unnamed.stdout.splitlines() == [
-        f"{second}: is for {shown}, but what is secret in that is not kept; use --to URL",
-        f"{pubdir}: a tree or result.json does not tell which URL it is for; use --to URL",
+        f"{second}: is for {shown}, but the secret parts of that are not kept: use --to",
+        f"{pubdir}: results outside of an outbox tell no URL: give it with --to",
     ]
     copy = pytester.path / second.name
     copy.write_bytes(second.read_bytes())
@@ -801,6 +805,57 @@ def test_each_outbox_of_a_folder_is_sent_where_it_was_meant_for(
     other.stop()
 
 
+def make_outbox(folder: Path, session: str, url: str, count: int) -> Path:
+    """Leave an outbox behind, as a run does that was killed."""
+    path = folder / f"20261123T010203Z-{session[:8]}.jsonl"
+    writer = Writer(path, Header(url, is_whole=True))
+    for number in range(count):
+        body = {"type": "result", "session_id": session, "seq": number}
+        writer.append(orjson.dumps(body))
+    return path
+
+
+def test_without_a_url_each_outbox_of_a_folder_goes_to_its_own(
+    tmp_path: Path, unruly: Unruly
+) -> None:
+    other = Unruly()
+    first = make_outbox(tmp_path, "0a1b2c3d4e", unruly.url, 2)
+    second = make_outbox(tmp_path, "1a1b2c3d4e", other.url, 1)
+    killed_at_once = make_outbox(tmp_path, "2a1b2c3d4e", unruly.url, 0)
+    sent = send(tmp_path)
+    other.stop()
+    assert (sent.returncode, sent.stdout.splitlines()) == (
+        0,
+        [
+            f"{first}: 2 sent to {unruly.url}",
+            f"{second}: 1 sent to {other.url}",
+            f"{killed_at_once}: 0 sent to {unruly.url}",
+        ],
+    )
+    assert sorted(unruly.accepted) == ["0a1b2c3d4e-0", "0a1b2c3d4e-1"]
+    assert list(other.accepted) == ["1a1b2c3d4e-0"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_refused_is_not_sent_while_more_may_be_added_to_it(
+    tmp_path: Path, unruly: Unruly
+) -> None:
+    outbox = make_outbox(tmp_path, "0a1b2c3d4e", unruly.url, 1)
+    left = make_outbox(tmp_path, "1a1b2c3d4e", unruly.url, 1)
+    refused = left.rename(refused_of(outbox))
+    lock = lock_of(outbox)
+    assert lock.acquire(blocking=False)
+    held = send(refused)
+    assert (held.returncode, unruly.posts) == (1, [])
+    assert "a process is still sending it" in held.stdout
+    lock.release()
+    before = outbox.read_bytes()
+    assert send(refused).returncode == 0
+    assert [post.key for post in unruly.posts] == ["1a1b2c3d4e-0"]
+    assert not refused.exists()
+    assert outbox.read_bytes() == before
+
+
 def test_an_outbox_of_an_earlier_version_is_sent_to_the_url_that_is_named(
     pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
 ) -> None:
@@ -814,7 +869,7 @@ def test_an_outbox_of_an_earlier_version_is_sent_to_the_url_that_is_named(
     sent = send(outbox.parent)
     assert (sent.returncode, sent.stdout) == (
         1,
-        f"{outbox}: does not tell which URL it is for; say so with --to URL\n",
+        f"{outbox}: does not tell which URL it is for: give it with --to\n",
     )
     assert send(outbox.parent, "--to", unruly.url).returncode == 0
     assert numbers(unruly) == list(range(TESTS))
@@ -986,6 +1041,13 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
         f"{tmp_path}/gone.jsonl: can't be sent: No such file or directory\n",
     )
     assert not list(tmp_path.iterdir())
+    odd = tmp_path / "20261123T010203Z-0a1b2c3d.jsonl"
+    odd.write_bytes(Header("ftp://elsewhere/", is_whole=True).to_line())
+    assert f"{odd}: can't be sent: 'ftp://elsewhere/' is no URL like " in send(odd).stdout
+    odd.unlink()
+    (lines := tmp_path / "result.json").symlink_to("result.json")
+    assert f"{lines}: can't be sent: " in send(lines).stdout
+    lines.unlink()
     empty = send(tmp_path, "--to", "http://localhost/")
     assert (empty.returncode, empty.stdout) == (
         1,

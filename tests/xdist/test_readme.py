@@ -198,7 +198,7 @@ def test_the_files_of_a_result_are_those_that_are_listed(suite: Shell) -> None:
 def test_what_was_left_behind_is_sent(suite: Shell, endpoint: Endpoint) -> None:
     one, all_of_them, tree = lines(BLOCKS["pytest-publish send"])
     for _run in range(2):
-        leave_an_outbox(suite)
+        leave_an_outbox(suite, endpoint)
     (suite.folder / one.split()[2]).parent.mkdir(exist_ok=True)
     first = min((suite.folder / "outbox").glob("*.jsonl"))
     first.rename(suite.folder / one.split()[2])
@@ -210,18 +210,19 @@ def test_what_was_left_behind_is_sent(suite: Shell, endpoint: Endpoint) -> None:
         assert len(endpoint.posts) - before == count
 
 
-def leave_an_outbox(shell: Shell, folder: str = ".") -> None:
+def leave_an_outbox(shell: Shell, endpoint: Endpoint, folder: str = ".") -> None:
     """Have a run whose endpoint is down, with the outbox and the tree in a folder."""
-    with socket.create_server(("localhost", 0)) as found:
-        dead = f"http://localhost:{found.getsockname()[1]}"
+    endpoint.answer = lambda _post: 503
     shell.run(
-        f"pytest --publish={dead} --publish-grace=0"
+        f"pytest --publish={endpoint.url} --publish-grace=0"
         f" --publish-outbox={folder}/outbox --pubdir={folder}/results"
     )
+    endpoint.answer = lambda _post: 200
+    endpoint.posts.clear()
 
 
 def test_an_outbox_out_of_an_artifact_is_sent(suite: Shell, endpoint: Endpoint) -> None:
-    leave_an_outbox(suite, "results-unit")
+    leave_an_outbox(suite, endpoint, "results-unit")
     suite.run(BLOCKS["an artifact's outbox"].replace(URL, endpoint.url))
     assert len(endpoint.results) == 3
 
