@@ -60,7 +60,9 @@ class Header:
             return None
         try:
             told = orjson.loads(line)
-            return cls(str(told["url"]), told["is_whole"] is True)
+            url = str(told["url"])
+            # It is shown on a terminal, and anybody may have written it.
+            return cls(url, told["is_whole"] is True) if url.isprintable() else cls()
         except (ValueError, KeyError):
             return None
 

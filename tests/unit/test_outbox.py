@@ -144,6 +144,22 @@ def test_a_header_is_no_result_and_counts_to_the_line_after_it(path: Path) -> No
     assert bodies_of(read_all(path, first.stop)[0]) == [b'{"b": 2}']
 
 
+@pytest.mark.parametrize(
+    ("line", "header"),
+    [
+        (HEADER.to_line(), HEADER),
+        (outbox.Header("http://host/\x1b[31m", is_whole=True).to_line(), outbox.Header()),
+        (HEADER.to_line().replace(b"url", b"address"), None),
+        (HEADER.to_line()[:-4], None),
+        (b'{"type":"result"}\n', None),
+    ],
+)
+def test_a_header_is_read_as_it_was_written_or_not_at_all(
+    line: bytes, header: outbox.Header | None
+) -> None:
+    assert outbox.Header.from_line(line) == header
+
+
 def test_an_outbox_that_holds_only_a_header_ends_as_any_other(path: Path) -> None:
     writer = Writer(path)
     reader = Reader(path)
