@@ -59,11 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         "send",
         help="deliver what a run left behind",
         description="Deliver the results of an outbox that a run left behind; of a FOLDER, "
-        "which is all outboxes in it and the tree that --pubdir wrote into it, each result "
-        "once; or of a result.json. An outbox, with its files beside it, is removed when all "
-        "of it is sent; nothing else is ever changed or removed. What an endpoint refused for "
-        "good is sent if its file is named (NAME.refused.jsonl), and removed like an outbox. "
-        "Headers with secrets come from the environment variable PYTEST_PUBLISH_HEADERS, one "
+        "which is all outboxes directly in it, and then the tree that --pubdir wrote into it, "
+        "each result once; or of a result.json. An outbox is removed, with its files beside "
+        "it, as soon as the endpoint has taken or refused all of it; nothing else is ever "
+        "changed or removed. What an endpoint refused for good is set aside in "
+        "NAME.refused.jsonl, which is an outbox too, but is sent only if it is named. Headers "
+        "with secrets come from the environment variable PYTEST_PUBLISH_HEADERS, one "
         "NAME: VALUE a line, and the secret that signs from PYTEST_PUBLISH_SECRET.",
     )
     send.add_argument("path", nargs="+", type=Path, metavar="OUTBOX|FOLDER|TREE")
@@ -71,10 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         "--to",
         type=_checking(checked_url),
         metavar="URL",
-        help="where to send; without it each outbox is sent to the URL it was written for. Of "
-        "a folder, outboxes that were written for another URL are left alone; one that is "
-        "named by itself is sent to URL in any case. Needed for a tree or a result.json, and "
-        "where the outbox's own URL has a user, password or query, which are not kept",
+        help="where to send. Without it each outbox is sent to the URL that it was written "
+        "for; give it for an outbox that comes from somebody else, because that URL gets your "
+        "headers. Of a FOLDER, only what was written for this URL is sent; an outbox that is "
+        "named by itself is sent to it in any case. Needed for a tree and a result.json, and "
+        "for an outbox whose URL had a user, password or query, which are not kept",
     )
     send.add_argument(
         "--header", action="append", default=[], type=_checking(checked_header), metavar="HEADER"
