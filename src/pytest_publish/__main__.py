@@ -59,10 +59,10 @@ def _parser() -> argparse.ArgumentParser:
         "send",
         help="deliver what a run left behind",
         description="Deliver the results of an outbox that a run left behind; of a FOLDER, "
-        "which is all outboxes directly in it, and then the tree that --pubdir wrote into it, "
-        "each result once; or of a result.json. An outbox is removed, with its files beside "
-        "it, as soon as the endpoint has taken or refused all of it; nothing else is ever "
-        "changed or removed. What an endpoint refused for good is set aside in "
+        "which is all outboxes in it, and then the tree that --pubdir wrote into it, at any "
+        "depth and each result once; or of a result.json. An outbox is removed, with its "
+        "files beside it, as soon as the endpoint has taken or refused all of it; nothing "
+        "else is ever changed or removed. What an endpoint refused for good is set aside in "
         "NAME.refused.jsonl, which is an outbox too, but is sent only if it is named. Headers "
         "with secrets come from the environment variable PYTEST_PUBLISH_HEADERS, one "
         "NAME: VALUE a line, and the secret that signs from PYTEST_PUBLISH_SECRET.",
@@ -140,7 +140,7 @@ def _send_folder(folder: Path, orders: Orders) -> bool:
     """Send the outboxes in a folder, and the tree in it without what they hold."""
     done: list[bool] = []
     keys: set[str] = set()
-    for path in outbox.found_in(folder):
+    for path in outbox.found_below(folder):
         send = functools.partial(_send_found, path, orders, keys)
         done.append(_guarded(path, send))
     results = {key: path for key, path in _results_in(folder) if _name_of(key) not in keys}

@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import stat
+from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -423,8 +424,17 @@ def found_in(folder: Path) -> list[Path]:
 
     What was refused for good is not among them: it waits for a person.
     """
-    found = sorted(folder.glob(f"*{SUFFIX}"))
-    return [path for path in found if not path.name.endswith(REFUSED_SUFFIX) and _is_outbox(path)]
+    return _outboxes_among(folder.glob(f"*{SUFFIX}"))
+
+
+def found_below(folder: Path) -> list[Path]:
+    """Return the outboxes in a folder and in all folders in it, as :func:`found_in` does."""
+    return _outboxes_among(folder.rglob(f"*{SUFFIX}"))
+
+
+def _outboxes_among(paths: Iterable[Path]) -> list[Path]:
+    found = (path for path in paths if not path.name.endswith(REFUSED_SUFFIX))
+    return [path for path in sorted(found) if _is_outbox(path)]
 
 
 def _is_outbox(path: Path) -> bool:

@@ -762,10 +762,10 @@ def test_each_outbox_of_a_folder_is_sent_where_it_was_meant_for(
         endpoint.answer = lambda _post: status(503)
     pytester.makepyfile(SUITE)
     secret = other.url.replace("localhost", "user:hunter2@localhost") + "?token=hunter2"
-    # The outboxes are where the tree is.
-    arguments = (f"--publish-outbox={pubdir}", f"--pubdir={pubdir}", "--publish-grace=0")
+    folder = pubdir / "outbox"
+    arguments = (f"--publish-outbox={folder}", f"--pubdir={pubdir}", "--publish-grace=0")
     run_pytest("--publish", unruly.url, "--publish", secret, *arguments)
-    first, second = sorted(pubdir.glob("*.jsonl"), key=lambda path: len(path.name))
+    first, second = sorted(folder.glob("*.jsonl"), key=lambda path: len(path.name))
     assert b"hunter2" not in first.read_bytes() + second.read_bytes()
     for endpoint in (unruly, other):
         endpoint.answer = lambda _post: OK
