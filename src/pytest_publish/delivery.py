@@ -14,6 +14,7 @@ from typing import Final
 from . import outbox
 from .orders import Instructions
 from .orders import Orders
+from .orders import shown
 from .realos import realos
 
 
@@ -53,7 +54,8 @@ class Delivery:
         self._orders = orders
         self._claim = outbox.Claim(self.path)
         try:
-            self._writer = outbox.Writer(self.path)
+            goal = shown(self.url)
+            self._writer = outbox.Writer(self.path, outbox.Header(goal, goal == self.url))
         except OSError:
             self._claim.release()
             raise

@@ -1,7 +1,8 @@
 """The file of results to send, and the mark how far they are sent.
 
-An outbox is an append-only file with one JSON object a line. An empty line at its
-end tells that the run is over. Beside ``NAME.jsonl`` stand ``NAME.mark`` (how far
+An outbox is an append-only file with one JSON object a line. Its first line, the
+header, tells for which URL it was written. An empty line at its end tells that the run
+is over. Beside ``NAME.jsonl`` stand ``NAME.mark`` (how far
 its results have got), ``NAME.run`` and ``NAME.lock`` (held by the one process that
 writes them, and the one that sends them), ``NAME.stderr`` (of the relay) and, where an
 endpoint refused results for good, ``NAME.refused.jsonl`` with those.
@@ -11,9 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import logging
 import os
+import re
+import stat
+from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -27,11 +30,71 @@ from .realos import realos
 SUFFIX: Final = ".jsonl"
 REFUSED_SUFFIX: Final = ".refused.jsonl"
 
+# How a run names its outboxes: after the time and the beginning of its session_id.
+_NAME: Final = re.compile(r"\d{8}T\d{6}Z-([0-9a-f]{8})(-\d+)?(\.refused)*\.jsonl")
+_HEADER: Final = b'{"type":"pytest-publish outbox",'
 _SILENT: Final = logging.Logger("pytest_publish.lock", logging.CRITICAL + 1)
 _CHUNK: Final = 1 << 18
 # Results show what tests print, which is nobody else's business. Windows has no such
 # modes: there a folder's own rights are inherited.
 _MODE: Final = 0o600
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Header:
+    """The first line of an outbox: for which URL it was written, or "" if nobody knows.
+
+    No secret stands in it. ``is_whole`` tells that nothing was left out of the URL.
+    """
+
+    url: str = ""
+    is_whole: bool = False
+
+    def to_line(self) -> bytes:
+        """Return the line, with its newline."""
+        return b"%s%s\n" % (_HEADER, orjson.dumps(self)[1:])
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Header | None:
+        """Return what :meth:`to_line` wrote; None if the line is no header."""
+        if not line.startswith(_HEADER):
+            return None
+        try:
+            told = orjson.loads(line)
+            url = str(told["url"])
+            # It is shown on a terminal, and anybody may have written it.
+            return cls(url, told["is_whole"] is True) if url.isprintable() else cls()
+        except (ValueError, KeyError):
+            return None
+
+
+def header_of(path: Path) -> Header | None:
+    """Return the header of an outbox; None if the file is no outbox. Raises OSError.
+
+    Earlier versions wrote none, and a disk may have been too full for it: then the name
+    and the first result tell that it is an outbox.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):  # reading a FIFO would wait for ever
+        return None
+    named = _NAME.fullmatch(path.name)
+    with path.open("rb") as file:
+        line = file.readline(_CHUNK)
+        header = Header.from_line(line)
+        if header is not None or named is None:
+            return header
+        if not line.endswith(b"\n"):
+            line += file.readline()
+    is_ours = not line or (key_of(line) or "").startswith(named[1])
+    return Header() if is_ours else None
+
+
+def may_be_removed(path: Path) -> bool:
+    """Tell whether a file is an outbox under its own name. Raises OSError.
+
+    Beside a file that was renamed may stand others' files, named as a mark or a lock.
+    """
+    is_named = _NAME.fullmatch(path.name) or path.name.endswith(REFUSED_SUFFIX)
+    return bool(is_named) and header_of(path) is not None
 
 
 class Writer:
@@ -41,7 +104,7 @@ class Writer:
     process does no harm, and no other file is ever written to by mistake.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, header: Header | None = None) -> None:
         """Create the outbox. Raises OSError, also if there is one of that name."""
         self.path = path
         #: How many results were appended.
@@ -51,6 +114,10 @@ class Writer:
         self._last: bytes | None = None
         self._in_doubt = False
         realos.close(realos.open(self._name, os.O_CREAT | os.O_EXCL, _MODE))
+        # A disk that is full now may have room for results later.
+        with contextlib.suppress(OSError):
+            self._size = self._append((header or Header()).to_line())
+            self._in_doubt = False
 
     def append(self, body: bytes) -> None:
         """Append one result. Raises OSError, and then nothing of it is in the file.
@@ -90,7 +157,8 @@ class Writer:
 class Line:
     """One line of an outbox: a result, and where in the file it begins and ends.
 
-    ``key`` is None if the line is no JSON object: a part that a dying process wrote.
+    A header counts to the line that follows it. ``key`` is None if the line is nothing
+    that we publish: a part that a dying process wrote, or what somebody put there.
     """
 
     body: bytes
@@ -102,21 +170,18 @@ class Line:
 def key_of(body: bytes) -> str | None:
     """Return what identifies a result, the same at every try and in every process.
 
-    That is its session and its number there; for a body without them, its hash.
-    None if it is no JSON object.
+    That is its session and its number there. None if it is nothing that we publish.
     """
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or not isinstance(data.get("type"), str):
         return None
     session, seq = data.get("session_id"), data.get("seq")
     # The key goes into a header, and two results must never share one.
     named = isinstance(session, str) and session.isalnum() and session.isascii()
-    if named and type(seq) is int and seq >= 0:
-        return f"{session}-{seq}"
-    return hashlib.sha256(body).hexdigest()
+    return f"{session}-{seq}" if named and type(seq) is int and seq >= 0 else None
 
 
 class Reader:
@@ -127,6 +192,7 @@ class Reader:
         self._file = path.open("rb", buffering=0)
         self._file.seek(offset)
         self._offset = offset
+        self._begin = offset
         self._parts: list[bytes] = []
 
     @property
@@ -150,13 +216,16 @@ class Reader:
             if b"\n" in chunk:
                 *bodies, rest = b"".join(self._parts).split(b"\n")
                 self._parts = [rest] if rest else []
-                return list(self._lines(bodies))
+                if lines := list(self._lines(bodies)):  # and not only a header
+                    return lines
         return []
 
     def _lines(self, bodies: list[bytes]) -> Iterator[Line]:
         for body in bodies:
-            start = self._offset
             self._offset += len(body) + 1
+            if body.startswith(_HEADER):
+                continue
+            start, self._begin = self._begin, self._offset
             if body:  # and not the end mark
                 yield Line(body, start, self._offset, key_of(body))
 
@@ -301,6 +370,14 @@ class Claim:
             realos.unlink(self._path)
 
 
+def origin_of(refused: Path) -> Path:
+    """Return the outbox of which a file holds what was refused; any other path as it is."""
+    name = refused.name
+    while name.endswith(REFUSED_SUFFIX):
+        name = name.removesuffix(REFUSED_SUFFIX) + SUFFIX
+    return refused.with_name(name)
+
+
 def refused_of(outbox: Path) -> Path:
     """Return where the results of an outbox go that an endpoint refused for good."""
     return outbox.with_name(outbox.name.removesuffix(SUFFIX) + REFUSED_SUFFIX)
@@ -308,8 +385,28 @@ def refused_of(outbox: Path) -> Path:
 
 def set_aside(outbox: Path, body: bytes) -> None:
     """Append a refused result to the file beside its outbox. Raises OSError."""
-    flags = os.O_APPEND | realos.BINARY
-    realos.write_file(str(refused_of(outbox)), body + b"\n", flags, _MODE)
+    append_to(refused_of(outbox), header_of(outbox) or Header(), body + b"\n")
+
+
+def append_to(path: Path, header: Header, lines: bytes) -> None:
+    """Append lines to an outbox that is ended. Raises OSError, and then adds none of them.
+
+    A new one is created, for its owner only, with the header.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | realos.BINARY
+    fd = realos.open(str(path), flags, _MODE)
+    try:
+        size = realos.fstat(fd).st_size
+        data = lines if size else header.to_line() + lines
+        try:
+            done = 0
+            while done < len(data):
+                done += realos.write(fd, data[done:])
+        except OSError:  # the disk is full
+            realos.ftruncate(fd, size)
+            raise
+    finally:
+        realos.close(fd)
 
 
 def errors_of(outbox: Path) -> Path:
@@ -330,12 +427,28 @@ def discard(outbox: Path) -> None:
 
 
 def found_in(folder: Path) -> list[Path]:
-    """Return the outboxes in a folder, the oldest first.
+    """Return the outboxes in a folder, the oldest first, and no file of others.
 
     What was refused for good is not among them: it waits for a person.
     """
-    found = sorted(folder.glob(f"*{SUFFIX}"))
-    return [path for path in found if not path.name.endswith(REFUSED_SUFFIX)]
+    return _outboxes_among(folder.glob(f"*{SUFFIX}"))
+
+
+def found_below(folder: Path) -> list[Path]:
+    """Return the outboxes in a folder and in all folders in it, as :func:`found_in` does."""
+    return _outboxes_among(folder.rglob(f"*{SUFFIX}"))
+
+
+def _outboxes_among(paths: Iterable[Path]) -> list[Path]:
+    found = (path for path in paths if not path.name.endswith(REFUSED_SUFFIX))
+    return [path for path in sorted(found) if _is_outbox(path)]
+
+
+def _is_outbox(path: Path) -> bool:
+    try:
+        return header_of(path) is not None
+    except OSError:  # the next who opens it tells why it can't be read
+        return _NAME.fullmatch(path.name) is not None
 
 
 def waiting_in(folder: Path) -> list[Path]:

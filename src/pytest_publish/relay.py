@@ -250,7 +250,7 @@ class _Sender(threading.Thread):
     def _deliver(self, lines: list[Line]) -> None:
         broken = [line for line in lines if line.key is None]
         for line in broken:
-            self._desk.refused(line, "not a JSON object")
+            self._desk.refused(line, "not a result of pytest-publish")
         whole = [line for line in lines if line.key is not None]
         if whole:
             self._deliver_whole(whole)

@@ -24,7 +24,7 @@ def delivery_to(unruly: Unruly, folder: Path, grace: float = 30.0) -> Delivery:
 
 def fill(delivery: Delivery, count: int) -> None:
     for number in range(count):
-        delivery.append(b'{"session_id":"s1","seq":%d}' % number)
+        delivery.append(b'{"type":"result","session_id":"s1","seq":%d}' % number)
 
 
 def test_all_is_sent_and_nothing_is_left(unruly: Unruly, tmp_path: Path) -> None:
@@ -166,7 +166,8 @@ def is_relay(process: Path) -> bool:
 def test_an_outbox_is_its_runs_before_the_relay_starts_and_after_it_died(
     unruly: Unruly, tmp_path: Path
 ) -> None:
-    delivery = delivery_to(unruly, tmp_path)
+    name = "20261123T010203Z-0a1b2c3d"
+    delivery = Delivery(tmp_path, name, Orders(Endpoint(unruly.url)))
     fill(delivery, 2)
     command = [sys.executable, "-m", "pytest_publish", "send", str(tmp_path), "--to", unruly.url]
     done = subprocess.run(command, check=False, capture_output=True, text=True)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import os
 import resource
 import signal
@@ -23,6 +22,8 @@ from pytest_publish.outbox import Reader
 from pytest_publish.outbox import Writer
 from pytest_publish.realos import realos
 
+
+HEADER = outbox.Header("http://host/results", is_whole=True)
 
 values = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=20)
 bodies = st.lists(
@@ -124,15 +125,133 @@ def test_each_line_tells_where_reading_goes_on(scratch: Path, written: list[byte
         assert rest == lines[number + 1 :]
 
 
+def test_a_header_is_no_result_and_counts_to_the_line_after_it(path: Path) -> None:
+    writer = Writer(path, HEADER)
+    assert outbox.header_of(path) == HEADER
+    assert read_all(path)[0] == []
+    writer.append(b'{"a": 1}')
+    writer.append(b'{"b": 2}')
+    writer.end()
+    (first, second), reader = read_all(path)
+    assert not reader.torn
+    assert (first.body, first.start, first.stop) == (b'{"a": 1}', 0, second.start)
+    assert path.read_bytes()[second.start :] == b'{"b": 2}\n\n'
+    mark = Mark()
+    mark.settle(second.start, second.stop)
+    assert mark.offset == 0
+    mark.settle(first.start, first.stop)
+    assert (mark.offset, mark.beyond) == (second.stop, [])
+    assert bodies_of(read_all(path, first.stop)[0]) == [b'{"b": 2}']
+
+
+@pytest.mark.parametrize(
+    ("line", "header"),
+    [
+        (HEADER.to_line(), HEADER),
+        (outbox.Header("http://host/\x1b[31m", is_whole=True).to_line(), outbox.Header()),
+        (HEADER.to_line().replace(b"url", b"address"), None),
+        (HEADER.to_line()[:-4], None),
+        (b'{"type":"result"}\n', None),
+    ],
+)
+def test_a_header_is_read_as_it_was_written_or_not_at_all(
+    line: bytes, header: outbox.Header | None
+) -> None:
+    assert outbox.Header.from_line(line) == header
+
+
+def test_an_outbox_that_holds_only_a_header_ends_as_any_other(path: Path) -> None:
+    writer = Writer(path)
+    reader = Reader(path)
+    assert [reader.read(), reader.ended] == [[], False]
+    writer.end()
+    assert [reader.read(), reader.ended, reader.torn] == [[], True, False]
+    reader.close()
+
+
+def test_a_disk_too_full_for_the_header_leaves_an_outbox_to_write_to_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(fd: int, data: bytes) -> int:
+        if len(data) < 20:
+            raise OSError(28, "No space left on device")
+        return os.write(fd, data[: len(data) - 10])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(realos), "write", staticmethod(half))
+        writer = Writer(path, HEADER)
+    writer.append(b'{"a": 1}')
+    assert path.read_bytes() == b'{"a": 1}\n'
+
+
+NAME = "20261123T010203Z-0a1b2c3d"
+SHORT = b'{"type":"result","session_id":"0a1b2c3d4e5f","seq":0}'
+LONG = SHORT[:-1] + b',"stdout":"%s"}' % (b"x" * 400_000)
+OTHERS = [
+    b"[project]\nname = 'mine'\n",
+    b'{"type":"result","session_id":"ffffffff","seq":0}\n',
+    b'{"seq":0,"session_id":"0a1b2c3d4e5f"}\n',
+    b'{"type":"pytest-publish outbox","url":\n',
+    b"\xff\xfe\n",
+]
+
+
+@pytest.mark.parametrize("name", [NAME, f"{NAME}-1", f"{NAME}.refused", f"{NAME}-1.refused"])
+def test_an_outbox_without_a_header_is_known_by_its_name_and_its_first_result(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / f"{name}.jsonl"
+    for content in (b"", LONG, LONG + b"\n" + SHORT, SHORT + b"\n" + LONG + b"\n"):
+        path.write_bytes(content)
+        assert outbox.header_of(path) == outbox.Header()
+        assert outbox.may_be_removed(path)
+    for content in OTHERS:
+        path.write_bytes(content)
+        assert outbox.header_of(path) is None
+        assert not outbox.may_be_removed(path)
+    renamed = path.rename(tmp_path / "data.jsonl")
+    for content in (b"", SHORT + b"\n"):
+        renamed.write_bytes(content)
+        assert outbox.header_of(renamed) is None
+
+
+def test_what_beside_it_is_an_outboxs_only_if_it_has_the_name_a_run_gives(tmp_path: Path) -> None:
+    for name, expected in [
+        (NAME, True),
+        (f"{NAME}-12", True),
+        ("results.refused", True),
+        ("poetry", False),
+        (f"{NAME} (1)", False),
+    ]:
+        path = tmp_path / f"{name}.jsonl"
+        Writer(path, HEADER)
+        assert (outbox.header_of(path), outbox.may_be_removed(path)) == (HEADER, expected)
+
+
+def test_only_outboxes_are_found_in_a_folder(tmp_path: Path) -> None:
+    path = tmp_path / f"{NAME}.jsonl"
+    Writer(path)
+    Writer(tmp_path / f"{NAME}.refused.jsonl")
+    (tmp_path / "folder.jsonl").mkdir()
+    os.mkfifo(tmp_path / "20261123T010203Z-0a1b2c3e.jsonl")
+    (tmp_path / "gone.jsonl").symlink_to("nowhere")
+    for number, content in enumerate(OTHERS):
+        (tmp_path / f"data{number}.jsonl").write_bytes(content)
+    assert outbox.found_in(tmp_path) == [path]
+    assert outbox.waiting_in(tmp_path) == [path]
+
+
 def test_a_line_may_be_longer_than_what_is_read_at_once(path: Path) -> None:
     written = [orjson.dumps({"text": "x" * length}) for length in (1, 700_000, 262_144, 3)]
-    writer = Writer(path)
-    for body in written:
-        writer.append(body)
-    lines, reader = read_all(path)
-    assert bodies_of(lines) == written
-    assert lines[-1].stop == path.stat().st_size
-    assert not reader.torn
+    for number, order in enumerate((written, written[::-1], written[1:])):
+        path = path.with_name(f"{number}.jsonl")
+        writer = Writer(path)
+        for body in order:
+            writer.append(body)
+        lines, reader = read_all(path)
+        assert bodies_of(lines) == order
+        assert lines[-1].stop == path.stat().st_size
+        assert not reader.torn
 
 
 def test_an_outbox_has_an_end_once_its_writer_says_so(path: Path) -> None:
@@ -150,17 +269,18 @@ def test_a_part_that_was_taken_back_is_not_read(path: Path) -> None:
     # again for the next one.
     writer = Writer(path)
     writer.append(b'{"a": 1}')
+    size = path.stat().st_size
     with path.open("r+b", buffering=0) as file:
         file.seek(0, 2)
         file.write(b'{"longer than the next": "and cut')
         reader = Reader(path)
         assert bodies_of(reader.read()) == [b'{"a": 1}']
         assert [reader.read(), reader.torn] == [[], True]
-        file.truncate(len(b'{"a": 1}\n'))
+        file.truncate(size)
     writer.append(b'{"b": 2}')
     assert bodies_of(reader.read()) == [b'{"b": 2}']
     writer.append(b'{"c": 3}')
-    assert [(line.body, line.start) for line in reader.read()] == [(b'{"c": 3}', 18)]
+    assert [(line.body, line.start) for line in reader.read()] == [(b'{"c": 3}', size + 9)]
     assert [reader.read(), reader.torn] == [[], False]
     reader.close()
 
@@ -168,8 +288,8 @@ def test_a_part_that_was_taken_back_is_not_read(path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "key"),
     [
-        (b'{"session_id": "5e55", "seq": 0}', "5e55-0"),
-        (b'{"seq": 12, "other": [1], "session_id": "5e55"}', "5e55-12"),
+        (b'{"type": "result", "session_id": "5e55", "seq": 0}', "5e55-0"),
+        (b'{"seq": 12, "other": [1], "session_id": "5e55", "type": "event"}', "5e55-12"),
         (b'{"type": "result"', None),
         (b"[1, 2]", None),
         (b'"text"', None),
@@ -178,9 +298,7 @@ def test_a_part_that_was_taken_back_is_not_read(path: Path) -> None:
         (b'{"a": NaN}', None),
     ],
 )
-def test_a_key_is_the_session_and_the_number_and_only_an_object_has_one(
-    body: bytes, key: str | None
-) -> None:
+def test_a_key_is_the_session_and_the_number(body: bytes, key: str | None) -> None:
     assert outbox.key_of(body) == key
 
 
@@ -188,38 +306,41 @@ def test_a_key_is_the_session_and_the_number_and_only_an_object_has_one(
     "body",
     [
         b"{}",
-        b'{"session_id": "5e55"}',
-        b'{"session_id": "5e55", "seq": null}',
-        b'{"session_id": "5e55", "seq": "1\\r\\nX-Header: 1"}',
-        b'{"session_id": "5e55", "seq": true}',
-        b'{"session_id": "5e55", "seq": -1}',
-        b'{"session_id": "", "seq": 0}',
-        b'{"session_id": "a\\nb", "seq": 0}',
-        '{"session_id": "\u0661", "seq": 0}'.encode(),
-        b'{"session_id": 5, "seq": 0}',
+        b'{"session_id": "5e55", "seq": 0}',
+        b'{"type": 1, "session_id": "5e55", "seq": 0}',
+        b'{"type": "result", "session_id": "5e55"}',
+        b'{"type": "result", "session_id": "5e55", "seq": null}',
+        b'{"type": "result", "session_id": "5e55", "seq": "1\\r\\nX-Header: 1"}',
+        b'{"type": "result", "session_id": "5e55", "seq": true}',
+        b'{"type": "result", "session_id": "5e55", "seq": -1}',
+        b'{"type": "result", "session_id": "", "seq": 0}',
+        b'{"type": "result", "session_id": "a\\nb", "seq": 0}',
+        '{"type": "result", "session_id": "\u0661", "seq": 0}'.encode(),
+        b'{"type": "result", "session_id": 5, "seq": 0}',
     ],
 )
-def test_the_key_of_an_object_that_names_no_result_is_its_hash(body: bytes) -> None:
-    assert outbox.key_of(body) == hashlib.sha256(body).hexdigest()
+def test_an_object_that_names_no_result_has_no_key(body: bytes) -> None:
+    assert outbox.key_of(body) is None
 
 
-@given(st.dictionaries(st.sampled_from(["session_id", "seq", "x"]), values))
-def test_every_key_can_be_sent_in_a_header(data: dict[str, object]) -> None:
-    key = outbox.key_of(orjson.dumps(data))
-    assert key is not None
+@given(values, values)
+@example("5e55", 2**63)
+def test_every_key_can_be_sent_in_a_header(session: object, seq: object) -> None:
+    data = {"type": "result", "session_id": session, "seq": seq}
+    key = outbox.key_of(orjson.dumps(data)) or ""
     assert key.isascii()
     assert key.isprintable()
 
 
 def test_a_line_knows_its_key_and_a_broken_one_has_none(path: Path) -> None:
-    path.write_bytes(b'{"session_id": "5e55", "seq": 3}\n{"session_id": "5e\n')
+    path.write_bytes(b'{"type":"result","session_id":"5e55","seq":3}\n{"session_id":"5e\n')
     lines, _reader = read_all(path)
     assert [line.key for line in lines] == ["5e55-3", None]
 
 
 def test_an_outbox_is_created_once_and_only_for_its_owner(path: Path) -> None:
-    Writer(path)
-    assert path.read_bytes() == b""
+    Writer(path, HEADER)
+    assert path.read_bytes() == HEADER.to_line()
     assert path.stat().st_mode & 0o077 == 0
     with pytest.raises(FileExistsError):
         Writer(path)
@@ -236,9 +357,12 @@ def test_an_outbox_that_was_removed_is_not_made_anew(path: Path) -> None:
 
 
 def test_a_disk_that_fills_up_in_the_middle_of_a_line_leaves_whole_lines(path: Path) -> None:
+    header = outbox.Header().to_line()
+    limit = len(header) + 100
+
     def limit_files() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     code = (
         "import sys, pathlib; from pytest_publish.outbox import Writer\n"
@@ -258,7 +382,8 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_line_leaves_whole_lines(path: P
         check=True,
     )
     assert run.stdout == b"90 OSError\n"
-    assert path.read_bytes() == b'{"a":"%s"}\n{"a":"%s"}\n' % (b"x" * 50, b"x" * 20)
+    lines = b'{"a":"%s"}\n{"a":"%s"}\n' % (b"x" * 50, b"x" * 20)
+    assert path.read_bytes() == header + lines
 
 
 marks = st.builds(
@@ -322,7 +447,7 @@ def test_a_mark_outlives_the_process_that_wrote_it(path: Path) -> None:
 
 
 def test_refused_results_are_set_aside_one_a_line_and_stay_when_the_rest_goes(path: Path) -> None:
-    writer = Writer(path)
+    writer = Writer(path, HEADER)
     writer.append(b'{"a": 1}')
     file = MarkFile(path)
     file.write(Mark())
@@ -336,7 +461,7 @@ def test_refused_results_are_set_aside_one_a_line_and_stay_when_the_rest_goes(pa
     refused = path.with_name("run-1.refused.jsonl")
     assert outbox.refused_of(path) == refused
     assert list(path.parent.iterdir()) == [refused]
-    assert bodies_of(read_all(refused)[0]) == [b'{"a": 1}', b'{"b": 2}']
+    assert refused.read_bytes() == HEADER.to_line() + b'{"a": 1}\n{"b": 2}\n'
     assert refused.stat().st_mode & 0o077 == 0
 
 
@@ -458,7 +583,8 @@ def test_an_interrupted_line_is_there_once_when_it_is_appended_again(
     writer.append(again)
     writer.append(b'{"a": 2}')
     writer.end()
-    assert path.read_bytes() == b'{"a": 0}\n{"a": 1}\n{"a": 2}\n\n'
+    header = outbox.Header().to_line()
+    assert path.read_bytes() == header + b'{"a": 0}\n{"a": 1}\n{"a": 2}\n\n'
     assert writer.appended == 3
 
 

@@ -23,7 +23,7 @@ from unruly import Unruly
 
 
 def body(number: int) -> bytes:
-    return b'{"session_id":"s1","seq":%d}' % number
+    return b'{"type":"result","session_id":"s1","seq":%d}' % number
 
 
 @pytest.fixture
@@ -108,7 +108,8 @@ def test_the_mark_never_passes_a_line_that_is_not_dealt_with(
     relay = relay_to(unruly, path, grace=0.3)
     assert not relay.run()
     assert relay.mark.sent == 19
-    assert relay.mark.offset == sum(len(body(number)) + 1 for number in range(4))
+    before = [outbox.Header().to_line(), *(body(number) + b"\n" for number in range(4))]
+    assert relay.mark.offset == sum(map(len, before))
     assert relay.mark.trouble == "503 Whatever"
     unruly.answer = lambda _post: OK
     assert relay_to(unruly, path).run()
@@ -147,19 +148,23 @@ def test_a_refused_line_is_set_aside_as_it_was(
     relay = relay_to(unruly, path)
     assert relay.run()
     assert (relay.mark.sent, relay.mark.refused, relay.mark.refusal) == (4, 1, "400 Whatever")
-    assert outbox.refused_of(path).read_bytes() == body(2) + b"\n"
+    assert outbox.refused_of(path).read_bytes() == outbox.Header().to_line() + body(2) + b"\n"
 
 
-def test_a_line_that_is_no_json_is_set_aside_unsent(
-    unruly: Unruly, path: Path, writer: outbox.Writer
+@pytest.mark.parametrize(
+    "line", [b'{"session_id":"s1","se', b'{"type":"result","seq":1}', b'{"session_id":"s","seq":1}']
+)
+def test_a_line_that_is_no_result_is_set_aside_unsent(
+    unruly: Unruly, path: Path, writer: outbox.Writer, line: bytes
 ) -> None:
     writer.append(body(0))
-    writer.append(b'{"session_id":"s1","se')
+    writer.append(line)
     writer.append(body(2))
     relay = relay_to(unruly, path)
     assert relay.run()
     assert keys(unruly) == ["s1-0", "s1-2"]
-    assert relay.mark.refusal == "not a JSON object"
+    assert relay.mark.refusal == "not a result of pytest-publish"
+    assert line in outbox.refused_of(path).read_bytes().splitlines()
 
 
 def test_a_line_that_was_cut_off_at_the_end_is_told_of_and_kept(
@@ -193,7 +198,7 @@ def test_a_refused_batch_is_taken_apart_to_find_what_is_refused(
     relay = relay_to(unruly, path, connections=1, batch=4)
     assert relay.run()
     assert (relay.mark.sent, relay.mark.refused) == (3, 1)
-    assert outbox.refused_of(path).read_bytes() == body(2) + b"\n"
+    assert outbox.refused_of(path).read_bytes() == outbox.Header().to_line() + body(2) + b"\n"
 
 
 def test_memory_holds_a_part_of_a_long_outbox_only(

@@ -154,11 +154,13 @@ def test_the_hooks_mask_add_and_withhold(suite: Shell, endpoint: Endpoint) -> No
 def test_what_was_left_behind_is_sent(suite: Shell, endpoint: Endpoint) -> None:
     one, all_of_them, tree = lines(DELIVERY["pytest-publish send"])
     named = suite.folder / one.split()[2]
+    endpoint.answer = lambda _post: 503
     for _run in range(2):
         suite.run(
-            f"pytest --publish=http://localhost:{free_port()} --publish-grace=0"
+            f"pytest --publish={endpoint.url} --publish-grace=0"
             f" --publish-outbox={named.parent} --pubdir=results"
         )
+    endpoint.answer = lambda _post: 200
     first = min(named.parent.glob("*.jsonl"))
     first.rename(named)
     first.with_suffix(".mark").unlink(missing_ok=True)

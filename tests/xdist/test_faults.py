@@ -15,9 +15,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 import trustme
 
+from pytest_publish.outbox import Header
+from pytest_publish.outbox import lock_of
+from pytest_publish.outbox import refused_of
+from pytest_publish.outbox import Writer
 from support import eventually
 from support import Post
 from support import RunPytest
@@ -201,10 +206,16 @@ def test_a_refused_result_is_set_aside_and_the_others_go_on(
             f"  pytest-publish send {refused.relative_to(pytester.path)} --to {unruly.url}",
         ]
     )
+    again = send(refused)
+    assert again.returncode == 1
+    assert f"1 refused ({code} No), set aside in {refused}\n" in again.stdout
+    assert len(refused.read_bytes().splitlines()) == 2, "a header and the result, once"
+    assert refused.stat().st_mode & 0o777 == 0o600
+    assert list(refused.parent.iterdir()) == [refused]
     unruly.answer = lambda _post: OK
-    assert send(refused, "--to", unruly.url).returncode == 0
+    assert send(refused).returncode == 0
     assert numbers(unruly) == list(range(TESTS))
-    assert not refused.exists()
+    assert not list(refused.parent.iterdir())
 
 
 def test_a_slow_endpoint_gets_a_backlog_over_several_connections(
@@ -652,7 +663,7 @@ def test_what_is_refused_of_a_tree_is_set_aside_where_the_command_was_called(
     pytester.makepyfile(SUITE)
     run_pytest(f"--pubdir={pubdir}")
     unruly.answer = lambda post: status(422) if b"test_it[5]" in post.body else OK
-    for times in (1, 2):
+    for _times in (1, 2):
         sent = send(pubdir, "--to", unruly.url)
         assert sent.returncode == 1
         aside = pytester.path / "tree.refused.jsonl"
@@ -660,8 +671,17 @@ def test_what_is_refused_of_a_tree_is_set_aside_where_the_command_was_called(
             f"{pubdir}: {TESTS - 1} sent to {unruly.url}",
             f"{pubdir}: 1 refused (422 Whatever), set aside in {aside}",
         ]
-        refused = [json.loads(line)["name"] for line in aside.read_bytes().splitlines()]
-        assert refused == ["test_it[5]"] * times
+        _header, refused = map(json.loads, aside.read_bytes().splitlines())
+        assert refused["name"] == "test_it[5]"
+        assert aside.stat().st_mode & 0o777 == 0o600
+    assert len(tree_results(pubdir)) == TESTS
+    unruly.answer = lambda _post: OK
+    assert send(aside).returncode == 0
+    assert not aside.exists()
+    aside.write_text("mine")
+    unruly.answer = lambda _post: status(422)
+    assert f"not set aside, because {aside} is not ours" in send(pubdir, "--to", unruly.url).stdout
+    assert aside.read_text() == "mine"
 
 
 def test_a_tree_can_be_sent(
@@ -672,6 +692,196 @@ def test_a_tree_can_be_sent(
     sent = send(pubdir, "--to", unruly.url)
     assert (sent.returncode, sent.stdout) == (0, f"{pubdir}: {TESTS} sent to {unruly.url}\n")
     assert unruly.results == tree_results(pubdir)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Return what stands in all files of a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_no_outbox_is_never_changed_removed_or_sent(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, pubdir: Path
+) -> None:
+    pytester.makepyfile(SUITE)
+    outbox = pytester.path / "kept"
+    unruly.answer = lambda _post: status(503)
+    arguments = (f"--pubdir={pubdir}", f"--publish-outbox={outbox}", "--publish-grace=0")
+    run_pytest("--publish", unruly.url, *arguments)
+    unruly.answer = lambda _post: OK
+    unruly.posts.clear()
+    (left,) = outbox.glob("*.jsonl")
+    others = pytester.path / "others"
+    others.mkdir()
+    for name, text in {
+        "pyproject.toml": "[project]\n",
+        "data.jsonl": '{"type": "result", "mine": 1}\n',
+        "poetry.lock": "a lock of others",
+        "poetry.mark": "a mark of others",
+        "empty.jsonl": "",
+    }.items():
+        (others / name).write_text(text)
+    (others / "folder.jsonl").mkdir()
+    os.mkfifo(others / "fifo.jsonl")
+    renamed = others / "poetry.jsonl"
+    renamed.write_bytes(left.read_bytes())
+    copied = others / "log.txt"
+    lines = left.read_bytes().splitlines(keepends=True)
+    copied.write_bytes(b"".join([lines[1], b'{"mine": 1}\n', lines[2]]))
+    before = contents(others), contents(pubdir)
+
+    for name in ("pyproject.toml", "data.jsonl", "poetry.lock", "empty.jsonl", "fifo.jsonl"):
+        sent = send(others / name, "--to", unruly.url)
+        assert (sent.returncode, sent.stdout) == (
+            1,
+            f"{others / name}: is neither an outbox nor a result, and is left alone\n",
+        )
+    assert not unruly.posts
+    one = send(copied, "--to", unruly.url)
+    assert (one.returncode, len(unruly.posts)) == (1, 2)
+    assert "lines in it that are no results, and are not sent: 1" in one.stdout
+    result = min(pubdir.rglob("result.json"))
+    (pretty := others / "result.json").write_text(
+        json.dumps(json.loads(result.read_bytes()), indent=1)
+    )
+    before[0][pretty] = pretty.read_bytes()
+    for path in (result, pretty):
+        unruly.posts.clear()
+        done = send(path, "--to", unruly.url)
+        assert (done.returncode, done.stdout) == (0, f"{path}: 1 sent to {unruly.url}\n")
+        assert len(unruly.posts) == 1
+    assert unruly.posts[0].body == orjson.dumps(orjson.loads(result.read_bytes()))
+    pretty.unlink()
+    del before[0][pretty]
+    unruly.posts.clear()
+    folder = send(others)
+    assert (folder.returncode, len(unruly.posts)) == (0, TESTS)
+    assert folder.stdout.splitlines() == [
+        f"{renamed}: {TESTS} sent to {unruly.url}",
+        f"{renamed}: stays, because it does not have the name that a run gave it",
+    ]
+    assert (contents(others), contents(pubdir)) == before
+
+
+def test_each_outbox_of_a_folder_is_sent_where_it_was_meant_for(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, pubdir: Path
+) -> None:
+    other = Unruly()
+    for endpoint in (unruly, other):
+        endpoint.answer = lambda _post: status(503)
+    pytester.makepyfile(SUITE)
+    secret = other.url.replace("localhost", "user:hunter2@localhost") + "?token=hunter2"
+    folder = pubdir / "outbox"
+    arguments = (f"--publish-outbox={folder}", f"--pubdir={pubdir}", "--publish-grace=0")
+    run_pytest("--publish", unruly.url, "--publish", secret, *arguments)
+    first, second = sorted(folder.glob("*.jsonl"), key=lambda path: len(path.name))
+    assert b"hunter2" not in first.read_bytes() + second.read_bytes()
+    for endpoint in (unruly, other):
+        endpoint.answer = lambda _post: OK
+        endpoint.posts.clear()
+    shown = f"{other.url}?…"
+
+    elsewhere = send(pubdir, "--to", "http://localhost:1/", "--grace", "0")
+    assert elsewhere.returncode == 1
+    for path, url in ((first, unruly.url), (second, shown)):
+        line = f"{path}: is for {url}, and is left alone: name it to send it to another URL"
+        assert line in elsewhere.stdout.splitlines()
+
+    done = send(pubdir, "--to", unruly.url)
+    assert done.returncode == 1
+    assert numbers(unruly) == list(range(TESTS))
+    assert len(unruly.posts) == TESTS, "the tree in it has the same results"
+    assert not other.posts
+    assert [first.exists(), second.exists()] == [False, True]
+
+    unnamed = send(pubdir)
+    assert unnamed.returncode == 1
+    assert unnamed.stdout.splitlines() == [
+        f"{second}: is for {shown}, but the secret parts of that are not kept: use --to",
+        f"{pubdir}: results outside of an outbox tell no URL: give it with --to",
+    ]
+    copy = pytester.path / second.name
+    copy.write_bytes(second.read_bytes())
+    assert send(second, "--to", secret).returncode == 0
+    assert numbers(other) == list(range(TESTS))
+    assert other.posts[0].headers["Authorization"].startswith("Basic ")
+    # Named by itself, it is sent to any URL.
+    assert send(copy, "--to", unruly.url).returncode == 0
+    assert [second.exists(), copy.exists()] == [False, False]
+    before = len(other.posts)
+    assert send(pubdir, "--to", other.url).returncode == 0, "now all of the tree"
+    assert len(other.posts) - before == TESTS
+    other.stop()
+
+
+def make_outbox(folder: Path, session: str, url: str, count: int) -> Path:
+    """Leave an outbox behind, as a run does that was killed."""
+    path = folder / f"20261123T010203Z-{session[:8]}.jsonl"
+    writer = Writer(path, Header(url, is_whole=True))
+    for number in range(count):
+        body = {"type": "result", "session_id": session, "seq": number}
+        writer.append(orjson.dumps(body))
+    return path
+
+
+def test_without_a_url_each_outbox_of_a_folder_goes_to_its_own(
+    tmp_path: Path, unruly: Unruly
+) -> None:
+    other = Unruly()
+    first = make_outbox(tmp_path, "0a1b2c3d4e", unruly.url, 2)
+    second = make_outbox(tmp_path, "1a1b2c3d4e", other.url, 1)
+    killed_at_once = make_outbox(tmp_path, "2a1b2c3d4e", unruly.url, 0)
+    sent = send(tmp_path)
+    other.stop()
+    assert (sent.returncode, sent.stdout.splitlines()) == (
+        0,
+        [
+            f"{first}: 2 sent to {unruly.url}",
+            f"{second}: 1 sent to {other.url}",
+            f"{killed_at_once}: 0 sent to {unruly.url}",
+        ],
+    )
+    assert sorted(unruly.accepted) == ["0a1b2c3d4e-0", "0a1b2c3d4e-1"]
+    assert list(other.accepted) == ["1a1b2c3d4e-0"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_refused_is_not_sent_while_more_may_be_added_to_it(
+    tmp_path: Path, unruly: Unruly
+) -> None:
+    outbox = make_outbox(tmp_path, "0a1b2c3d4e", unruly.url, 1)
+    left = make_outbox(tmp_path, "1a1b2c3d4e", unruly.url, 1)
+    refused = left.rename(refused_of(outbox))
+    lock = lock_of(outbox)
+    assert lock.acquire(blocking=False)
+    held = send(refused)
+    assert (held.returncode, unruly.posts) == (1, [])
+    assert "a process is still sending it" in held.stdout
+    lock.release()
+    before = outbox.read_bytes()
+    assert send(refused).returncode == 0
+    assert [post.key for post in unruly.posts] == ["1a1b2c3d4e-0"]
+    assert not refused.exists()
+    assert outbox.read_bytes() == before
+
+
+def test_an_outbox_of_an_earlier_version_is_sent_to_the_url_that_is_named(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+) -> None:
+    pytester.makepyfile(SUITE)
+    unruly.answer = lambda _post: status(503)
+    run_pytest("--publish", unruly.url, "--publish-grace", "0")
+    unruly.answer = lambda _post: OK
+    outbox = outbox_of(pytester)
+    outbox.write_bytes(outbox.read_bytes().partition(b"\n")[2])
+    outbox.with_suffix(".mark").unlink(missing_ok=True)
+    sent = send(outbox.parent)
+    assert (sent.returncode, sent.stdout) == (
+        1,
+        f"{outbox}: does not tell which URL it is for: give it with --to\n",
+    )
+    assert send(outbox.parent, "--to", unruly.url).returncode == 0
+    assert numbers(unruly) == list(range(TESTS))
+    assert not list(outbox.parent.iterdir())
 
 
 def test_send_does_not_race_a_relay_that_is_still_at_work(
@@ -839,6 +1049,13 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
         f"{tmp_path}/gone.jsonl: can't be sent: No such file or directory\n",
     )
     assert not list(tmp_path.iterdir())
+    odd = tmp_path / "20261123T010203Z-0a1b2c3d.jsonl"
+    odd.write_bytes(Header("ftp://elsewhere/", is_whole=True).to_line())
+    assert f"{odd}: can't be sent: 'ftp://elsewhere/' is no URL like " in send(odd).stdout
+    odd.unlink()
+    (lines := tmp_path / "result.json").symlink_to("result.json")
+    assert f"{lines}: can't be sent: " in send(lines).stdout
+    lines.unlink()
     empty = send(tmp_path, "--to", "http://localhost/")
     assert (empty.returncode, empty.stdout) == (
         1,
@@ -862,7 +1079,7 @@ def test_a_certificate_that_does_not_verify_is_said_once_and_its_results_are_kep
     )
     run.stdout.fnmatch_lines([line])
     (refused,) = (pytester.path / ".pytest_cache/publish").iterdir()
-    assert len(refused.read_bytes().splitlines()) == TESTS
+    assert len(refused.read_bytes().splitlines()) == 1 + TESTS
 
 
 def test_a_private_authority_is_trusted_by_environment(
