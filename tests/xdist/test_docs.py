@@ -17,7 +17,6 @@ import pytest
 import requests
 import yaml
 
-from daemons import free_port
 from daemons import nginx
 from daemons import sshd
 from documents import Document
