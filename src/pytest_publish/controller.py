@@ -36,6 +36,8 @@ class Controller:
         self._aggregator = Aggregator(dist=None, clock=realos.now)
         self._collected: collections.deque[pytest.CollectReport] = collections.deque()
         self._ignores_groups = False
+        self._is_over = False
+        self._is_told = False
         self._left_behind = (
             outbox.waiting_in(settings.outbox_folder) if settings.outbox_folder else []
         )
@@ -120,24 +122,45 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Controller: publish what is still open, wait for the relays, judge the run."""
-        self._publish_collected()
-        self._publisher.publish(self._aggregator.finish)
-        self._wait_for_relays()
+        self._finish()
         failed = self._troubles or any(
             found.waiting or found.refused for _delivery, found in self._publisher.delivered
         )
         if failed and self._settings.strict and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
+    def pytest_unconfigure(self) -> None:
+        """Controller: do what has not been done, where an error has ended the session.
+
+        pytest calls no pytest_sessionfinish after a pytest_sessionstart that raised, and
+        not all of them if one raises; after an internal error it has no summary.
+        """
+        if not self._is_over:
+            self._finish()
+        terminal = self._config.pluginmanager.getplugin("terminalreporter")
+        if terminal is not None and not self._is_told:
+            self._tell_trouble(terminal)
+
+    def _finish(self) -> None:
+        self._publish_collected()
+        self._publisher.publish(self._aggregator.finish)
+        self._wait_for_relays()
+        self._is_over = True
+
     def pytest_terminal_summary(self, terminalreporter: summary.Terminal) -> None:
         """Controller: tell how many results went where, and of any trouble."""
         if self._config.get_verbosity() >= 0:
             sent = [(delivery.url, found) for delivery, found in self._publisher.delivered]
-            line = summary.totals(self._publisher.written, self._settings.pubdir, sent)
-            terminalreporter.write_sep("-", line)
+            if sent or self._settings.pubdir is not None:
+                line = summary.totals(self._publisher.written, self._settings.pubdir, sent)
+                terminalreporter.write_sep("-", line)
+        self._tell_trouble(terminalreporter)
+
+    def _tell_trouble(self, terminal: summary.Terminal) -> None:
+        self._is_told = True
         colour = "red" if self._settings.strict else "yellow"
         for line in self._trouble_lines():
-            terminalreporter.write_line(line, **{colour: True})
+            terminal.write_line(line, **{colour: True})
 
     def _trouble_lines(self) -> Iterable[str]:
         if self._settings.warning is not None:
