@@ -118,7 +118,8 @@ class Publisher:
         is_interrupted, self._has_waited = self._has_waited, True
         # All are told first, so that they finish at the same time.
         for delivery in self._deliveries:
-            delivery.end()
+            with contextlib.suppress(Exception):  # wait() tells
+                delivery.end()
         while self._deliveries:
             delivery = self._deliveries[0]
             try:

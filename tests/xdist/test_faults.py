@@ -1081,6 +1081,22 @@ def test_a_session_within_this_one_does_not_take_its_outbox_for_one_that_was_lef
     run_pytest("--publish", unruly.url, *options).assert_outcomes(passed=2)
 
 
+def test_a_run_that_is_killed_at_once_leaves_no_outbox_to_be_told_of(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, own_plugins: tuple[str, ...]
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    options = ("--publish", unruly.url, "--publish-outbox=kept")
+    command = [sys.executable, "-m", "pytest", *own_plugins, *options]
+    process = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL)
+    kept = pytester.path / "kept"
+    while not list(kept.glob("*.jsonl")) and process.poll() is None:
+        pass  # to be there before its relay is
+    process.kill()
+    process.wait()
+    run_pytest(*options).stdout.no_fnmatch_line("*of an earlier run*")
+    eventually(lambda: not list(kept.glob("*.jsonl")), "the relay, if there was one, to end")
+
+
 def test_where_nothing_can_be_kept_the_run_goes_on_and_says_so_once(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
