@@ -132,6 +132,7 @@ class Descriptor:
         if self._fd is None:
             return False
         try:
-            return os.path.samestat(realos.fstat(self._fd), self._stat)
+            now = realos.fstat(self._fd)
         except OSError:
             return False
+        return (now.st_dev, now.st_ino) == (self._stat.st_dev, self._stat.st_ino)
