@@ -49,6 +49,8 @@ class Unruly:
         self.posts: list[Post] = []
         self.accepted: dict[str, Result] = {}
         self.connections = 0
+        #: Whether it closes a connection after each answer.
+        self.closes = False
         self.stopped = threading.Event()
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", port), self, tls)
@@ -117,6 +119,8 @@ class _Connection(socketserver.StreamRequestHandler):
             post = Post(body, dict(headers.items()), time.time(), self.client_address[1])
             try:
                 self.wfile.write(self.server.owner.take(post))
+                if self.server.owner.closes:
+                    return
             except CutError:
                 self.wfile.write(OK[:-1])
                 return

@@ -41,6 +41,7 @@ class Controller:
         self._ignores_groups = False
         self._watch = summary.Watch(self._warn, realos.monotonic)
         self._process = realos.getpid()
+        self._is_over = False
         self._is_told = False
         self._failures: list[str] = []
         folder = settings.outbox_folder
@@ -138,11 +139,15 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Controller: publish what is still open, wait for the relays, judge the run."""
+        self._finish()
+        if self._settings.strict and session.exitstatus == pytest.ExitCode.OK:
+            self._fail_if_unpublished(session)
+
+    def _finish(self) -> None:
         self._publish_collected()
         self._publisher.publish(self._aggregator.finish)
         self._wait_for_relays()
-        if self._settings.strict and session.exitstatus == pytest.ExitCode.OK:
-            self._fail_if_unpublished(session)
+        self._is_over = True
 
     def _fail_if_unpublished(self, session: pytest.Session) -> None:
         undelivered = sum(
@@ -161,17 +166,22 @@ class Controller:
             return
         if self._config.get_verbosity() >= 0:
             sent = [(delivery.url, found) for delivery, found in self._publisher.delivered]
-            screen.title(summary.totals(self._settings, self._publisher.written, sent))
+            if sent or self._settings.pubdir is not None:
+                screen.title(summary.totals(self._settings, self._publisher.written, sent))
         for line in self._trouble_lines():
             screen.say(line, **self._colour)
         self._is_told = True
 
     def pytest_unconfigure(self) -> None:
-        """Controller: tell of trouble where there was no summary.
+        """Controller: do what has not been done, where an error has ended the session.
 
-        That is with -p no:terminal, after an internal error, and with a plugin that
-        puts another reporter in the place of pytest's.
+        pytest calls no pytest_sessionfinish after a pytest_sessionstart that raised, and
+        not all of them if one raises. There is no summary with -p no:terminal, after an
+        internal error, and with a plugin that puts another reporter in the place of
+        pytest's.
         """
+        if not self._is_over:
+            self._finish()
         if self._is_told or realos.getpid() != self._process or sys.__stderr__ is None:
             return
         with contextlib.suppress(OSError, ValueError):  # it is closed

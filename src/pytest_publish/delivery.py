@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from . import outbox
+from .orders import ALL_ACCEPTED
 from .orders import Instructions
 from .orders import Orders
 from .orders import shown
+from .realos import Descriptor
 from .realos import realos
 
 
@@ -29,6 +32,22 @@ _PATHS: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_C
 _POLL: Final = 0.005
 # Seconds that a relay may take to start on a busy machine.
 _STARTING: Final = 10.0
+# Seconds to wait for a relay that was killed; it may hang at its disk.
+_ENDING: Final = 1.0
+# Starts a relay with the modules that this process has. Their folders come through its
+# standard input, because they may be too many for a command line or a variable. A new
+# interpreter's own come first: on a test session's path is what lies beside a conftest,
+# which may have the name of a module that the relay needs.
+_CODE: Final = """
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+import json
+if told := sys.stdin.buffer.readline():
+    known = set(sys.path)
+    sys.path += [entry for entry in json.loads(told) if entry not in known]
+    from pytest_publish.relay import main
+    main()
+"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,6 +79,9 @@ class Delivery:
             self._claim.release()
             raise
         self._process: subprocess.Popen[bytes] | None = None
+        self._input: Descriptor | None = None
+        self._has_ended = False
+        self._is_told = True
         self._errors = outbox.errors_of(self.path)
         self._patience = orders.grace + orders.endpoint.timeout + _STARTING
 
@@ -67,27 +89,29 @@ class Delivery:
         """Start the relay. Raises OSError if no process can be started."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with os.fdopen(os.open(self._errors, flags, 0o600), "wb") as errors:
-            self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
-                _command(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                cwd=self.path.parent,
-                env=_environment(),
-                # Ctrl-C goes to all processes of the terminal's foreground group,
-                # and the relay is to send on. Of these two each system heeds its own.
-                start_new_session=True,
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
-        stdin = self._process.stdin
-        assert stdin is not None
+            theirs, ours = os.pipe()
+            # Open to the end, by which the relay can be told that this is the end.
+            self._input = Descriptor(ours)
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
+                    # Without the warnings that the tests' environment may turn into errors.
+                    [sys.executable, "-W", "ignore", "-c", _CODE],
+                    stdin=theirs,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                    cwd=self.path.parent,
+                    env=_environment(),
+                    # Ctrl-C goes to all processes of the terminal's foreground group,
+                    # and the relay is to send on. Of these two each system heeds its own.
+                    start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                )
+            finally:
+                os.close(theirs)
+        folders = [entry for entry in sys.path if entry and os.path.isabs(entry)]
         instructions = Instructions(self.path, os.getpid(), self._orders)
         with contextlib.suppress(BrokenPipeError):  # it died at once; wait() tells
-            stdin.write(instructions.to_json())
-            stdin.flush()
-        # On Windows its end tells the relay that this process has died.
-        if os.name == "posix":
-            stdin.close()
+            self._input.write(json.dumps(folders).encode() + b"\n" + instructions.to_json())
 
     def append(self, body: bytes) -> None:
         """Hand over one result. Raises OSError if the outbox can't be written."""
@@ -99,10 +123,22 @@ class Delivery:
 
     def end(self) -> None:
         """Tell the relay that no more results will come."""
+        if self._has_ended:
+            return
+        self._has_ended = True
         try:
             self._writer.end()
-        except OSError:  # it would wait for the end for ever
-            self._stop()
+        except OSError:
+            self._tell_end()
+
+    def _tell_end(self) -> None:
+        """Tell it past the file, on a full disk or where that is another user's by now."""
+        if self._process is None or self._input is None or self._process.poll() is not None:
+            return
+        try:
+            self._input.write(b"\n")
+        except OSError:
+            self._is_told = False
 
     def wait(self, on_progress: Callable[[int], None]) -> Delivered:
         """Wait until the relay ends, which knows when to give up; then tidy up.
@@ -125,9 +161,8 @@ class Delivery:
         if stopped:
             self._stop()
         delivered = self._delivered(stopped)
-        if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
+        if self._input is not None:
+            self._input.close()
         if not delivered.waiting:
             outbox.discard(self.path)
         with contextlib.suppress(OSError):
@@ -147,16 +182,23 @@ class Delivery:
             # It gives up by itself, unless it was stopped, or hangs at its disk.
             if realos.monotonic() - progress_at > self._patience:
                 return "the relay hangs"
+            if not waiting and not self._is_told:
+                return "it can't be told that the run is over"
             on_progress(waiting)
             realos.sleep(_POLL)
         return ""
 
     def _stop(self) -> None:
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            # It may be another user's by now, and then sends on.
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                self._process.kill()
+                self._process.wait(_ENDING)
 
     def _delivered(self, stopped: str) -> Delivered:
+        if self._process is not None and self._process.returncode == ALL_ACCEPTED:
+            # The mark may tell less: its disk is full, or this process may not read it.
+            return Delivered(self._writer.appended, 0, 0, "", "")
         mark = self.mark()
         waiting = self._writer.appended - mark.sent - mark.refused
         reason = ""
@@ -187,19 +229,3 @@ def _environment() -> dict[str, str]:
         if environment.get(name):
             environment[name] = os.path.abspath(environment[name])
     return environment
-
-
-def _command() -> list[str]:
-    """Return the command that starts a relay with the modules that this process has.
-
-    A new interpreter's own import path comes first: on that of a test session is what
-    lies beside a conftest, which may have the name of a module that the relay needs.
-    """
-    path = [entry for entry in sys.path if entry and os.path.isabs(entry)]
-    code = (
-        "import sys; sys.path[:] = [entry for entry in sys.path if entry];"
-        f"sys.path += [entry for entry in {path!r} if entry not in sys.path];"
-        "from pytest_publish.relay import main; main()"
-    )
-    # Without the warnings that the tests' environment may turn into errors.
-    return [sys.executable, "-W", "ignore", "-c", code]

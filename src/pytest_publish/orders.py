@@ -24,6 +24,9 @@ from urllib.parse import urlunsplit
 HEADERS_VARIABLE: Final = "PYTEST_PUBLISH_HEADERS"
 #: Where the secret comes from with which bodies are signed.
 SECRET_VARIABLE: Final = "PYTEST_PUBLISH_SECRET"
+#: The exit status of a relay whose endpoint has accepted everything. Not 0, which
+#: subprocess also gives for a child that something else has waited for.
+ALL_ACCEPTED: Final = 70
 
 _SECRET_PREFIX: Final = "whsec_"
 # The characters of a header's name (RFC 9110, section 5.6.2).

@@ -16,6 +16,8 @@ import logging
 import os
 import re
 import stat
+import sys
+import weakref
 from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ from typing import Final
 import orjson
 from fasteners import InterProcessLock
 
+from .realos import Descriptor
 from .realos import realos
 
 
@@ -331,14 +334,31 @@ class MarkFile:
             self._fd = None
 
 
-def lock_of(outbox: Path) -> InterProcessLock:
+class _Lock(InterProcessLock):  # type: ignore[misc]
+    """A lock that belongs to who opened the file, where fasteners' own is the process's.
+
+    fasteners uses POSIX locks, which a process loses when it closes any descriptor of
+    the file: when a session within this one asks for it, when a test copies the folder.
+    On NFS, Linux has the server lock the whole file. On Windows all locks are like this.
+    """
+
+    if sys.platform != "win32":
+
+        def trylock(self) -> None:
+            realos.flock(self.lockfile, realos.LOCK)
+
+        def unlock(self) -> None:
+            realos.flock(self.lockfile, realos.UNLOCK)
+
+
+def lock_of(outbox: Path) -> _Lock:
     """Return the lock that the process which sends an outbox holds."""
-    return InterProcessLock(str(outbox.with_suffix(".lock")), logger=_SILENT)
+    return _Lock(str(outbox.with_suffix(".lock")), logger=_SILENT)
 
 
-def _run_lock_of(outbox: Path) -> InterProcessLock:
+def _run_lock_of(outbox: Path) -> _Lock:
     """Return the lock that the process which writes an outbox holds."""
-    return InterProcessLock(str(outbox.with_suffix(".run")), logger=_SILENT)
+    return _Lock(str(outbox.with_suffix(".run")), logger=_SILENT)
 
 
 class Claim:
@@ -354,20 +374,35 @@ class Claim:
         outbox.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _run_lock_of(outbox)
         self._path: str = lock.path
-        self._fd = realos.open(self._path, os.O_WRONLY | os.O_CREAT | realos.BINARY, _MODE)
-        self._stat = realos.fstat(self._fd)
-        lock.lockfile = realos.file(self._fd, "wb", closefd=False)
+        fd = realos.open(self._path, os.O_WRONLY | os.O_CREAT | realos.BINARY, _MODE)
+        self._descriptor = Descriptor(fd)
+        lock.lockfile = realos.file(fd, "wb", closefd=False)
         with contextlib.suppress(OSError):  # there are no locks here
             lock.trylock()
+        _CLAIMS.add(self)
 
     def release(self) -> None:
         """Give the lock back."""
-        with contextlib.suppress(OSError):
-            # A test may have closed all files, and another may have got the number.
-            if os.path.samestat(realos.fstat(self._fd), self._stat):
-                realos.close(self._fd)
+        self.close()
         with contextlib.suppress(OSError):
             realos.unlink(self._path)
+
+    def close(self) -> None:
+        """Let go of the file; the lock goes with the last descriptor of it."""
+        self._descriptor.close()
+
+
+_CLAIMS: Final[weakref.WeakSet[Claim]] = weakref.WeakSet()
+
+
+def _let_go_in_child() -> None:
+    """Have a process that a test forks, and that may outlive the run, not hold its locks."""
+    for claim in list(_CLAIMS):
+        claim.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def origin_of(refused: Path) -> Path:
@@ -452,8 +487,28 @@ def _is_outbox(path: Path) -> bool:
 
 
 def waiting_in(folder: Path) -> list[Path]:
-    """Return the outboxes in a folder that no process writes or sends."""
-    return [path for path in found_in(folder) if is_free(path)]
+    """Return the outboxes in a folder that no process writes or sends.
+
+    Those in which nothing waits are removed, as of a run that was killed at once.
+    """
+    return [path for path in found_in(folder) if is_free(path) and not _is_removed(path)]
+
+
+def _is_removed(outbox: Path) -> bool:
+    """Remove an outbox in which nothing waits; tell whether it is gone."""
+    if not realos.exists(_run_lock_of(outbox).path):
+        return False  # of its run, or no outbox at all
+    try:
+        reader = Reader(outbox, MarkFile(outbox).read().offset)
+    except OSError:
+        return False
+    try:
+        if reader.read() or reader.torn:
+            return False
+    finally:
+        reader.close()
+    discard(outbox)
+    return True
 
 
 def refused_in(folder: Path) -> list[Path]:
@@ -467,10 +522,7 @@ def _outbox_of(refused: Path) -> Path:
 
 
 def is_free(outbox: Path) -> bool:
-    """Tell whether no other process writes or sends an outbox.
-
-    Not to be asked of one's own: it would give back the locks (POSIX's rule).
-    """
+    """Tell whether no process writes or sends an outbox, be it this one."""
     return all(map(_is_free, (_run_lock_of(outbox), lock_of(outbox))))
 
 

@@ -58,6 +58,7 @@ class Publisher:
         self._session_id = uuid.uuid4().hex
         self._seq = 0
         self._parcels: collections.deque[_Parcel] = collections.deque()
+        self._has_waited = False
         self._directory = None
         if settings.pubdir is not None:
             self._directory = Directory(
@@ -66,12 +67,19 @@ class Publisher:
 
     def start(self) -> None:
         """Create the outboxes and start a relay for each URL."""
+        folder = self._settings.outbox_folder
+        if folder is None:
+            if self._settings.orders:
+                self._troubles.add(
+                    "nothing is sent, because no folder could be written to that keeps results",
+                    "name one with --publish-outbox DIR",
+                )
+            return
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(realos.now()))
         for number, orders in enumerate(self._settings.orders):
             name = f"{stamp}-{self._session_id[:8]}" + (f"-{number}" if number else "")
-            assert self._settings.outbox_folder is not None
             try:
-                delivery = Delivery(self._settings.outbox_folder, name, orders)
+                delivery = Delivery(folder, name, orders)
                 self.deliveries.append(delivery)
                 delivery.start()
             except Exception as error:
@@ -106,17 +114,24 @@ class Publisher:
         """
         if realos.getpid() != self._process:
             return
+        # Nobody waits a second time, where this was broken off and is called again.
+        is_interrupted, self._has_waited = self._has_waited, True
         # All are told first, so that they finish at the same time.
         for delivery in self.deliveries:
-            delivery.end()
-        is_interrupted = False
-        for delivery in self.deliveries:
-            if is_interrupted:
-                delivered = delivery.interrupt()
-            else:
-                delivered = delivery.wait(functools.partial(on_progress, delivery.url))
+            with contextlib.suppress(Exception):  # wait() tells
+                delivery.end()
+        while self.deliveries:
+            delivery = self.deliveries[0]
+            try:
+                if is_interrupted:
+                    delivered = delivery.interrupt()
+                else:
+                    delivered = delivery.wait(functools.partial(on_progress, delivery.url))
+                self.delivered.append((delivery, delivered))
+            except Exception as error:
+                self._troubles.add(f"can't tell what became of {delivery.path}", error)
             is_interrupted = is_interrupted or delivery.was_interrupted
-            self.delivered.append((delivery, delivered))
+            del self.deliveries[0]
         if self._settings.outbox_folder is not None:
             with contextlib.suppress(OSError):  # it is not empty
                 self._settings.outbox_folder.rmdir()

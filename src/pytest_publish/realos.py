@@ -6,10 +6,16 @@ In a serial run the tests share this process, and some patch ``os``, ``io`` and
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import sys
 import time
 from typing import Final
+
+
+if sys.platform != "win32":
+    import fcntl
 
 
 class _RealOs:
@@ -29,6 +35,10 @@ class _RealOs:
     unlink = staticmethod(os.unlink)
     rmdir = staticmethod(os.rmdir)
     getpid = staticmethod(os.getpid)
+    if sys.platform != "win32":
+        flock = staticmethod(fcntl.flock)
+        LOCK: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
+        UNLOCK: Final = fcntl.LOCK_UN
     file = io.FileIO
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
@@ -88,3 +98,41 @@ class _RealOs:
 
 
 realos: Final = _RealOs()
+
+
+class Descriptor:
+    """A file descriptor that is held while tests run, one of which may close them all.
+
+    Its number may then be another file's, to which nothing is done.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd: int | None = fd
+        self._stat = realos.fstat(fd)
+
+    def write(self, data: bytes) -> None:
+        """Write the whole of ``data``. Raises OSError."""
+        if not self._is_open:
+            raise OSError("a test has closed it")
+        assert self._fd is not None
+        view = memoryview(data)
+        while view:
+            view = view[realos.write(self._fd, view) :]
+
+    def close(self) -> None:
+        """Close it, if it is still there."""
+        if self._is_open:
+            assert self._fd is not None
+            with contextlib.suppress(OSError):
+                realos.close(self._fd)
+        self._fd = None
+
+    @property
+    def _is_open(self) -> bool:
+        if self._fd is None:
+            return False
+        try:
+            now = realos.fstat(self._fd)
+        except OSError:
+            return False
+        return (now.st_dev, now.st_ino) == (self._stat.st_dev, self._stat.st_ino)

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Final
 
 from . import outbox
 from . import transport
+from .orders import ALL_ACCEPTED
 from .orders import Instructions
 from .orders import Orders
 from .outbox import Line
@@ -34,6 +36,11 @@ _NICENESS: Final = 5
 # Below this many seconds a POST costs mostly this process's own time, and a second
 # connection would only compete with the first for the interpreter.
 _SLOW: Final = 0.005
+# Seconds that a line has waited when a second connection takes it. One connection keeps
+# the order, so this is how late results may be for the sake of it.
+_PATIENCE: Final = 0.5
+# Seconds between two tries to start a thread.
+_THREAD_AGAIN: Final = 0.1
 
 
 class Relay:
@@ -58,8 +65,11 @@ class Relay:
         self._clock = time.monotonic
         self._mark_file = outbox.MarkFile(path)
         self.mark = self._mark_file.read()
-        self._desk = _Desk(self.mark, self._mark_file, path, self._clock)
+        # One result that fails for ever must not keep the others waiting to the end.
+        patience = min(_PATIENCE, orders.grace / 4)
+        self._desk = _Desk(self.mark, self._mark_file, path, self._clock, patience)
         self._senders: list[_Sender] = []
+        self._no_thread_before = 0.0
         #: Whether a part of a line stands at the end of the outbox.
         self.is_torn = False
 
@@ -79,15 +89,19 @@ class Relay:
 
     def _follow(self, reader: outbox.Reader) -> bool:
         over_since: float | None = None
+        # Lines have no time of their own; those read next were written after this.
+        had_all_at = self._clock()
         while True:
             # Asked before the last read: what was written until then is in it.
             over = reader.ended or self._is_over()
             is_read = self._desk.wants_more
             fresh = reader.read() if is_read else []
             if fresh:
-                self._desk.add(fresh)
-            elif over and is_read and self._desk.is_idle:
-                return True
+                self._desk.add(fresh, had_all_at)
+            elif is_read:
+                had_all_at = self._clock()
+                if over and self._desk.is_idle:
+                    return True
             self._hire()
             if self._on_progress is not None:
                 self._on_progress(self.mark)
@@ -99,30 +113,54 @@ class Relay:
                 time.sleep(POLL)
 
     def _hire(self) -> None:
-        """Open another connection if those that are open don't keep up."""
-        if self._desk.has_waiting and len(self._senders) < self._orders.connections:
-            now = self._clock()
-            if all(sender.is_slow(now) for sender in self._senders):
-                sender = _Sender(self._desk, self._orders, self._clock)
-                self._senders.append(sender)
-                sender.start()
+        """Open the first connection, or another if those that are open don't keep up."""
+        if not self._senders:
+            is_wanted = self._desk.has_waiting
+        else:
+            is_wanted = (
+                self._desk.needs_help()
+                and len(self._senders) < self._orders.connections
+                and all(sender.is_slow(self._clock()) for sender in self._senders)
+            )
+        if is_wanted and self._clock() >= self._no_thread_before:
+            self._open()
+
+    def _open(self) -> None:
+        sender = _Sender(self._desk, self._orders, self._clock, helps=bool(self._senders))
+        try:
+            sender.start()
+        except RuntimeError as error:  # the user has too many threads or processes
+            self._no_thread_before = self._clock() + _THREAD_AGAIN
+            if not self._senders:
+                self._desk.failed(str(error), 0.0)
+            return
+        self._senders.append(sender)
 
 
 class _Desk:
     """Where lines wait, and where their fate is written down. Used by all threads."""
 
     def __init__(
-        self, mark: Mark, mark_file: outbox.MarkFile, path: Path, clock: Callable[[], float]
+        self,
+        mark: Mark,
+        mark_file: outbox.MarkFile,
+        path: Path,
+        clock: Callable[[], float],
+        patience: float,
     ) -> None:
         self._mark = mark
         self._mark_file = mark_file
         self._path = path
         self._clock = clock
-        self._changed = threading.Condition()
-        self._waiting: deque[Line] = deque()
+        self._patience = patience
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._overdue = threading.Condition(self._lock)
+        self._idle_helpers = 0
+        self._waiting: deque[tuple[Line, float]] = deque()
         self._waiting_bytes = 0
         self._out = 0
-        self._closed = False
+        self._closed = threading.Event()
         self.last_success = 0.0
         self._not_before = 0.0
 
@@ -135,44 +173,63 @@ class _Desk:
         return len(self._waiting) < _AHEAD_LINES and self._waiting_bytes < _AHEAD_BYTES
 
     @property
-    def _may_take(self) -> bool:
-        return bool(self._waiting) and self._clock() >= self._not_before
-
-    @property
     def is_idle(self) -> bool:
-        with self._changed:
+        with self._lock:
             return not self._waiting and not self._out
 
-    def add(self, found: list[Line]) -> None:
-        with self._changed:
-            lines = [line for line in found if not self._mark.has_settled(line)]
-            self._waiting.extend(lines)
-            self._waiting_bytes += sum(len(line.body) for line in lines)
-            self._changed.notify(len(lines))
+    def _may_take(self, *, helps: bool) -> bool:
+        now = self._clock()
+        if not self._waiting or now < self._not_before:
+            return False
+        return not helps or now - self._waiting[0][1] >= self._patience
 
-    def take(self, most: int) -> list[Line]:
-        """Hand out lines to send together; wait for one, none once closed."""
-        with self._changed:
-            while not self._closed and not self._may_take:
-                self._changed.wait(max(0.0, self._not_before - self._clock()) or None)
-            if self._closed:
+    def needs_help(self) -> bool:
+        """Tell whether something has waited long, and nobody is there to take it."""
+        with self._lock:
+            if not self._may_take(helps=True):
+                return False
+            self._overdue.notify_all()
+            return not self._idle_helpers
+
+    def add(self, found: list[Line], since: float) -> None:
+        """Take in lines that may have waited since then."""
+        with self._lock:
+            lines = [line for line in found if not self._mark.has_settled(line)]
+            self._waiting.extend((line, since) for line in lines)
+            self._waiting_bytes += sum(len(line.body) for line in lines)
+            self._changed.notify_all()
+
+    def take(self, most: int, *, helps: bool) -> list[Line]:
+        """Hand out lines to send together; wait for one, none once closed.
+
+        Who ``helps`` gets only what has waited long: as long as the first connection
+        keeps up, the others would do nothing but overtake it.
+        """
+        with self._lock:
+            while not self._closed.is_set() and not self._may_take(helps=helps):
+                self._wait_for_turn(helps=helps)
+            if self._closed.is_set():
                 return []
-            lines = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+            lines = [self._waiting.popleft()[0] for _ in range(min(most, len(self._waiting)))]
             for line in lines:
                 self._waiting_bytes -= len(line.body)
             self._out += len(lines)
             return lines
 
+    def _wait_for_turn(self, *, helps: bool) -> None:
+        if helps:
+            self._idle_helpers += 1
+            self._overdue.wait()
+            self._idle_helpers -= 1
+        else:
+            self._changed.wait(max(0.0, self._not_before - self._clock()) or None)
+
     def hold(self, seconds: float) -> bool:
         """Wait between two tries; False once closed."""
-        until = self._clock() + seconds
-        with self._changed:
-            while not self._closed and (left := until - self._clock()) > 0:
-                self._changed.wait(left)
-            return not self._closed
+        return not self._closed.wait(seconds)
 
     def sent(self, lines: list[Line]) -> None:
-        with self._changed:
+        with self._lock:
             self.last_success = self._clock()
             self._mark.sent += len(lines)
             self._mark.trouble = ""
@@ -180,7 +237,7 @@ class _Desk:
 
     def refused(self, line: Line, reason: str) -> None:
         """Set a line aside: the endpoint works, but will never take this one."""
-        with self._changed:
+        with self._lock:
             try:
                 outbox.set_aside(self._path, line.body)
             except OSError as error:
@@ -197,7 +254,7 @@ class _Desk:
 
         What one connection was told holds for what the others would begin.
         """
-        with self._changed:
+        with self._lock:
             self._not_before = max(self._not_before, self._clock() + wait)
             if self._mark.trouble != reason:
                 self._mark.trouble = reason
@@ -216,20 +273,24 @@ class _Desk:
             self._mark_file.write(self._mark)
 
     def close(self) -> None:
-        with self._changed:
-            self._closed = True
+        with self._lock:
+            self._closed.set()
             self._changed.notify_all()
+            self._overdue.notify_all()
             self._mark_file.close()
 
 
 class _Sender(threading.Thread):
     """One connection: takes lines from the desk and sends them until it closes."""
 
-    def __init__(self, desk: _Desk, orders: Orders, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, desk: _Desk, orders: Orders, clock: Callable[[], float], *, helps: bool
+    ) -> None:
         super().__init__(daemon=True)
         self._desk = desk
         self._orders = orders
         self._clock = clock
+        self._helps = helps
         self._transport = transport.Transport(orders.endpoint)
         self._taken_at: float | None = None
         self._usual = 0.0
@@ -240,7 +301,7 @@ class _Sender(threading.Thread):
         return max(current, self._usual) > _SLOW
 
     def run(self) -> None:
-        while lines := self._desk.take(self._orders.batch):
+        while lines := self._desk.take(self._orders.batch, helps=self._helps):
             self._taken_at = begun = self._clock()
             self._deliver(lines)
             self._taken_at = None
@@ -292,37 +353,63 @@ def _post_of(lines: list[Line], batch: int) -> tuple[str, bytes]:
 
 
 def main() -> None:
-    """Run a relay as it is told on standard input, until the run is over and all is sent.
+    """Run a relay as it is told on standard input, until the run is over and all is sent."""
+    try:
+        status = _run()
+    except Exception:
+        traceback.print_exc()
+        status = 1
+    # Without waiting for threads in the middle of a POST or of reading; the mark is written.
+    sys.stderr.flush()
+    os._exit(status)
 
-    If the run's process died, nobody else will tidy up: then it removes the outbox.
+
+def _run() -> int:
+    """Return the exit status. Who can't tidy up has it done here: a run that died, or failed.
+
+    With refused results that is left to the run if there is one, which counts them.
     """
     told = Instructions.from_json(sys.stdin.buffer.readline())
     if os.name == "posix":
         os.nice(_NICENESS)
-    has_died = _watch(told.parent)
     lock = outbox.lock_of(told.outbox)
     if not lock.acquire(blocking=False):
         sys.exit(f"another process sends {told.outbox}")
-    relay = Relay(told.outbox, told.orders, is_over=has_died)
-    all_sent = relay.run()
-    if all_sent and not relay.is_torn and has_died():
+    run = _Run(told.parent)
+    relay = Relay(told.outbox, told.orders, is_over=lambda: run.is_over)
+    is_done = relay.run() and not relay.is_torn
+    is_accepted = is_done and not relay.mark.refused
+    if (is_done and run.has_died) or (is_accepted and run.is_over):
         outbox.discard(told.outbox)
-    # Without waiting for threads in the middle of a POST; the mark is written.
-    os._exit(0)
+    return ALL_ACCEPTED if is_accepted else 0
 
 
-def _watch(parent: int) -> Callable[[], bool]:
-    """Return what tells whether the process of the run has died."""
-    if os.name == "posix":
-        # Not by a pipe that closes: a test may close all descriptors of its process,
-        # or leave a forked child behind that holds them open.
-        return lambda: os.getppid() != parent
-    # Windows keeps the number of a dead parent, but has no fork.
-    ended = threading.Event()
+class _Run:
+    """The run whose results are sent, as its relay learns of its end."""
 
-    def wait_for_end_of_input() -> None:
+    def __init__(self, parent: int) -> None:
+        self._parent = parent
+        self._told = threading.Event()
+        self._input_ended = threading.Event()
+        with contextlib.suppress(RuntimeError):  # too many threads; there is the end mark
+            threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        if sys.stdin.buffer.readline():
+            self._told.set()
         sys.stdin.buffer.read()
-        ended.set()
+        self._input_ended.set()
 
-    threading.Thread(target=wait_for_end_of_input, daemon=True).start()
-    return ended.is_set
+    @property
+    def has_died(self) -> bool:
+        if os.name == "posix":
+            # Not by a pipe that closes: a test may close all descriptors of its process,
+            # or leave a forked child behind that holds them open.
+            return os.getppid() != self._parent
+        # Windows keeps the number of a dead parent, but has no fork.
+        return self._input_ended.is_set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be written, though there may be no end mark."""
+        return self._told.is_set() or self.has_died

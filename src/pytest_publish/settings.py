@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from typing import cast
+from typing import Final
 from typing import TypeVar
 
 import pytest
@@ -33,13 +34,16 @@ from .orders import private_from
 
 _Checked = TypeVar("_Checked")
 
+# Linux's folder in memory. A container whose disk is read-only mostly has it.
+_IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a private one is made in it
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
     """What the user asked for, in a process that publishes.
 
-    ``orders`` has one entry for each URL; ``outbox_folder`` is None without any.
-    ``shown_pubdir`` is how the user reads it.
+    ``orders`` has one entry for each URL; ``outbox_folder`` is None without any, and
+    where no folder can be written to. ``shown_pubdir`` is how the user reads it.
     """
 
     pubdir: Path | None
@@ -214,50 +218,61 @@ def _check_writable(path: Path, name: str) -> None:
         raise _usage_error(name, f"can't write to {path}: {reason}") from None
 
 
-def _outbox_folder(asked: _Asked) -> Path:
-    """Return the folder of the outboxes: as asked for, else in the cache, else temporary."""
+def _outbox_folder(asked: _Asked) -> Path | None:
+    """Return the folder of the outboxes: as asked for, else in the cache, else temporary.
+
+    None where nothing can be written to, which is no reason not to run tests.
+    """
     path = asked.path("publish_outbox")
     if path is not None:
         _check_writable(path, "publish_outbox")
         return path
-    for candidate in (_in_cache(asked.config), _temporary()):
-        if candidate is not None:
-            with contextlib.suppress(pytest.UsageError):
-                _check_writable(candidate, "publish_outbox")
-                return candidate
-    raise _usage_error("publish_outbox", "name a folder, the temporary one can't be written")
+    finders: tuple[Callable[[], Path | None], ...] = (
+        lambda: _in_cache(asked.config),
+        lambda: _private_in(Path(tempfile.gettempdir())),  # which raises if there is none
+        lambda: _private_in(_IN_MEMORY),
+    )
+    for find in finders:
+        with contextlib.suppress(OSError, pytest.UsageError):
+            found = find()
+            if found is not None:
+                _check_writable(found, "publish_outbox")
+                return found
+    return None
 
 
 def _in_cache(config: pytest.Config) -> Path | None:
-    """Return a folder in pytest's cache that ``--cache-clear`` leaves alone."""
+    """Return a folder in pytest's cache that ``--cache-clear`` leaves alone.
+
+    Raises OSError.
+    """
     if not config.pluginmanager.hasplugin("cacheprovider"):
         return None
     # pytest writes the .gitignore of its cache only where it makes the folder
     # itself, which this call has it do (8.2 to 9.2).
     assert config.cache is not None
-    try:
-        made = config.cache.mkdir("publish")
-    except OSError:
-        return None
+    made = config.cache.mkdir("publish")
     with contextlib.suppress(OSError):  # another plugin keeps something there
         made.rmdir()
         made.parent.rmdir()
     return made.parent.parent / "publish"
 
 
-def _temporary() -> Path | None:
-    """Return a folder that only this user can look into, the same in each run if it can be."""
+def _private_in(folder: Path) -> Path:
+    """Return a folder that only this user can look into, the same in each run if it can be.
+
+    Raises OSError.
+    """
     name = "pytest-publish"
     with contextlib.suppress(OSError, KeyError, ImportError):
         name += f"-of-{getpass.getuser()}"
-    path = Path(tempfile.gettempdir(), name)
+    path = folder / name
     with contextlib.suppress(OSError):
         path.mkdir(mode=0o700)
     with contextlib.suppress(OSError):
         if _is_private(path.lstat()):
             return path
-        return Path(tempfile.mkdtemp(prefix="pytest-publish-"))
-    return None
+    return Path(tempfile.mkdtemp(prefix="pytest-publish-", dir=folder))
 
 
 def _is_private(status: os.stat_result) -> bool:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import base64
 import dataclasses
 import email.utils
+import functools
 import gzip
 import hashlib
 import hmac
+import http.client
 import random
 import ssl
 import time
@@ -23,7 +25,9 @@ from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
 import requests
+import requests.adapters
 import urllib3
+import urllib3.connection
 
 from .orders import Endpoint
 from .orders import signing_key
@@ -44,6 +48,8 @@ MAX_RETRY_AFTER: Final = 60.0
 
 # More of an answer is not read: its status says all that is asked for.
 _ANSWER_LIMIT: Final = 1 << 16
+# An endpoint that has nothing but interim answers has none.
+_MOST_INTERIM: Final = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,6 +83,9 @@ class Transport:
         self._clock = clock
         self._key = signing_key(endpoint.secret)
         self._session = requests.Session()
+        adapter = _Adapter()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, adapter)
         self._settings: dict[str, Mapping[str, Any]] = {}
         request = requests.Request("POST", endpoint.url, data=b"-")
         # Prepared once: proxies, CA bundles, .netrc and user:password are the same
@@ -158,6 +167,40 @@ class Transport:
         return headers
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """Passes by all interim answers (RFC 9110, section 15.2), not by 100 alone.
+
+    Taken for the answer, a 103 would leave the real one to the next request.
+    """
+
+    def begin(self) -> None:
+        """Read the head of the answer. Raises what http.client raises."""
+        super().begin()
+        for _interim in range(_MOST_INTERIM):
+            if not 100 <= self.status < 200 or self.status == 101:
+                return
+            self.headers = None  # type: ignore[assignment]  # or begin() has begun already
+            super().begin()
+
+
+@functools.cache
+def _with_final_response(
+    connection: type[urllib3.connection.HTTPConnection],
+) -> type[urllib3.connection.HTTPConnection]:
+    return type("Connection", (connection,), {"response_class": _FinalResponse})
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """requests' own, whose connections wait for the final answer."""
+
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        """Return the pool for a request, also where that is a proxy's."""
+        pool: Any = super().get_connection_with_tls_context(*args, **options)
+        if pool.ConnectionCls.response_class is not _FinalResponse:
+            pool.ConnectionCls = _with_final_response(pool.ConnectionCls)
+        return pool
+
+
 def delay(failed: Failed, tries: int) -> float:
     """Return how many seconds to wait after the ``tries``-th failure in a row.
 
@@ -173,7 +216,7 @@ def _judge(response: requests.Response, now: float) -> Accepted | Refused | Fail
     status = response.status_code
     if 200 <= status < 300:
         return Accepted()
-    if status in RETRIED_STATUSES or status >= 500:
+    if status in RETRIED_STATUSES or status >= 500 or status < 200:
         return Failed(_status(response), _retry_after(response, now))
     return Refused(_status(response))
 
@@ -208,6 +251,10 @@ def _drain(response: requests.Response) -> None:
     Raises requests.ConnectionError if it is cut short: then nobody knows whether
     the endpoint got to the end of its work, and the result is sent again.
     """
+    ends, closes = _ends(response), _closes(response)
+    if not ends and not closes:
+        response.close()  # its end may never come
+        return
     try:
         left = _ANSWER_LIMIT
         while left > 0 and (part := response.raw.read(left)):
@@ -218,7 +265,20 @@ def _drain(response: requests.Response) -> None:
             response.close()
     except (urllib3.exceptions.HTTPError, OSError) as error:
         response.close()
-        raise requests.ConnectionError(error) from error
+        if ends:
+            raise requests.ConnectionError(error) from error
+
+
+def _ends(response: requests.Response) -> bool:
+    """Tell whether an answer says where it ends: only then it can be cut short."""
+    is_chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    return is_chunked or "Content-Length" in response.headers or response.status_code == 204
+
+
+def _closes(response: requests.Response) -> bool:
+    """Tell whether the endpoint said that it closes the connection after its answer."""
+    options = response.headers.get("Connection", "").lower()
+    return "close" in options or (response.raw.version < 11 and "keep-alive" not in options)
 
 
 def _reason(error: BaseException) -> str:

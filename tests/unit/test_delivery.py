@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_publish import delivery as delivery_module
 from pytest_publish import outbox
 from pytest_publish.delivery import Delivered
 from pytest_publish.delivery import Delivery
@@ -178,3 +179,93 @@ def test_an_outbox_is_its_runs_before_the_relay_starts_and_after_it_died(
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     assert len(unruly.posts) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+@pytest.mark.parametrize("obstacle", ["full disk", "outbox removed"])
+def test_a_relay_is_told_of_the_end_where_no_end_mark_can_be_written(
+    unruly: Unruly, tmp_path: Path, obstacle: str, accepts: bool
+) -> None:
+    resource = pytest.importorskip("resource")
+    if not accepts:
+        unruly.answer = lambda _post: status(503)
+    delivery = delivery_to(unruly, tmp_path, grace=30.0 if accepts else 0.1)
+    delivery.start()
+    fill(delivery, 5)
+    eventually(lambda: unruly.posts, "the relay to have read them")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if obstacle == "full disk":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (delivery.path.stat().st_size, before[1]))
+    else:
+        delivery.path.unlink()
+    try:
+        delivery.end()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    outcome = delivery.wait(lambda _waiting: None)
+    if accepts:
+        assert outcome == Delivered(5, 0, 0, "", "")
+        assert len(unruly.posts) == 5
+        assert not list(tmp_path.iterdir())
+    else:
+        assert outcome == Delivered(0, 0, 5, "503 Whatever", "")
+
+
+def test_a_relay_that_cant_be_told_of_the_end_is_ended_once_all_is_sent(
+    unruly: Unruly, tmp_path: Path
+) -> None:
+    delivery = delivery_to(unruly, tmp_path)
+    delivery.start()
+    fill(delivery, 2)
+    eventually(lambda: len(unruly.posts) == 2)
+    # As a test does that closes all files and empties its folder.
+    (pipe,) = [fd for fd in map(int, os.listdir("/proc/self/fd")) if leads_to(fd, delivery)]
+    os.close(pipe)
+    delivery.path.unlink()
+    delivery.end()
+    assert delivery.wait(lambda _waiting: None) == Delivered(2, 0, 0, "", "")
+
+
+def leads_to(fd: int, delivery: Delivery) -> bool:
+    """Tell whether it is the end of a pipe that is the relay's standard input."""
+    (relay,) = (path for path in Path("/proc").glob("[0-9]*") if is_relay(path))
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}") == os.readlink(relay / "fd/0")
+    except OSError:
+        return False
+
+
+def test_an_import_path_may_be_longer_than_a_command_line(
+    unruly: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [f"/nowhere/{'x' * 100}/{number}" for number in range(3000)]
+    monkeypatch.setattr(sys, "path", [*sys.path, *folders])
+    delivery = delivery_to(unruly, tmp_path)
+    delivery.start()
+    fill(delivery, 1)
+    delivery.end()
+    assert delivery.wait(lambda _waiting: None).sent == 1
+
+
+def test_a_relay_whose_run_died_before_it_said_anything_says_nothing() -> None:
+    code: str = vars(delivery_module)["_CODE"]
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="Windows sends no signals")
+def test_an_exit_status_that_is_lost_is_not_taken_for_success(
+    unruly: Unruly, tmp_path: Path
+) -> None:
+    unruly.answer = lambda _post: status(503)
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        delivery = delivery_to(unruly, tmp_path, grace=0.1)
+        delivery.start()
+        fill(delivery, 1)
+        delivery.end()
+        assert delivery.wait(lambda _waiting: None).waiting == 1
+    finally:
+        signal.signal(signal.SIGCHLD, before)

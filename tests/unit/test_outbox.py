@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from pytest_publish.outbox import MarkFile
 from pytest_publish.outbox import Reader
 from pytest_publish.outbox import Writer
 from pytest_publish.realos import realos
+from support import eventually
 
 
 HEADER = outbox.Header("http://host/results", is_whole=True)
@@ -614,6 +616,78 @@ def test_a_claim_closes_no_file_of_others(path: Path, is_reused: bool) -> None:
         assert other == found
         os.close(other)
     assert list(path.parent.iterdir()) == []
+
+
+def free_for_others(path: Path) -> bool:
+    code = (
+        "import sys, pathlib; from pytest_publish import outbox\n"
+        "print(outbox.is_free(pathlib.Path(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    return subprocess.run(command, capture_output=True, check=True).stdout == b"True\n"
+
+
+def test_what_else_happens_in_this_process_gives_no_claim_back(path: Path) -> None:
+    claim = outbox.Claim(path)
+    Writer(path).append(b"{}")
+    # As a session does that runs within this one, and as a test that copies the folder.
+    assert not outbox.is_free(path)
+    assert outbox.waiting_in(path.parent) == []
+    shutil.copytree(path.parent, path.parent.with_name("copy"))
+    assert not free_for_others(path)
+    claim.release()
+    assert outbox.is_free(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_claim_is_not_held_by_a_process_that_a_test_leaves_behind(path: Path) -> None:
+    claim = outbox.Claim(path)
+    Writer(path).append(b"{}")
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(theirs)
+        os.read(ours, 1)
+        os._exit(0)
+    try:
+        claim.close()  # as the system does when this process dies
+        eventually(lambda: outbox.is_free(path))
+    finally:
+        os.close(theirs)
+        os.close(ours)
+        os.waitpid(child, 0)
+
+
+def test_an_outbox_in_which_nothing_waits_is_removed_with_what_stands_beside(path: Path) -> None:
+    code = (
+        "import os, sys, pathlib; from pytest_publish import outbox\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "claim = outbox.Claim(path)\n"
+        "writer = outbox.Writer(path)\n"
+        "for body in sys.argv[2:]: writer.append(body.encode())\n"
+        "os._exit(0)"
+    )
+
+    def leave(*bodies: str) -> None:
+        subprocess.run([sys.executable, "-c", code, str(path), *bodies], check=True)
+
+    leave()
+    assert outbox.waiting_in(path.parent) == []
+    assert list(path.parent.iterdir()) == []
+    leave("{}")
+    assert outbox.waiting_in(path.parent) == [path]
+    file = MarkFile(path)
+    file.write(Mark(offset=path.stat().st_size, sent=1))
+    file.close()
+    assert outbox.waiting_in(path.parent) == []
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_file_that_no_run_has_made_is_not_removed(path: Path) -> None:
+    path.touch()
+    assert outbox.waiting_in(path.parent) == [path]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def is_of(fd: int, path: Path) -> bool:

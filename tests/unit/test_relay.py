@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import collections
 import functools
 import threading
 import time
 import tracemalloc
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,7 @@ def test_the_mark_never_passes_a_line_that_is_not_dealt_with(
 ) -> None:
     fill(writer, 20)
     unruly.answer = lambda post: status(503) if post.key == "s1-4" else OK
-    relay = relay_to(unruly, path, grace=0.3)
+    relay = relay_to(unruly, path, grace=1.0)
     assert not relay.run()
     assert relay.mark.sent == 19
     before = [outbox.Header().to_line(), *(body(number) + b"\n" for number in range(4))]
@@ -276,7 +278,7 @@ def test_what_was_sent_while_one_line_waited_is_not_sent_again(
 ) -> None:
     fill(writer, 40)
     unruly.answer = lambda post: status(503) if post.key in ("s1-4", "s1-20") else OK
-    assert not relay_to(unruly, path, grace=0.3).run()
+    assert not relay_to(unruly, path, grace=1.0).run()
     before = len(unruly.posts)
     unruly.answer = lambda _post: OK
     again = relay_to(unruly, path)
@@ -302,3 +304,98 @@ def test_answers_that_make_no_sense_stop_no_connection(
     assert relay.run()
     assert relay.mark.sent + relay.mark.refused == 20
     assert relay.mark.sent >= 14
+
+
+def slow(unruly: Unruly, seconds: float) -> None:
+    """Have an endpoint take its time for each answer."""
+
+    def answer(_post: Post) -> bytes:
+        unruly.wait(seconds)
+        return OK
+
+    unruly.answer = answer
+
+
+def test_order_holds_where_one_connection_keeps_up_and_holds_again_after_a_backlog(
+    unruly: Unruly, path: Path, writer: outbox.Writer
+) -> None:
+    relay = relay_to(unruly, path, is_over=lambda: False)
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    slow(unruly, 0.006)
+    fill(writer, 12)
+    eventually(lambda: relay.mark.sent == 12)
+    assert unruly.connections == 1
+    slow(unruly, 0.1)
+    for number in range(12, 52):
+        writer.append(body(number))
+    eventually(lambda: relay.mark.sent == 52)
+    assert unruly.connections > 1
+    slow(unruly, 0.006)
+    for number in range(52, 64):
+        writer.append(body(number))
+    writer.end()
+    thread.join(30)
+    in_order = [f"s1-{number}" for number in range(64)]
+    assert keys(unruly)[:12] == in_order[:12]
+    assert sorted(keys(unruly)[12:52]) == sorted(in_order[12:52])
+    assert keys(unruly)[52:] == in_order[52:]
+    assert len({post.port for post in unruly.posts[52:]}) == 1
+
+
+@pytest.mark.parametrize("size", [1, 100_000], ids=["small", "large"])
+def test_a_backlog_gets_all_the_connections_that_are_allowed(
+    unruly: Unruly, path: Path, writer: outbox.Writer, size: int
+) -> None:
+    """Also one that is longer than what is read ahead, of which the end is read late."""
+    slow(unruly, 0.02)
+    for number in range(300):
+        writer.append(body(number)[:-1] + b',"text":"%s"}' % (b"x" * size))
+    relay = relay_to(unruly, path, connections=8)
+    assert relay.run()
+    assert unruly.connections == 8
+    per_connection = collections.Counter(post.port for post in unruly.posts)
+    # The last ones have as much to do as the first.
+    assert min(per_connection.values()) > 300 / 8 / 3
+
+
+def test_without_a_thread_for_a_first_connection_it_tries_again(
+    unruly: Unruly, path: Path, writer: outbox.Writer, no_threads: Callable[[bool], None]
+) -> None:
+    fill(writer, 3)
+    writer.end()
+    relay = relay_to(unruly, path)
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    no_threads(True)
+    eventually(lambda: relay.mark.trouble or relay.mark.sent)
+    no_threads(False)
+    thread.join(30)
+    assert relay.mark.sent == 3
+
+
+def test_without_a_thread_for_another_connection_the_first_goes_on(
+    unruly: Unruly, path: Path, writer: outbox.Writer, no_threads: Callable[[bool], None]
+) -> None:
+    fill(writer, 30)
+
+    def answer(_post: Post) -> bytes:
+        no_threads(True)
+        unruly.wait(0.03)
+        return OK
+
+    unruly.answer = answer
+    relay = relay_to(unruly, path)
+    assert relay.run()
+    assert (relay.mark.sent, unruly.connections) == (30, 1)
+
+
+@pytest.fixture
+def no_threads() -> Iterator[Callable[[bool], None]]:
+    """Return what makes the system refuse to start threads, or start them again."""
+
+    def refuse(does: bool) -> None:
+        threading.stack_size(1 << 46 if does else 0)  # which no machine has
+
+    yield refuse
+    refuse(False)

@@ -396,11 +396,38 @@ def test_a_user_without_a_name_has_a_temporary_folder_too(
     assert config.read().outbox_folder == temporary / "pytest-publish"
 
 
-def test_where_nothing_can_be_written_the_user_is_asked_for_a_folder(
-    make_config: MakeConfig, temporary: Path
+def test_without_a_temporary_folder_the_outbox_is_in_memory(
+    make_config: MakeConfig, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr(settings, "_IN_MEMORY", memory)
     config = make_config(publish=[URL])
     config.plugins.clear()
     temporary.rmdir()
-    temporary.write_text("a file")
-    assert refusal(config).startswith("--publish-outbox: name a folder")
+    outbox = config.read().outbox_folder
+    assert outbox is not None
+    assert outbox.parent == memory
+    assert outbox.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_where_nothing_can_be_written_there_is_no_outbox_unless_one_is_asked_for(
+    make_config: MakeConfig,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_named: bool,
+) -> None:
+    gone = tmp_path / "gone"
+    monkeypatch.setattr(settings, "_IN_MEMORY", gone)
+    if is_named:
+        monkeypatch.setattr(tempfile, "tempdir", str(gone))
+    else:  # tempfile looks at all the folders that it knows, and finds that none will do
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(gone)])
+    (folder / ".cache").write_text("a file")
+    assert make_config(publish=[URL]).read().outbox_folder is None
+    (folder / "file").touch()
+    config = make_config(publish=[URL], publish_outbox="file")
+    assert refusal(config).startswith("--publish-outbox: can't write to ")

@@ -241,3 +241,43 @@ def test_a_date_beyond_all_years_asks_for_no_wait(unruly: Unruly) -> None:
     date = "Mon, 01 Jan 99999999999 00:00:00 GMT"
     unruly.answer = lambda _post: status(503, f"Retry-After: {date}")
     assert post(Endpoint(unruly.url)) == Failed("503 Whatever")
+
+
+@pytest.mark.parametrize("code", [100, 102, 103, 199])
+def test_an_interim_answer_is_not_the_answer(unruly: Unruly, code: int) -> None:
+    interim = f"HTTP/1.1 {code} Wait\r\nLink: </style.css>\r\n\r\n".encode()
+    answers = iter([2 * interim + OK, interim + status(503), OK])
+    unruly.answer = lambda _post: next(answers)
+    sender = Transport(Endpoint(unruly.url))
+    # Each POST gets its own answer, not what an earlier one left in the connection.
+    assert sender.post("run-0", BODY, BODY) == Accepted()
+    assert sender.post("run-1", BODY, BODY) == Failed("503 Whatever")
+    assert sender.post("run-2", BODY, BODY) == Accepted()
+    sender.close()
+    assert unruly.connections == 1
+
+
+@pytest.mark.parametrize("answer", [status(101), status(103) * 200], ids=["switch", "no end"])
+def test_interim_answers_alone_are_tried_again(unruly: Unruly, answer: bytes) -> None:
+    unruly.answer = lambda _post: answer
+    assert isinstance(post(Endpoint(unruly.url)), Failed)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [(200, Accepted()), (500, Failed("500 No")), (400, Refused("400 No"))]
+)
+def test_an_answer_that_names_no_end_counts_by_its_status(
+    unruly: Unruly, code: int, expected: object
+) -> None:
+    unruly.answer = lambda _post: f"HTTP/1.1 {code} No\r\n\r\nsome text".encode()
+    # Longer than the test may take: it must not be waited for.
+    assert post(Endpoint(unruly.url, timeout=1000)) == expected
+
+
+@pytest.mark.parametrize("head", ["HTTP/1.0 200 OK", "HTTP/1.1 200 OK\r\nConnection: close"])
+def test_an_answer_that_ends_with_its_connection_is_read_to_its_end(
+    unruly: Unruly, head: str
+) -> None:
+    unruly.answer = lambda _post: f"{head}\r\n\r\nok".encode()
+    unruly.closes = True
+    assert post(Endpoint(unruly.url)) == Accepted()

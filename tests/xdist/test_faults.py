@@ -6,11 +6,13 @@ import functools
 import itertools
 import json
 import os
+import random
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -221,8 +223,9 @@ def test_a_refused_result_is_set_aside_and_the_others_go_on(
 def test_a_slow_endpoint_gets_a_backlog_over_several_connections(
     pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
 ) -> None:
-    def answer(_post: Post) -> bytes:
-        unruly.wait(0.1)
+    def answer(post: Post) -> bytes:
+        # The last one so long that the end is waited for, however slow the tests are.
+        unruly.wait(3 if post.key.endswith("-499") else 0.1)
         return OK
 
     unruly.answer = answer
@@ -231,7 +234,21 @@ def test_a_slow_endpoint_gets_a_backlog_over_several_connections(
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert numbers(unruly) == list(range(500))
     assert 1 < unruly.connections <= 16
-    run.stdout.fnmatch_lines([f"publish: * results to be sent to {unruly.url}; gives up in *"])
+    run.stdout.fnmatch_lines([f"publish: * to be sent to {unruly.url}; gives up in *"])
+
+
+def test_an_endpoint_that_keeps_up_gets_results_in_their_order(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    def answer(_post: Post) -> bytes:
+        # As a small web application in Python does.
+        unruly.wait(random.uniform(0.005, 0.01))
+        return OK
+
+    unruly.answer = answer
+    pytester.makepyfile(SUITE)
+    run_pytest("--publish", unruly.url, *mode)
+    assert [json.loads(post.body)["seq"] for post in unruly.posts] == list(range(TESTS))
 
 
 def test_an_endpoint_that_appears_only_at_the_end_gets_all(
@@ -1157,3 +1174,182 @@ def test_what_pytest_timeout_ends_is_delivered(
     expected = [0, 1] if method == "thread" else [0, 1, 2]
     eventually(lambda: numbers(unruly) == expected, "the relay to send the rest")
     eventually(lambda: not outboxes(pytester), "the relay to tidy up")
+
+
+def test_a_test_that_removes_the_outbox_costs_nothing_that_was_before_it(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        import pathlib, shutil, time
+
+        def test_first(): pass
+
+        def test_removes():
+            folder = pathlib.Path(".pytest_cache/publish")
+            deadline = time.monotonic() + 30
+            while not list(folder.glob("*.mark")):  # the first is delivered
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            shutil.rmtree(folder)
+
+        def test_last(): pass
+        """
+    )
+    run = run_pytest("--publish", unruly.url, *mode)
+    run.assert_outcomes(passed=3)
+    assert numbers(unruly) == [0]
+    run.stdout.fnmatch_lines(
+        [
+            f"*publish: 1 result sent to {unruly.url}*",
+            "publish: can't write to the outbox * (2 times): No such file or directory",
+        ]
+    )
+    run.stdout.no_fnmatch_line("*to be sent*")
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.getuid() != 0, reason="only root may become another user"
+)
+def test_a_run_that_becomes_another_user_ends_as_it_would(
+    own_plugins: tuple[str, ...], unruly: Unruly
+) -> None:
+    # pytest's own temporary folders are closed to others, and pytest goes back to its own.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        Path(folder, "test_it.py").write_text(
+            "import os\n"
+            "def test_first(): pass\n"
+            "def test_gives_up_its_rights(): os.setuid(65534)\n"
+            "def test_last(): pass\n"
+        )
+        options = ("--publish", unruly.url, "--publish-outbox=kept", "-p", "no:cacheprovider")
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", *own_plugins, *options],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=folder,
+        )
+        assert (run.returncode, run.stderr) == (pytest.ExitCode.OK, "")
+        assert numbers(unruly) == [0]
+        assert f"publish: 1 result sent to {unruly.url}" in run.stdout
+        assert re.search(
+            r"can't write to the outbox \S+ \(2 times\): Permission denied", run.stdout
+        )
+        assert list(Path(folder, "kept").iterdir()) == []
+
+
+RUN_AND_LIST_CHILDREN = """
+    import pathlib, sys
+    import pytest
+
+    try:
+        pytest.main(sys.argv[1:])
+    finally:
+        print()  # after the dots
+        print("children:", pathlib.Path("/proc/thread-self/children").read_text() or "none")
+"""
+
+
+@pytest.mark.parametrize("answer", [OK, status(503)], ids=["accepts", "fails"])
+@pytest.mark.parametrize("hook", ["pytest_sessionstart", "pytest_sessionfinish"])
+def test_a_hook_that_ends_the_session_leaves_no_relay_and_no_result_untold(
+    pytester: pytest.Pytester,
+    unruly: Unruly,
+    own_plugins: tuple[str, ...],
+    hook: str,
+    answer: bytes,
+) -> None:
+    unruly.answer = lambda _post: answer
+    pytester.makeconftest(f"def {hook}(): raise RuntimeError('a bug')")
+    pytester.makepyfile(test_it="def test_it(): pass")
+    script = pytester.makepyfile(script=RUN_AND_LIST_CHILDREN)
+    options = ("--publish", unruly.url, "--publish-grace=0.2", "test_it.py")
+    run = pytester.run(sys.executable, script, *own_plugins, *options)
+    run.stdout.fnmatch_lines(["children: none"])
+    if hook == "pytest_sessionstart":
+        assert not outboxes(pytester)
+    elif answer == OK:
+        assert numbers(unruly) == [0]
+        assert not outboxes(pytester)
+    else:
+        run.stdout.fnmatch_lines(["publish: 1 result waits to be sent to *"])
+
+
+def test_a_session_within_this_one_does_not_take_its_outbox_for_one_that_was_left(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+) -> None:
+    unruly.answer = lambda _post: status(503)
+    pytester.makeconftest("pytest_plugins = 'pytester'")
+    pytester.makepyfile(
+        f"""
+        import pathlib, subprocess, sys
+
+        kept = pathlib.Path("kept").absolute()
+        options = ("--publish={unruly.url}", f"--publish-outbox={{kept}}", "--publish-grace=0")
+
+        def test_first(): pass
+
+        def test_plugin(pytester):
+            (outer,) = kept.glob("*.jsonl")
+            pytester.makepyfile("def test_inner(): pass")
+            run = pytester.runpytest_inprocess("-p", "publish", *options)
+            run.assert_outcomes(passed=1)
+            run.stdout.no_fnmatch_line("*of an earlier run*")
+            command = [sys.executable, "-m", "pytest_publish", "send", outer, "--to", "http://h/"]
+            sent = subprocess.run(command, capture_output=True, text=True)
+            assert "a process is still sending it" in sent.stdout
+        """
+    )
+    options = ("--publish-outbox=kept", "--publish-grace=0")
+    run_pytest("--publish", unruly.url, *options).assert_outcomes(passed=2)
+
+
+def test_a_run_that_is_killed_at_once_leaves_no_outbox_to_be_told_of(
+    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, own_plugins: tuple[str, ...]
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    options = ("--publish", unruly.url, "--publish-outbox=kept")
+    command = [sys.executable, "-m", "pytest", *own_plugins, *options]
+    process = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL)
+    kept = pytester.path / "kept"
+    while not list(kept.glob("*.jsonl")) and process.poll() is None:
+        pass  # to be there before its relay is
+    process.kill()
+    process.wait()
+    run_pytest(*options).stdout.no_fnmatch_line("*of an earlier run*")
+    eventually(lambda: not list(kept.glob("*.jsonl")), "the relay, if there was one, to end")
+
+
+def test_where_nothing_can_be_kept_the_run_goes_on_and_says_so_once(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makeconftest(
+        """
+        import pathlib, tempfile
+        import pytest_publish.settings as settings
+
+        # As in a container where nothing can be written to.
+        tempfile.tempdir = "/nowhere"
+        settings._IN_MEMORY = pathlib.Path("/nowhere")
+        """
+    )
+    pytester.makepyfile("def test_it(): pass")
+    urls = ("--publish", unruly.url, "--publish", f"{unruly.url}?other")
+    run = run_pytest(*urls, "-p", "no:cacheprovider", *mode)
+    assert run.ret == pytest.ExitCode.OK
+    line = (
+        "publish: nothing is sent, because no folder could be written to that keeps results: "
+        "name one with --publish-outbox DIR"
+    )
+    assert run.stdout.lines.count(line) == 1
+    assert run_pytest(*urls, "-p", "no:cacheprovider", "--publish-strict", *mode).ret == 1
+    both = run_pytest(*urls, "-p", "no:cacheprovider", f"--pubdir={pubdir}", *mode)
+    both.stdout.fnmatch_lines([f"*publish: 1 result written to {pubdir}*", line])
+    assert not unruly.posts
