@@ -347,3 +347,47 @@ def test_what_is_too_large_for_an_outbox_holds_up_no_other_for_good(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert names_and_numbers(lines_of(tmp_path)) == [("test_a", 0), ("test_b", 2), ("test_c", 3)]
     assert [line.endswith("File too large") for line in troubles.lines()] == [True]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("interrupted", ["mkdir", "rename", "write", "close"])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_interrupt_while_kept_results_are_written_loses_none_and_doubles_none(
+    tmp_path: Path,
+    no_relay: None,
+    monkeypatch: pytest.MonkeyPatch,
+    interrupted: str,
+    when: str,
+    number: int,
+) -> None:
+    troubles = Troubles()
+    publisher = Publisher(
+        settings_for(tmp_path, "http://localhost/"), lambda _result: True, troubles
+    )
+    publisher.start()
+    with no_descriptors(tmp_path):
+        publisher.publish(map, make_result, ["test_a", "test_b"])
+    real = getattr(realos, interrupted)
+    calls = 0
+
+    def call(*arguments: object) -> object:
+        nonlocal calls
+        calls += 1
+        if when == "before" and calls == number:
+            raise KeyboardInterrupt
+        try:
+            return real(*arguments)
+        finally:
+            if when == "after" and calls == number:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(realos), interrupted, staticmethod(call))
+    with pytest.raises(KeyboardInterrupt):
+        publisher.publish(map, make_result, ["test_c"])
+    publisher.publish(list)
+    publisher.finish(lambda _url, _waiting: None)
+    assert not troubles
+    expected = [("test_a", 0), ("test_b", 1), ("test_c", 2)]
+    for results in (lines_of(tmp_path), tree_results(tmp_path / "tree")):
+        assert names_and_numbers(results) == expected
+    assert publisher.written == 3
