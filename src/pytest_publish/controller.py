@@ -8,10 +8,12 @@ import sys
 import uuid
 from collections.abc import Generator
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from . import ignored
 from . import outbox
 from . import summary
 from .aggregate import Aggregator
@@ -21,10 +23,12 @@ from .forward import error_text
 from .forward import Forwarder
 from .hookspec import ERRORS
 from .plugin import WORKERINPUT
+from .plugin import WORKERINPUT_IGNORED
 from .publisher import Publisher
 from .realos import realos
 from .reports import Location
 from .result import TestResult
+from .settings import folders
 from .settings import Settings
 
 
@@ -44,9 +48,18 @@ class Controller:
         self._is_over = False
         self._is_told = False
         self._failures: list[str] = []
+        self._ignored = self._hide(folders(config))
         folder = settings.outbox_folder
         self._left_behind = outbox.waiting_in(folder) if folder else []
         self._refused_before = outbox.refused_in(folder) if folder else []
+
+    def _hide(self, named: list[Path]) -> dict[str, list[str]]:
+        """Keep others out of the folders; return what those that collect are to be told."""
+        rootdir = self._config.rootpath
+        for folder in named:
+            ignored.hide_from_git(folder, rootdir)
+        outboxes = self._settings.outbox_folder
+        return ignored.arguments([*named, *([outboxes] if outboxes else [])], rootdir)
 
     def pytest_report_header(self) -> list[str]:
         """Controller: tell what goes where."""
@@ -60,7 +73,9 @@ class Controller:
         if self._config.pluginmanager.hasplugin("dsession"):
             self._aggregator.dist = self._config.getoption("dist")
         else:
-            self._config.pluginmanager.register(Forwarder(loadgroup=False), "publish_forward")
+            register = self._config.pluginmanager.register
+            register(Forwarder(loadgroup=False), "publish_forward")
+            register(ignored.Ignored(self._config.rootpath, **self._ignored), "publish_ignored")
         self._publisher.start()
 
     @pytest.hookimpl(optionalhook=True)
@@ -80,6 +95,7 @@ class Controller:
         """Controller: tell a worker, before it starts, to forward."""
         loadgroup = self._aggregator.dist == "loadgroup"
         node.workerinput[WORKERINPUT] = {"loadgroup": loadgroup}
+        node.workerinput[WORKERINPUT_IGNORED] = self._ignored
         self._publisher.run_id = self._publisher.run_id or node.workerinput["testrunuid"]
 
     # Before pytest's "collecting ...".

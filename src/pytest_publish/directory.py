@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Final
 from typing import Literal
@@ -37,6 +39,12 @@ LOCK_TIMEOUT: Final = 1.0
 LOCK_TIMEOUT_OF_RUN: Final = 10.0
 _LOCK_POLL: Final = 0.002
 
+# How many folders above those of tests are known to be no links, before they are looked
+# at again: all tests of a loadgroup run may have one of their own.
+_MOST_PARENTS: Final = 1000
+# Whatever stands in the place of one of our files is neither followed nor waited for.
+_ONLY_FILES: Final = realos.NOFOLLOW | realos.NONBLOCK | realos.BINARY
+
 
 @dataclasses.dataclass(slots=True)
 class Slot:
@@ -56,7 +64,7 @@ class Directory:
     """Writes results below ``root``, an absolute path.
 
     Several processes may write into one root: an index is given out under the
-    lock of its test's directory, and only once.
+    lock of its test's directory, and only once. Below ``root`` no link is followed.
     """
 
     def __init__(
@@ -66,8 +74,9 @@ class Directory:
         self._scheme: layout.Scheme = scheme
         self._which = _WRITTEN[which]
         self._patience = LOCK_TIMEOUT_OF_RUN
+        self._parents: set[str] = set()
 
-    def reserve(self, result: TestResult) -> Slot | None:
+    def reserve(self, result: TestResult, *, may_wait: bool = True) -> Slot | None:
         """Give the next index of its test to a result; None if it is filtered out.
 
         The index advances all the same. Raises OSError, TimeoutError among them
@@ -79,9 +88,8 @@ class Directory:
             scope=result.xdist_scope if result.xdist_dist == "loadgroup" else None,
             scheme=self._scheme,
         )
-        folder = realos.SEPARATOR.join((self._root, *names))
-        is_new = realos.makedirs(folder)
-        index = self._next_index(folder, is_new=is_new)
+        folder, is_new = self._make_folder(names)
+        index = self._next_index(folder, is_new=is_new, may_wait=may_wait)
         if result.result not in self._which:
             return None
         return Slot(folder, f"{index}.{result.result}")
@@ -91,42 +99,66 @@ class Directory:
 
         Called again after an interrupt, it goes on. Raises OSError.
         """
-        if slot.is_tried and realos.exists(slot.path):
-            return
-        slot.is_tried = True
         temporary = f"{slot.folder}{realos.SEPARATOR}.{slot.name}.tmp"
+        files = _files(result, body)
+        if slot.is_tried:
+            if realos.exists(slot.path):
+                return
+            _refuse_link(slot.folder)
+            _clear(temporary, files)
+        slot.is_tried = True
         realos.mkdir(temporary)
         try:
-            for name, content in _files(result, body):
+            for name, content in files:
                 realos.write_file(f"{temporary}{realos.SEPARATOR}{name}", content, os.O_EXCL)
             # Never over another one: its index is this result's alone. Windows refuses
             # as long as a scanner has a file in it open, which is then said (not run).
             realos.rename(temporary, slot.path)
         except BaseException:  # a full disk, or a Ctrl-C
             with contextlib.suppress(OSError):
-                realos.remove_folder(temporary)
+                _clear(temporary, files)
             raise
 
-    def _next_index(self, folder: str, *, is_new: bool) -> int:
+    def _make_folder(self, names: tuple[str, ...]) -> tuple[str, bool]:
+        """Return a test's folder, and whether this call has made it."""
+        parent = realos.SEPARATOR.join((self._root, *names[:-1]))
+        folder = f"{parent}{realos.SEPARATOR}{names[-1]}"
+        if parent not in self._parents:
+            self._check_parents(parent, names[:-1])
+        is_new = realos.makedirs(folder)
+        if not is_new:
+            _refuse_link(folder)
+        return folder, is_new
+
+    def _check_parents(self, parent: str, names: tuple[str, ...]) -> None:
+        folder = self._root
+        for name in names:
+            folder += f"{realos.SEPARATOR}{name}"
+            _refuse_link(folder)
+        if len(self._parents) >= _MOST_PARENTS:
+            self._parents.clear()
+        self._parents.add(parent)
+
+    def _next_index(self, folder: str, *, is_new: bool, may_wait: bool) -> int:
         path = f"{folder}{realos.SEPARATOR}.lock"
         # fasteners only locks: it would open the file by a function that tests may have
         # patched, and would time its waiting by a clock that they may have stopped.
         lock = InterProcessLock(path)
-        with realos.file(path, "ab") as lock.lockfile:
-            self._wait_for(lock, path)
+        with realos.file(_open(path, os.O_WRONLY), "wb") as lock.lockfile:
+            self._wait_for(lock, path, self._patience if may_wait else 0.0)
             try:
                 return _advance(folder, is_new=is_new)
             finally:
                 lock.unlock()
 
-    def _wait_for(self, lock: InterProcessLock, path: str) -> None:
+    def _wait_for(self, lock: InterProcessLock, path: str, patience: float) -> None:
         begun = realos.monotonic()
         waited = 0.0
         while True:
             try:
                 lock.trylock()
             except (BlockingIOError, PermissionError):
-                if waited >= min(LOCK_TIMEOUT, self._patience):
+                if waited >= min(LOCK_TIMEOUT, patience):
                     self._patience = max(0.0, self._patience - waited)
                     raise TimeoutError(f"another process holds {path}") from None
                 realos.sleep(_LOCK_POLL)
@@ -142,19 +174,59 @@ def _advance(folder: str, *, is_new: bool) -> int:
     overwritten in place by one write of a few bytes, which a kill can't cut in two,
     and it never gets shorter.
     """
-    flags = os.O_RDWR | os.O_CREAT | realos.BINARY
-    fd = realos.open(f"{folder}{realos.SEPARATOR}count", flags, 0o666)
+    path = f"{folder}{realos.SEPARATOR}count"
+    fd = _open(path, os.O_RDWR)
     try:
-        text = realos.read(fd, 32)
+        try:
+            text = realos.pread(fd, 32, 0)
+        except OSError:  # a FIFO, of which nothing was taken
+            raise _not_ours(path) from None
         index = 0 if is_new and not text else _free_index(folder, text)
         following = b"%d" % (index + 1)
-        realos.lseek(fd, 0, os.SEEK_SET)
-        realos.write(fd, following)
+        realos.pwrite(fd, following, 0)
         if len(text) > len(following):  # not ours, and its end would be taken for digits
             realos.ftruncate(fd, len(following))
         return index
     finally:
         realos.close(fd)
+
+
+def _open(path: str, access: int) -> int:
+    """Open a file of ours, which is made if it is not there."""
+    try:
+        return realos.open(path, access | os.O_CREAT | _ONLY_FILES, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a FIFO that nobody reads
+            raise _not_ours(path) from None
+        raise
+
+
+def _not_ours(path: str) -> OSError:
+    return OSError(errno.EINVAL, f"{path} is a link or no regular file: remove it")
+
+
+def _refuse_link(folder: str) -> None:
+    """Raise an OSError if a folder of the tree is a link, which may lead out of it."""
+    try:
+        mode = realos.lstat(folder).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(mode):
+        kind = "a link" if stat.S_ISLNK(mode) else "no folder"
+        raise OSError(errno.ENOTDIR, f"{folder} is {kind}: remove it")
+
+
+def _clear(temporary: str, files: list[tuple[str, bytes]]) -> None:
+    """Remove what there is of an unfinished result.
+
+    File by file, because to list a folder takes a descriptor, of which there may be none.
+    """
+    _refuse_link(temporary)
+    for name, _content in files:
+        with contextlib.suppress(FileNotFoundError):
+            realos.unlink(f"{temporary}{realos.SEPARATOR}{name}")
+    with contextlib.suppress(FileNotFoundError):
+        realos.rmdir(temporary)
 
 
 def _free_index(folder: str, count: bytes) -> int:

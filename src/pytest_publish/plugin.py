@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 from typing import Final
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 #: The key of xdist's ``workerinput`` by which the controller makes a worker forward;
 #: its value is the Forwarder's arguments.
 WORKERINPUT: Final = "pytest_publish"
+#: Likewise, by which a worker leaves alone what is published; Ignored's arguments.
+WORKERINPUT_IGNORED: Final = "pytest_publish_ignored"
 
 # Options of pytest (8.2 to 9.2) with which it runs no test.
 _WITHOUT_TESTS: Final = (
@@ -78,19 +81,33 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspec)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist's, which ends with the process
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Process of xdist's ``-f``: don't run the tests again because of their results."""
+    if config.getoption("looponfail", default=False) and _is_asked(config):
+        from . import ignored
+        from . import settings
+
+        ignored.keep_from_looponfail(settings.folders(config), config.rootpath)
+
+
 @pytest.hookimpl(trylast=True)  # after the cache, in which the outbox is kept
 def pytest_configure(config: pytest.Config) -> None:
     """Everywhere: register what this process has to do, which is mostly nothing."""
-    workerinput: dict[str, dict[str, bool]] | None = getattr(config, "workerinput", None)
+    workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     if workerinput is not None:
         if WORKERINPUT in workerinput:
-            from .forward import Forwarder
-
-            config.pluginmanager.register(Forwarder(**workerinput[WORKERINPUT]), "publish_forward")
+            _configure_worker(config, workerinput)
         return
-    if not (_is_asked(config, "publish") or _is_asked(config, "pubdir")):
+    if not _is_asked(config):
         return
     if any(config.getoption(name, default=False) for name in _WITHOUT_TESTS):
+        from . import ignored
+        from . import settings
+
+        arguments = ignored.arguments(settings.folders(config), config.rootpath)
+        ours = ignored.Ignored(config.rootpath, **arguments)
+        config.pluginmanager.register(ours, "publish_ignored")  # it may collect
         return
 
     from . import settings
@@ -100,7 +117,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Controller(config, checked), "publish_controller")
 
 
-def _is_asked(config: pytest.Config, name: str) -> bool:
+def _is_asked(config: pytest.Config) -> bool:
+    return any(_has_value(config, name) for name in ("publish", "pubdir"))
+
+
+def _has_value(config: pytest.Config, name: str) -> bool:
     value = config.getoption(name)
     if value is None:
         try:
@@ -108,3 +129,12 @@ def _is_asked(config: pytest.Config, name: str) -> bool:
         except (TypeError, ValueError, pytest.UsageError):
             return True  # settings tells what is wrong with it
     return any(value)  # a list of URLs, or a path: an empty option switches off
+
+
+def _configure_worker(config: pytest.Config, workerinput: dict[str, Any]) -> None:
+    from .forward import Forwarder
+    from .ignored import Ignored
+
+    config.pluginmanager.register(Forwarder(**workerinput[WORKERINPUT]), "publish_forward")
+    ours = Ignored(config.rootpath, **workerinput[WORKERINPUT_IGNORED])
+    config.pluginmanager.register(ours, "publish_ignored")

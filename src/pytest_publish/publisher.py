@@ -12,7 +12,10 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Final
 from typing import ParamSpec
+from typing import TypeVar
 
+from . import ignored
+from .backlog import Backlog
 from .delivery import Delivered
 from .delivery import Delivery
 from .directory import Directory
@@ -24,6 +27,7 @@ from .summary import Troubles
 
 
 _P = ParamSpec("_P")
+_Item = TypeVar("_Item")
 _LOST: Final = "a result was lost by an error of pytest-publish"
 
 
@@ -34,14 +38,16 @@ class _Parcel:
     result: TestResult
     slot: Slot | None = None
     body: bytes | None = None
+    unwritten: OSError | None = None
     delivered: int = 0
 
 
 class Publisher:
     """Numbers results and gives each to all sinks, the same bytes to each.
 
-    ``is_wanted`` asks the users' hook about a result, which it may change. Whatever
-    goes wrong is counted in ``troubles`` and never raised.
+    ``is_wanted`` asks the users' hook about a result, which it may change. What can't be
+    written is tried again with the next results and at the end. Whatever goes wrong for
+    good is counted in ``troubles`` and never raised.
     """
 
     def __init__(
@@ -59,6 +65,8 @@ class Publisher:
         self._seq = 0
         self._parcels: collections.deque[_Parcel] = collections.deque()
         self._has_waited = False
+        self._unwritten: Backlog[_Parcel] = Backlog()
+        self._unsent: dict[Delivery, Backlog[bytes]] = {}
         self._directory = None
         if settings.pubdir is not None:
             self._directory = Directory(
@@ -116,6 +124,7 @@ class Publisher:
             return
         # Nobody waits a second time, where this was broken off and is called again.
         is_interrupted, self._has_waited = self._has_waited, True
+        self._try_for_the_last_time()
         # All are told first, so that they finish at the same time.
         for delivery in self.deliveries:
             with contextlib.suppress(Exception):  # wait() tells
@@ -133,21 +142,30 @@ class Publisher:
             is_interrupted = is_interrupted or delivery.was_interrupted
             del self.deliveries[0]
         if self._settings.outbox_folder is not None:
-            with contextlib.suppress(OSError):  # it is not empty
-                self._settings.outbox_folder.rmdir()
+            ignored.remove_if_empty(self._settings.outbox_folder)
 
     def _hand_out(self, parcel: _Parcel) -> None:
         if parcel.body is None:
             if not self._is_wanted(parcel.result):
                 return
+            if self._unwritten.waiting:
+                self._write_kept()
             self._number(parcel.result)
             parcel.body = self._into_tree(parcel)
             self._seq += 1
+        if parcel.unwritten is not None:
+            seq, size = parcel.result.seq, len(parcel.body)
+            self._dropped(
+                f"below {self._settings.shown_pubdir}",
+                self._unwritten.keep(seq, parcel, size, parcel.unwritten),
+            )
         for delivery in self.deliveries[parcel.delivered :]:
             try:
+                if self._unsent:
+                    self._send_kept(delivery)
                 delivery.append(parcel.body)
             except OSError as error:
-                self._troubles.add(f"can't write to the outbox {delivery.path}", error)
+                self._keep_unsent(delivery, parcel.result.seq, parcel.body, error)
             parcel.delivered += 1
 
     def _number(self, result: TestResult) -> None:
@@ -158,32 +176,70 @@ class Publisher:
 
     def _into_tree(self, parcel: _Parcel) -> bytes:
         """Write a result into the tree, if there is one; return its bytes."""
+        try:
+            return self._written(parcel)
+        except Exception as error:
+            parcel.result.pubdir_path = None
+            body = parcel.result.to_json()
+            if isinstance(error, OSError):
+                parcel.unwritten = error
+            else:  # a hook has put in what can't be written, such as a time that is none
+                self._troubles.add(self._cant_write, error)
+            return body
+
+    def _written(self, parcel: _Parcel, *, may_wait: bool = True) -> bytes:
+        """Write a result into the tree; called again it goes on, under the same index."""
         result = parcel.result
-        if parcel.slot is None:
-            parcel.slot = self._reserve(result)
+        if parcel.slot is None and self._directory is not None:
+            parcel.slot = self._directory.reserve(result, may_wait=may_wait)
         result.pubdir_path = None if parcel.slot is None else parcel.slot.path
         body = result.to_json()
-        if parcel.slot is not None and not self._write(parcel.slot, result, body):
-            result.pubdir_path = None
-            body = result.to_json()
+        if parcel.slot is not None and self._directory is not None:
+            self._directory.write(parcel.slot, result, body)
+            self.written += 1
         return body
 
-    def _reserve(self, result: TestResult) -> Slot | None:
-        if self._directory is None:
-            return None
-        try:
-            return self._directory.reserve(result)
-        except Exception as error:
-            self._troubles.add(f"can't write below {self._settings.shown_pubdir}", error)
-            return None
+    def _write_kept(self) -> None:
+        """Try the kept results until one fails; they come before those of later attempts."""
+        for seq, parcel in self._unwritten.in_turn():
+            try:
+                self._written(parcel, may_wait=False)
+            except Exception as error:
+                self._unwritten.failed_again(seq, error)
+                return
+            self._unwritten.remove(seq)
 
-    def _write(self, slot: Slot, result: TestResult, body: bytes) -> bool:
-        assert self._directory is not None
-        try:
-            self._directory.write(slot, result, body)
-        # A hook may have put in what can't be written, such as a time that is none.
-        except Exception as error:
-            self._troubles.add(f"can't write below {self._settings.shown_pubdir}", error)
-            return False
-        self.written += 1
-        return True
+    def _send_kept(self, delivery: Delivery) -> None:
+        """Append what an outbox could not take, before anything newer. Raises OSError."""
+        if delivery in self._unsent:
+            unsent = self._unsent[delivery]
+            for seq, body in unsent.in_order():
+                delivery.append(body)
+                unsent.remove(seq)
+
+    def _keep_unsent(self, delivery: Delivery, seq: int, body: bytes, error: OSError) -> None:
+        unsent = self._unsent.setdefault(delivery, Backlog())
+        self._dropped(f"to the outbox {delivery.path}", unsent.keep(seq, body, len(body), error))
+
+    def _try_for_the_last_time(self) -> None:
+        self._settle(self._unwritten, self._written, self._cant_write)
+        for delivery, unsent in self._unsent.items():
+            # One that is too large for what is left may be followed by one that is not.
+            self._settle(unsent, delivery.append, f"can't write to the outbox {delivery.path}")
+
+    def _settle(self, kept: Backlog[_Item], write: Callable[[_Item], object], what: str) -> None:
+        for seq, item in kept.in_order():
+            try:
+                write(item)
+            except Exception as error:
+                self._troubles.add(what, error)
+            kept.remove(seq)
+
+    def _dropped(self, where: str, errors: list[Exception]) -> None:
+        for error in errors:
+            what = f"the oldest of too many results that can't be written {where} was dropped"
+            self._troubles.add(what, error)
+
+    @property
+    def _cant_write(self) -> str:
+        return f"can't write below {self._settings.shown_pubdir}"

@@ -28,6 +28,21 @@ class _RealOs:
     fstat = staticmethod(os.fstat)
     ftruncate = staticmethod(os.ftruncate)
     lseek = staticmethod(os.lseek)
+    if hasattr(os, "pread"):
+        pread = staticmethod(os.pread)
+        pwrite = staticmethod(os.pwrite)
+    else:  # Windows (not run there)
+
+        def pread(self, fd: int, length: int, offset: int) -> bytes:  # type: ignore[misc]
+            """Read from an offset."""
+            self.lseek(fd, offset, os.SEEK_SET)
+            return self.read(fd, length)
+
+        def pwrite(self, fd: int, data: bytes, offset: int) -> int:  # type: ignore[misc]
+            """Write at an offset."""
+            self.lseek(fd, offset, os.SEEK_SET)
+            return self.write(fd, data)
+
     mkdir = staticmethod(os.mkdir)
     rename = staticmethod(os.rename)
     listdir = staticmethod(os.listdir)
@@ -50,6 +65,9 @@ class _RealOs:
 
     #: Windows needs to be told that a file is not text.
     BINARY: Final = getattr(os, "O_BINARY", 0)
+    #: Windows has neither links that anybody may make, nor FIFOs in folders.
+    NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+    NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)
 
     def makedirs(self, path: str) -> bool:
         """Create a folder and those above it; tell whether this call has made it."""
@@ -76,12 +94,6 @@ class _RealOs:
         except OSError:
             return False
         return True
-
-    def remove_folder(self, path: str) -> None:
-        """Remove a folder that has only files in it."""
-        for name in self.listdir(path):
-            self.unlink(f"{path}{self.SEPARATOR}{name}")
-        self.rmdir(path)
 
     def write_file(self, path: str, data: bytes, flags: int, mode: int = 0o666) -> None:
         """Write the whole of ``data`` to a file opened with ``flags``.

@@ -90,6 +90,12 @@ def short(path: Path, folder: Path) -> str:
     return full
 
 
+def folders(config: pytest.Config) -> list[Path]:
+    """Return the folders that the user named; they may not be there yet."""
+    asked = _Asked(config)
+    return [path for path in map(asked.path, ("pubdir", "publish_outbox")) if path is not None]
+
+
 class _Asked:
     """What was asked for on the command line, else in the ini file."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -435,6 +436,116 @@ def test_a_test_whose_place_is_taken_by_a_file_is_an_os_error(root: Path) -> Non
     with pytest.raises(OSError, match="test_a"):
         tree.reserve(make_result())
     assert write(tree, make_result(name="test_b", nodeid="m.py::test_b")) == "0.pass"
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder of somebody else's, in which nothing may change."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "count").write_text("5")
+    (folder / "brief.txt").write_text("not ours")
+    yield folder
+    assert names_in(folder) == ["brief.txt", "count"]
+    assert (folder / "count").read_text() == "5"
+    assert (folder / "brief.txt").read_text() == "not ours"
+
+
+@pytest.mark.parametrize("target", ["outside", "outside/new"])
+@pytest.mark.parametrize("link", ["group", "group/test_a", "group/test_a/count"])
+def test_no_link_below_the_root_is_followed(
+    root: Path, outside: Path, link: str, target: str
+) -> None:
+    path = root / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(outside.parent / target / ("count" if path.name == "count" else ""))
+    tree = Directory(root)
+    result = make_result(xdist_dist="loadgroup", xdist_scope="group")
+    for _again in range(2):
+        with pytest.raises(OSError, match=f"{re.escape(str(path))} is a link.*: remove it"):
+            tree.reserve(result)
+    assert write(tree, make_result(name="test_b", nodeid="m.py::test_b")) == "0.pass"
+    path.unlink()
+    assert write(tree, result) == "0.pass"
+
+
+def test_a_lock_that_is_a_link_is_not_followed(root: Path, outside: Path) -> None:
+    (root / "test_a").mkdir(parents=True)
+    (root / "test_a/.lock").symlink_to(outside / "new")
+    with pytest.raises(OSError, match=r"test_a/\.lock is a link or no regular file: remove it"):
+        Directory(root).reserve(make_result())
+
+
+def test_an_unfinished_result_that_is_a_link_is_not_emptied(root: Path, outside: Path) -> None:
+    tree = Directory(root)
+    slot = tree.reserve(make_result())
+    assert slot is not None
+    temporary = root / "test_a/.0.pass.tmp"
+    temporary.symlink_to(outside)
+    result = make_result()
+    for _again in range(2):
+        with pytest.raises(OSError, match=r"File exists|is a link"):
+            tree.write(slot, result, result.to_json())
+    temporary.unlink()
+    tree.write(slot, result, result.to_json())
+    assert names_in(root / "test_a") == [".lock", "0.pass", "count"]
+
+
+def test_a_folder_that_became_a_link_is_not_written_to_when_a_result_is_tried_again(
+    root: Path, outside: Path
+) -> None:
+    tree = Directory(root)
+    result = make_result()
+    slot = tree.reserve(result)
+    assert slot is not None
+    (root / "test_a").rename(root / "moved")
+    for error in ("No such file", "is a link"):
+        with pytest.raises(OSError, match=error):
+            tree.write(slot, result, result.to_json())
+        with contextlib.suppress(FileExistsError):
+            (root / "test_a").symlink_to(outside)
+
+
+def test_the_root_itself_may_be_a_link(root: Path) -> None:
+    real = root.parent / "real"
+    real.mkdir(parents=True)
+    root.symlink_to(real)
+    assert write(Directory(root), make_result()) == "0.pass"
+    assert names_in(real) == ["test_a"]
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+@pytest.mark.parametrize("name", [".lock", "count"])
+def test_a_fifo_is_neither_waited_for_nor_read(root: Path, name: str, is_read: bool) -> None:
+    fifo = root / "test_a" / name
+    fifo.parent.mkdir(parents=True)
+    os.mkfifo(fifo)
+    tree = Directory(root)
+    other_end = os.open(fifo, os.O_RDWR | os.O_NONBLOCK) if is_read else None
+    if other_end is not None:
+        os.write(other_end, b"7")
+    if is_read and name == ".lock":  # it locks as well as a file, and is not read
+        assert write(tree, make_result()) == "0.pass"
+    else:
+        with pytest.raises(OSError, match=f"{re.escape(str(fifo))} is a link or no regular file"):
+            tree.reserve(make_result())
+    if other_end is not None:
+        assert os.read(other_end, 9) == b"7"
+        os.close(other_end)
+
+
+def test_the_folders_of_many_groups_are_not_all_kept_in_mind(
+    root: Path, monkeypatch: pytest.MonkeyPatch, outside: Path
+) -> None:
+    monkeypatch.setattr(directory, "_MOST_PARENTS", 2)
+    tree = Directory(root)
+    for number in range(5):
+        scope = f"group {number}"
+        assert write(tree, make_result(xdist_dist="loadgroup", xdist_scope=scope)) == "0.pass"
+    (root / "group 0").rename(root / "moved")
+    (root / "group 0").symlink_to(outside)
+    with pytest.raises(OSError, match="group 0 is a link: remove it"):
+        tree.reserve(make_result(xdist_dist="loadgroup", xdist_scope="group 0"))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs the permissions of POSIX")

@@ -449,6 +449,108 @@ def test_a_full_disk_for_the_tree_is_counted_and_leaves_nothing_half_written(
     run.stdout.fnmatch_lines(["*2 results written to*"])
 
 
+FOR_A_WHILE = """
+    import os
+    import resource
+    import pytest
+
+    torn_down = 0
+    limits = resource.getrlimit(resource.LIMIT)
+    taken = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(report):
+        global torn_down
+        if "PYTEST_XDIST_WORKER" in os.environ or report.when != "teardown":
+            return
+        torn_down += 1
+        if torn_down == 3:
+            begin()
+        if torn_down == 8:
+            while taken:
+                os.close(taken.pop())
+            resource.setrlimit(resource.LIMIT, limits)
+"""
+# Pytest's own output goes into a file too, which is small.
+NO_ROOM_IN_FILES = """
+    def begin():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+"""
+NO_DESCRIPTORS = """
+    def begin():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, limits[1]))
+        try:
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "begin"),
+    [("RLIMIT_FSIZE", NO_ROOM_IN_FILES), ("RLIMIT_NOFILE", NO_DESCRIPTORS)],
+    ids=["file size", "descriptors"],
+)
+def test_what_can_not_be_written_for_a_while_is_published_once_it_can(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    pubdir: Path,
+    mode: tuple[str, ...],
+    limit: str,
+    begin: str,
+) -> None:
+    pytester.makeconftest((FOR_A_WHILE + begin).replace("resource.LIMIT", f"resource.{limit}"))
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.parametrize("number", range({TESTS}))
+        def test_it(number, record_property):
+            record_property("large", "x" * 6000)
+        """
+    )
+    in_order = ("--publish", unruly.url, "--publish-connections=1")
+    run = run_pytest(*in_order, f"--pubdir={pubdir}", "--publish-strict", *mode)
+    assert run.ret == pytest.ExitCode.OK
+    run.stdout.no_fnmatch_line("publish: *can't*")
+    run.stdout.fnmatch_lines([f"*{TESTS} results sent to *, {TESTS} results written to *"])
+    sent = [json.loads(post.body) for post in unruly.posts]
+    assert [result["seq"] for result in sent] == list(range(TESTS))
+    assert [result["pubdir_path"] is None for result in sent] == [
+        3 <= number < 8 for number in range(1, TESTS + 1)
+    ]
+    written = tree_results(pubdir)
+    assert [result["seq"] for result in written] == list(range(TESTS))
+    assert all(Path(result["pubdir_path"]).is_dir() for result in written)
+    assert {path.name for path in pubdir.glob("test_it*/*.*[a-z]")} == {".lock", "0.pass"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_link_or_a_fifo_in_the_tree_is_said_and_neither_followed_nor_waited_for(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    unruly: Unruly,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pubdir.mkdir()
+    outside = pytester.mkdir("outside")
+    (pubdir / "test_linked").symlink_to(outside)
+    (pubdir / "test_fifo").mkdir()
+    os.mkfifo(pubdir / "test_fifo/.lock")
+    pytester.makepyfile("def test_fifo(): pass\ndef test_linked(): pass\ndef test_free(): pass")
+    run = run_pytest("--publish", unruly.url, f"--pubdir={pubdir}", *mode)
+    assert run.ret == pytest.ExitCode.OK
+    assert not list(outside.iterdir())
+    assert numbers(unruly) == [0, 1, 2]
+    assert [result["name"] for result in tree_results(pubdir)] == ["test_free"]
+    run.stdout.fnmatch_lines(
+        [f"publish: can't write below {pubdir} (2 times): {pubdir}/test_*: remove it"]
+    )
+
+
 def test_a_tree_that_vanishes_is_counted_and_the_endpoint_gets_all(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
@@ -633,7 +735,7 @@ def test_a_folder_is_sent_with_all_its_outboxes_but_not_what_was_refused(
     arguments = (f"--publish-outbox={folder}", "--publish", unruly.url)
     unruly.answer = lambda _post: status(403)
     run_pytest(*arguments)
-    (refused,) = folder.iterdir()
+    (refused,) = folder.glob("*.jsonl")
     unruly.answer = lambda _post: status(500)
     for _left_behind in range(3):
         run = run_pytest(*arguments, "--publish-grace", "0")
@@ -643,7 +745,7 @@ def test_a_folder_is_sent_with_all_its_outboxes_but_not_what_was_refused(
     unruly.answer = lambda _post: OK
     assert send(folder, "--to", unruly.url).returncode == 0
     assert len(unruly.results) == 3 * TESTS
-    assert list(folder.iterdir()) == [refused]
+    assert {path.name for path in folder.iterdir()} == {".gitignore", refused.name}
     sent = send(folder, "--to", unruly.url)
     assert sent.returncode == 1
     assert sent.stdout == f"{folder}: there is neither an outbox nor a result.json to send in it\n"

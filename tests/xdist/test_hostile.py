@@ -285,5 +285,5 @@ def test_a_tree_is_below_its_path_whatever_separator_a_test_believes_in(
         """
     )
     run_pytest(f"--pubdir={pubdir}").assert_outcomes(passed=2)
-    assert sorted(path.name for path in pubdir.iterdir()) == ["test_first", "test_second"]
+    assert sorted(path.name for path in pubdir.glob("test_*")) == ["test_first", "test_second"]
     assert len(tree_results(pubdir)) == 2
