@@ -50,9 +50,19 @@ class Controller:
         """Controller: learn how the run is distributed, and start the relays."""
         if self._config.pluginmanager.hasplugin("dsession"):
             self._aggregator.dist = self._config.getoption("dist")
+            self._share_run_id()
         else:
             self._config.pluginmanager.register(Forwarder(loadgroup=False), "publish_forward")
         self._publisher.start()
+
+    def _share_run_id(self) -> None:
+        """Have one id for the run, ours and xdist's, unless the user named either."""
+        if self._settings.run_id is not None:
+            return
+        # xdist would make one with what a conftest may have patched by now.
+        option = self._config.option
+        option.testrunuid = option.testrunuid or self._publisher.run_id
+        self._publisher.run_id = option.testrunuid
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self) -> None:
@@ -71,7 +81,6 @@ class Controller:
         """Controller: tell a worker, before it starts, to forward."""
         loadgroup = self._aggregator.dist == "loadgroup"
         node.workerinput[WORKERINPUT] = {"loadgroup": loadgroup}
-        self._publisher.run_id = self._publisher.run_id or node.workerinput["testrunuid"]
 
     def pytest_runtest_logstart(self, nodeid: str, location: Location) -> None:
         """Controller: take note of a test that may crash before its first report."""
@@ -172,6 +181,9 @@ class Controller:
             answers = ask(config=self._config, result=result)
         except ERRORS as error:
             self._troubles.add("a pytest_publish_result hook raised", error_text(error))
+            # Perhaps before it had masked a secret; its message may hold one too.
+            kind = type(error).__name__
+            result.withhold(f"withheld, because a pytest_publish_result hook raised {kind}")
             return True
         return False not in answers
 

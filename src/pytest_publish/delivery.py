@@ -14,6 +14,7 @@ from typing import Final
 from . import outbox
 from .orders import Instructions
 from .orders import Orders
+from .orders import printable
 from .realos import realos
 
 
@@ -25,6 +26,8 @@ _WITHHELD: Final = (
 )
 # Where requests and OpenSSL look for files.
 _PATHS: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
+# As it was before a conftest could patch it.
+_popen: Final = subprocess.Popen
 _POLL: Final = 0.005
 # Seconds that a relay may take to start on a busy machine.
 _STARTING: Final = 10.0
@@ -65,7 +68,7 @@ class Delivery:
         """Start the relay. Raises OSError if no process can be started."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with os.fdopen(os.open(self._errors, flags, 0o600), "wb") as errors:
-            self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
+            self._process = _popen(
                 _command(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -79,7 +82,7 @@ class Delivery:
             )
         stdin = self._process.stdin
         assert stdin is not None
-        instructions = Instructions(self.path, os.getpid(), self._orders)
+        instructions = Instructions(self.path, realos.getpid(), self._orders)
         with contextlib.suppress(BrokenPipeError):  # it died at once; wait() tells
             stdin.write(instructions.to_json())
             stdin.flush()
@@ -125,7 +128,7 @@ class Delivery:
         if not delivered.waiting:
             outbox.discard(self.path)
         with contextlib.suppress(OSError):
-            self._errors.unlink()
+            realos.unlink(self._errors)
         self._claim.release()
         return delivered
 
@@ -163,10 +166,10 @@ class Delivery:
         if self._process is None:
             return "the relay could not be started"
         with contextlib.suppress(OSError):
-            lines = self._errors.read_text("utf-8", "replace").split("\n")
-            last = next((line for line in reversed(lines) if line.strip()), None)
+            text = realos.read_file(str(self._errors)).decode("utf-8", "replace")
+            last = next((line for line in reversed(text.split("\n")) if line.strip()), None)
             if last is not None:
-                return f"the relay ended: {last}"
+                return f"the relay ended: {printable(last)}"
         if self._process.returncode == 0:  # it gave up in the middle of its first try
             return "nothing got through"
         return f"the relay ended with status {self._process.returncode}"

@@ -223,7 +223,7 @@ class MarkFile:
     def read(self) -> Mark:
         """Return the mark; a new one where there is none that can be read."""
         try:
-            mark = Mark(**orjson.loads(self._path.read_bytes()))
+            mark = Mark(**orjson.loads(realos.read_file(str(self._path))))
             mark.beyond = [(begin, end) for begin, end in mark.beyond]
         except (OSError, ValueError, TypeError):
             return Mark()
@@ -319,7 +319,7 @@ def discard(outbox: Path) -> None:
     beside = (outbox.with_suffix(suffix) for suffix in (".mark", ".stderr", ".run", ".lock"))
     for path in (outbox, *beside):
         with contextlib.suppress(OSError):
-            path.unlink()
+            realos.unlink(path)
 
 
 def found_in(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ import pytest
 #: its value is the Forwarder's arguments.
 WORKERINPUT: Final = "pytest_publish"
 
+_SWITCHES: Final = ("publish", "pubdir")
 # Options of pytest (8.2 to 9.2) with which it runs no test.
 _WITHOUT_TESTS: Final = (
     *("cacheshow", "collectonly", "help", "markers", "setuponly", "setupplan"),
@@ -74,6 +75,19 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspec)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Everywhere: load what publishing needs before a conftest can patch or hide it."""
+    asked = early_config.known_args_namespace
+    if not any(getattr(asked, name) or early_config.getini(name) for name in _SWITCHES):
+        return
+    from . import forward  # noqa: F401
+
+    # A worker may be of a Python that no compiled module of this path fits.
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        from . import controller  # noqa: F401
+
+
 @pytest.hookimpl(trylast=True)  # after the cache, in which the outbox is kept
 def pytest_configure(config: pytest.Config) -> None:
     """Everywhere: register what this process has to do, which is mostly nothing."""
@@ -84,7 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
             config.pluginmanager.register(Forwarder(**workerinput[WORKERINPUT]), "publish_forward")
         return
-    if not any(config.getoption(name) or config.getini(name) for name in ("publish", "pubdir")):
+    if not any(config.getoption(name) or config.getini(name) for name in _SWITCHES):
         return
     if any(config.getoption(name, default=False) for name in _WITHOUT_TESTS):
         return

@@ -6,8 +6,6 @@ import collections
 import contextlib
 import dataclasses
 import functools
-import time
-import uuid
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Final
@@ -17,6 +15,7 @@ from .delivery import Delivered
 from .delivery import Delivery
 from .directory import Directory
 from .directory import Slot
+from .encoding import to_json
 from .realos import realos
 from .result import TestResult
 from .settings import Settings
@@ -47,14 +46,15 @@ class Publisher:
     def __init__(
         self, settings: Settings, is_wanted: Callable[[TestResult], bool], troubles: Troubles
     ) -> None:
-        self.run_id = settings.run_id
+        # Not by uuid, of which a test may make the same for each run.
+        self.run_id = settings.run_id or realos.urandom(16).hex()
         self.written = 0
         self.delivered: list[tuple[Delivery, Delivered]] = []
         self._settings = settings
         self._is_wanted = is_wanted
         self._troubles = troubles
         self._process = realos.getpid()
-        self._session_id = uuid.uuid4().hex
+        self._session_id = realos.urandom(16).hex()
         self._seq = 0
         self._parcels: collections.deque[_Parcel] = collections.deque()
         self._deliveries: list[Delivery] = []
@@ -66,7 +66,7 @@ class Publisher:
 
     def start(self) -> None:
         """Create the outboxes and start a relay for each URL."""
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(realos.now()))
+        stamp = realos.strftime("%Y%m%dT%H%M%SZ", realos.gmtime(realos.now()))
         for number, orders in enumerate(self._settings.orders):
             name = f"{stamp}-{self._session_id[:8]}" + (f"-{number}" if number else "")
             assert self._settings.outbox_folder is not None
@@ -119,7 +119,7 @@ class Publisher:
             self.delivered.append((delivery, delivered))
         if self._settings.outbox_folder is not None:
             with contextlib.suppress(OSError):  # it is not empty
-                self._settings.outbox_folder.rmdir()
+                realos.rmdir(self._settings.outbox_folder)
 
     def _hand_out(self, parcel: _Parcel) -> None:
         if parcel.body is None:
@@ -136,7 +136,6 @@ class Publisher:
             parcel.delivered += 1
 
     def _number(self, result: TestResult) -> None:
-        self.run_id = self.run_id or uuid.uuid4().hex
         result.run_id = self.run_id
         result.session_id = self._session_id
         result.seq = self._seq
@@ -147,10 +146,10 @@ class Publisher:
         if parcel.slot is None:
             parcel.slot = self._reserve(result)
         result.pubdir_path = None if parcel.slot is None else parcel.slot.path
-        body = result.to_json()
+        body = to_json(result)
         if parcel.slot is not None and not self._write(parcel.slot, result, body):
             result.pubdir_path = None
-            body = result.to_json()
+            body = to_json(result)
         return body
 
     def _reserve(self, result: TestResult) -> Slot | None:

@@ -29,6 +29,7 @@ class _RealOs:
     unlink = staticmethod(os.unlink)
     rmdir = staticmethod(os.rmdir)
     getpid = staticmethod(os.getpid)
+    urandom = staticmethod(os.urandom)
     file = io.FileIO
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
@@ -72,6 +73,11 @@ class _RealOs:
         for name in self.listdir(path):
             self.unlink(f"{path}{self.SEPARATOR}{name}")
         self.rmdir(path)
+
+    def read_file(self, path: str) -> bytes:
+        """Return what a file holds."""
+        with self.file(path, "rb") as file:
+            return file.readall()
 
     def write_file(self, path: str, data: bytes, flags: int, mode: int = 0o666) -> None:
         """Write the whole of ``data`` to a file opened with ``flags``.

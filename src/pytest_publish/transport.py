@@ -26,6 +26,8 @@ import requests
 import urllib3
 
 from .orders import Endpoint
+from .orders import printable
+from .orders import shown
 from .orders import signing_key
 
 
@@ -78,10 +80,9 @@ class Transport:
         self._key = signing_key(endpoint.secret)
         self._session = requests.Session()
         self._settings: dict[str, Mapping[str, Any]] = {}
-        request = requests.Request("POST", endpoint.url, data=b"-")
         # Prepared once: proxies, CA bundles, .netrc and user:password are the same
         # for each POST, and asking for them takes longer than to send one.
-        self._request = self._session.prepare_request(request)
+        self._request = _prepared(self._session, endpoint.url)
         self._request.headers["Content-Type"] = "application/json"
         self._request.headers["User-Agent"] = "pytest-publish"
         if endpoint.gzip:
@@ -158,6 +159,15 @@ class Transport:
         return headers
 
 
+def _prepared(session: requests.Session, url: str) -> requests.PreparedRequest:
+    try:
+        return session.prepare_request(requests.Request("POST", url, data=b"-"))
+    except Exception as error:
+        # Without the error's text and cause, which have the whole URL in them.
+        kind = type(error).__name__
+        raise ValueError(f"nothing can be POSTed to {shown(url)}: {kind}") from None
+
+
 def delay(failed: Failed, tries: int) -> float:
     """Return how many seconds to wait after the ``tries``-th failure in a row.
 
@@ -179,7 +189,7 @@ def _judge(response: requests.Response, now: float) -> Accepted | Refused | Fail
 
 
 def _judge_error(error: Exception) -> Refused | Failed:
-    reason = _reason(error)
+    reason = printable(_reason(error))
     # requests' errors of a URL or a header that can't be sent are ValueErrors too.
     is_unsendable = isinstance(error, requests.RequestException) and isinstance(error, ValueError)
     if is_unsendable or _find(error, ssl.SSLCertVerificationError):
@@ -188,7 +198,7 @@ def _judge_error(error: Exception) -> Refused | Failed:
 
 
 def _status(response: requests.Response) -> str:
-    return f"{response.status_code} {response.reason or ''}".rstrip()
+    return printable(f"{response.status_code} {response.reason or ''}")
 
 
 def _retry_after(response: requests.Response, now: float) -> float | None:
