@@ -99,16 +99,13 @@ class Forwarder:
         # Private (8.2 to 9.2), where a level's name has its colours; test_colours.py fails
         # if it moves.
         formats = getattr(getattr(logging, "formatter", None), "_level_to_fmt_mapping", {})
-        self._log_levels = plain.levels_of(formats.values())
+        with contextlib.suppress(*ERRORS):  # of another plugin's formatter
+            self._log_levels = plain.levels_of(formats.values())
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_assertrepr_compare(
-        self, config: pytest.Config
-    ) -> Generator[None, list[str] | None, list[str] | None]:
+    def pytest_assertrepr_compare(self, config: pytest.Config) -> Generator[None, object, object]:
         """Worker: take note of what pytest colours in a comparison that failed."""
-        if not config.pluginmanager.hasplugin("terminalreporter"):
-            return (yield)
-        with _noting_colours(config.get_terminal_writer(), self._coloured):
+        with _noting_colours(config, self._coloured):
             return (yield)
 
     # Outermost, because what comes before it may capture, record, and raise.
@@ -239,8 +236,11 @@ class Forwarder:
 
 
 @contextlib.contextmanager
-def _noting_colours(writer: Any, coloured: dict[str, str]) -> Generator[None]:
+def _noting_colours(config: pytest.Config, coloured: dict[str, str]) -> Generator[None]:
     """Take note of what pytest's terminal writer colours, line by line."""
+    writer: Any = None
+    with contextlib.suppress(*ERRORS):  # there is none, or only a plugin's
+        writer = config.get_terminal_writer()
     # Private (8.2 to 9.2), and where all colours of a comparison come from;
     # test_colours.py fails if it moves.
     highlight = getattr(writer, "_highlight", None)

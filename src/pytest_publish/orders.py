@@ -32,6 +32,10 @@ _SECRET_PREFIX: Final = "whsec_"
 _TOKEN: Final = frozenset(
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
+# A name that can be looked up (RFC 1035, section 2.3.4) or an IPv6 address, and a port.
+_PLACE: Final = re.compile(
+    r"([\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,7 +135,8 @@ def checked_url(url: str) -> str:
     """Return a URL that can be POSTed to. Raises ValueError, without what may be secret."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and _is_host(parts.hostname or "")
+        place = parts.netloc.rpartition("@")[2]
+        usable = parts.scheme in ("http", "https") and _PLACE.fullmatch(place) is not None
         usable = usable and parts.port != 0
         private = (unquote(parts.username or ""), unquote(parts.password or ""))
     except ValueError:
@@ -144,15 +149,6 @@ def checked_url(url: str) -> str:
             f"header, by {HEADERS_VARIABLE}"
         )
     return url
-
-
-def _is_host(host: str) -> bool:
-    """Tell whether it is an IPv6 address, or a name that can be looked up."""
-    if ":" in host:
-        return re.fullmatch(r"[0-9a-f:.]+(%\w+)?", host) is not None
-    # RFC 1035, section 2.3.4
-    labels = host.removesuffix(".").split(".")
-    return all(re.fullmatch(r"[\w-]{1,63}", label) for label in labels)
 
 
 def _public(url: str) -> str:
@@ -207,6 +203,7 @@ def shown(url: str) -> str:
     """Return a URL without what may be secret in it: user, password, query, fragment."""
     try:
         parts = urlsplit(url)
+        _port = parts.port  # what stands in its place may be a password
     except ValueError:
         return _public(url)
     host = parts.netloc.rpartition("@")[2]

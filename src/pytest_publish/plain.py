@@ -18,7 +18,8 @@ from typing import Final
 #: What pytest put colours into, one line or less, and what that was without.
 Coloured = Mapping[str, str]
 
-_CODE: Final = re.compile(r"\x1b\[[\d;]*(?:m|\Z)")
+# Also one that was cut off.
+_CODE: Final = re.compile(r"\x1b(?:\[[\d;]*(?:m|\Z)|\Z)")
 _LEVEL: Final = re.compile(r"(?:\x1b\[[\d;]+m)+([^\x1b]*)\x1b\[0m")
 _BLANK_LINES: Final = re.compile(r"\A(?:[ \t]*\n)+")
 # How pytest ends a line that it has cut.
@@ -91,7 +92,7 @@ def uncoloured(text: str, coloured: Coloured) -> str:
     """Return a text that pytest has made, without the colours that it put in."""
     for line in sorted(coloured, key=len, reverse=True):
         text = text.replace(line, coloured[line])
-    if _CUT in text and "\x1b[" in text:
+    if _CUT in text and "\x1b" in text:
         lines = [_uncoloured_cut(line, coloured) for line in text.split("\n")]
         text = "\n".join(lines)
     return text
@@ -122,10 +123,11 @@ def uncoloured_log(text: str, levels: Coloured) -> str:
 
 
 def _uncoloured_level(line: str, levels: Coloured) -> str:
-    for coloured, plain in levels.items():
-        if coloured in line:
-            return line.replace(coloured, plain, 1)
-    return line
+    places = [(line.find(coloured), coloured) for coloured in levels if coloured in line]
+    if not places:
+        return line
+    _place, first = min(places)
+    return line.replace(first, levels[first], 1)
 
 
 def levels_of(formats: Iterable[str]) -> dict[str, str]:

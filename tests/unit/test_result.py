@@ -278,6 +278,41 @@ def test_a_secret_that_is_empty_masks_nothing() -> None:
     assert to_json(result) == before
 
 
+def test_of_a_withheld_result_only_names_verdict_and_times_are_left() -> None:
+    result = full_result(SECRET)
+    before = parsed(result)
+    result.withhold("why")
+    after = valid(parsed(result))
+    assert "hunter2" not in repr(result)
+    assert "hunter2" not in result.excinfo.text if result.excinfo else ""
+    for name in ("nodeid", "name", "result", "outcome", "start_time", "duration", "file"):
+        assert after[name] == before[name]
+    assert after["stdout"] == after["stderr"] == after["log"] == "why"
+    assert after["excinfo"] == {"type": "ValueError", "value": "why", "traceback": []}
+    assert [phase["excinfo"]["value"] for phase in after["phases"]] == ["why", "why"]
+    assert [phase["duration"] for phase in after["phases"]] == [0.5, 0.5]
+    assert after["subtests"][0]["description"] == "why"
+    assert after["properties"] == {"withheld": "why"}
+    assert result.details == [("withheld", "why")]
+
+
+def test_where_there_was_nothing_nothing_is_said_to_be_withheld() -> None:
+    result = make_result(result="pass", outcome="passed", excinfo=None)
+    before = parsed(result)
+    result.withhold("why")
+    assert parsed(result) == before
+    assert result.details == []
+
+
+def test_the_text_of_an_exception_has_its_causes_until_a_hook_changes_it() -> None:
+    whole = "KeyError: 'hunter2'\n\nThe above ...\n\nmod.E: no hunter2\nsecond line\n"
+    excinfo = ExcInfo("E", "no hunter2\nsecond line", ["  File\n"], _text=whole)
+    assert excinfo.text == whole
+    assert b"The above" not in to_json(make_result(excinfo=excinfo))
+    excinfo.value = "no ***"
+    assert excinfo.text == "Traceback (most recent call last):\n  File\nE: no ***\n"
+
+
 def test_the_schema_is_a_valid_one_and_names_every_field() -> None:
     published = schema()
     jsonschema.Draft202012Validator.check_schema(published)
