@@ -27,7 +27,6 @@ import urllib3
 
 from .orders import Endpoint
 from .orders import printable
-from .orders import shown
 from .orders import signing_key
 
 
@@ -80,14 +79,25 @@ class Transport:
         self._key = signing_key(endpoint.secret)
         self._session = requests.Session()
         self._settings: dict[str, Mapping[str, Any]] = {}
+        # Why nothing can be sent, if so.
+        self._unsendable = ""
+        self._request = requests.PreparedRequest()
+        try:
+            self._request = self._prepared()
+        except Exception as error:  # whose text has the whole URL, with what is secret
+            self._unsendable = f"nothing can be POSTed to this URL: {type(error).__name__}"
+
+    def _prepared(self) -> requests.PreparedRequest:
         # Prepared once: proxies, CA bundles, .netrc and user:password are the same
         # for each POST, and asking for them takes longer than to send one.
-        self._request = _prepared(self._session, endpoint.url)
-        self._request.headers["Content-Type"] = "application/json"
-        self._request.headers["User-Agent"] = "pytest-publish"
-        if endpoint.gzip:
-            self._request.headers["Content-Encoding"] = "gzip"
-        self._request.headers.update(endpoint.headers)
+        asked = requests.Request("POST", self._endpoint.url, data=b"-")
+        request = self._session.prepare_request(asked)
+        request.headers["Content-Type"] = "application/json"
+        request.headers["User-Agent"] = "pytest-publish"
+        if self._endpoint.gzip:
+            request.headers["Content-Encoding"] = "gzip"
+        request.headers.update(self._endpoint.headers)
+        return request
 
     def prepare(self, body: bytes) -> bytes:
         """Return the bytes that go over the wire for a body, at each try the same."""
@@ -95,6 +105,8 @@ class Transport:
 
     def post(self, key: str, body: bytes, sent: bytes) -> Accepted | Refused | Failed:
         """Try once to POST ``body``, as ``sent``, and tell what came of it."""
+        if self._unsendable:
+            return Failed(self._unsendable)
         request = self._request.copy()
         request.body = sent
         request.headers["Content-Length"] = str(len(sent))
@@ -157,15 +169,6 @@ class Transport:
             digest = hmac.new(self._key, signed, hashlib.sha256).digest()
             headers["webhook-signature"] = "v1," + base64.b64encode(digest).decode()
         return headers
-
-
-def _prepared(session: requests.Session, url: str) -> requests.PreparedRequest:
-    try:
-        return session.prepare_request(requests.Request("POST", url, data=b"-"))
-    except Exception as error:
-        # Without the error's text and cause, which have the whole URL in them.
-        kind = type(error).__name__
-        raise ValueError(f"nothing can be POSTed to {shown(url)}: {kind}") from None
 
 
 def delay(failed: Failed, tries: int) -> float:
