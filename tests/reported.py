@@ -9,6 +9,7 @@ from typing import Any
 from typing import cast
 
 from pytest_publish.aggregate import Aggregator
+from pytest_publish.encoding import to_json
 from pytest_publish.reports import Report
 from pytest_publish.result import TestResult
 from support import valid
@@ -87,7 +88,7 @@ def checked(result: TestResult) -> TestResult:
     """Return a result that keeps to the published schema."""
     before = result.run_id, result.session_id
     result.run_id = result.session_id = "id"
-    valid(json.loads(result.to_json()))
+    valid(json.loads(to_json(result)))
     result.run_id, result.session_id = before
     return result
 

@@ -6,11 +6,12 @@ No I/O and no hooks; what one report tells is read in :mod:`~pytest_publish.repo
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
+from json import loads
 from typing import Any
 from typing import Final
 
+from . import plain
 from .reports import captured_in
 from .reports import CollectReport
 from .reports import CRASH
@@ -297,8 +298,10 @@ def _add_report(attempt: _Attempt, report: Report, forwarded: Forwarded) -> None
     if outcome not in ("passed", "xpassed"):
         excinfo = excinfo_of(report, forwarded)
     sections = report.sections[forwarded.get("earlier_sections", 0) :]
+    if "log_levels" in forwarded:
+        sections = [_uncoloured_log(section, forwarded["log_levels"]) for section in sections]
     if "added" in forwarded:
-        attempt.added |= json.loads(forwarded["added"])
+        attempt.added |= loads(forwarded["added"])
     # A test that moves the clock (time-machine) moves pytest's too.
     duration = max(0.0, report.duration)
     description = forwarded.get("subtest", subtest_description(report))
@@ -319,7 +322,13 @@ def _add_report(attempt: _Attempt, report: Report, forwarded: Forwarded) -> None
         attempt.properties = properties_of(report, forwarded)
         heading = phase.when
     if outcome != "passed":
-        attempt.details.append((heading, detail_of(report)))
+        text = plain.uncoloured(detail_of(report), forwarded.get("coloured", {}))
+        attempt.details.append((heading, text))
+
+
+def _uncoloured_log(section: tuple[str, str], levels: plain.Coloured) -> tuple[str, str]:
+    title, text = section
+    return title, plain.uncoloured_log(text, levels) if " log" in title else text
 
 
 def _judge(attempt: _Attempt) -> _Verdict:

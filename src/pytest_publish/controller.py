@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import sys
-import uuid
 from collections.abc import Generator
 from collections.abc import Iterable
 from pathlib import Path
@@ -72,11 +71,21 @@ class Controller:
         """Controller: learn how the run is distributed, and start the relays."""
         if self._config.pluginmanager.hasplugin("dsession"):
             self._aggregator.dist = self._config.getoption("dist")
+            self._share_run_id()
         else:
             register = self._config.pluginmanager.register
             register(Forwarder(loadgroup=False), "publish_forward")
             register(ignored.Ignored(self._config.rootpath, **self._ignored), "publish_ignored")
         self._publisher.start()
+
+    def _share_run_id(self) -> None:
+        """Have one id for the run, ours and xdist's, unless the user named either."""
+        if self._settings.run_id is not None:
+            return
+        # xdist would make one with what a conftest may have patched by now.
+        option = self._config.option
+        option.testrunuid = option.testrunuid or self._publisher.run_id
+        self._publisher.run_id = option.testrunuid
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self) -> None:
@@ -96,13 +105,11 @@ class Controller:
         loadgroup = self._aggregator.dist == "loadgroup"
         node.workerinput[WORKERINPUT] = {"loadgroup": loadgroup}
         node.workerinput[WORKERINPUT_IGNORED] = self._ignored
-        self._publisher.run_id = self._publisher.run_id or node.workerinput["testrunuid"]
 
     # Before pytest's "collecting ...".
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         """Controller: with -v, tell the run's name, which xdist has chosen only by now."""
-        self._publisher.run_id = self._publisher.run_id or uuid.uuid4().hex
         if self._config.get_verbosity() > 0:
             self._say(f"publish: run_id {self._publisher.run_id}")
 
@@ -255,6 +262,9 @@ class Controller:
             answers = ask(config=self._config, result=result)
         except ERRORS as error:
             self._troubles.add("a pytest_publish_result hook raised", error_text(error))
+            # Perhaps before it had masked a secret; its message may hold one too.
+            kind = type(error).__name__
+            result.withhold(f"withheld, because a pytest_publish_result hook raised {kind}")
             return True
         return False not in answers
 

@@ -16,6 +16,7 @@ from . import outbox
 from .orders import ALL_ACCEPTED
 from .orders import Instructions
 from .orders import Orders
+from .orders import printable
 from .orders import shown
 from .realos import Descriptor
 from .realos import realos
@@ -29,6 +30,8 @@ _WITHHELD: Final = (
 )
 # Where requests and OpenSSL look for files.
 _PATHS: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
+# As it was before a conftest could patch it.
+_popen: Final = subprocess.Popen
 _POLL: Final = 0.005
 # Seconds that a relay may take to start on a busy machine.
 _STARTING: Final = 10.0
@@ -93,7 +96,7 @@ class Delivery:
             # Open to the end, by which the relay can be told that this is the end.
             self._input = Descriptor(ours)
             try:
-                self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
+                self._process = _popen(
                     # Without the warnings that the tests' environment may turn into errors.
                     [sys.executable, "-W", "ignore", "-c", _CODE],
                     stdin=theirs,
@@ -109,7 +112,7 @@ class Delivery:
             finally:
                 os.close(theirs)
         folders = [entry for entry in sys.path if entry and os.path.isabs(entry)]
-        instructions = Instructions(self.path, os.getpid(), self._orders)
+        instructions = Instructions(self.path, realos.getpid(), self._orders)
         with contextlib.suppress(BrokenPipeError):  # it died at once; wait() tells
             self._input.write(json.dumps(folders).encode() + b"\n" + instructions.to_json())
 
@@ -166,7 +169,7 @@ class Delivery:
         if not delivered.waiting:
             outbox.discard(self.path)
         with contextlib.suppress(OSError):
-            self._errors.unlink()
+            realos.unlink(self._errors)
         self._claim.release()
         return delivered
 
@@ -211,10 +214,10 @@ class Delivery:
         if self._process is None:
             return "the relay could not be started"
         with contextlib.suppress(OSError):
-            lines = self._errors.read_text("utf-8", "replace").split("\n")
-            last = next((line for line in reversed(lines) if line.strip()), None)
+            text = realos.read_file(str(self._errors)).decode("utf-8", "replace")
+            last = next((line for line in reversed(text.split("\n")) if line.strip()), None)
             if last is not None:
-                return f"the relay ended: {last}"
+                return f"the relay ended: {printable(last)}"
         if self._process.returncode == 0:  # it gave up in the middle of its first try
             return "nothing got through"
         return f"the relay ended with status {self._process.returncode}"

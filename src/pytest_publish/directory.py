@@ -18,7 +18,6 @@ from fasteners import InterProcessLock
 from . import brief
 from . import layout
 from .realos import realos
-from .result import ExcInfo
 from .result import TestResult
 from .result import Verdict
 
@@ -246,19 +245,12 @@ def _free_index(folder: str, count: bytes) -> int:
 def _files(result: TestResult, body: bytes) -> list[tuple[str, bytes]]:
     files = [("brief.txt", _bytes(brief.render(result))), ("result.json", body + b"\n")]
     if result.excinfo is not None:
-        files.append(("exception.txt", _bytes(_exception_text(result.excinfo))))
+        files.append(("exception.txt", _bytes(result.excinfo.text)))
     for name in ("stdout", "stderr", "log"):
         text: str = getattr(result, name)
         if text:
             files.append((f"{name}.txt", _bytes(text)))
     return files
-
-
-def _exception_text(excinfo: ExcInfo) -> str:
-    """Return an exception as Python prints it."""
-    head = ["Traceback (most recent call last):\n"] if excinfo.traceback else []
-    last = f"{excinfo.type}: {excinfo.value}" if excinfo.value else excinfo.type
-    return "".join([*head, *excinfo.traceback, last.rstrip("\n"), "\n"])
 
 
 def _bytes(text: str) -> bytes:

@@ -10,11 +10,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-import json
 import os
-import traceback
 from collections.abc import Generator
+from json import dumps
 from pathlib import Path
+from traceback import extract_tb
+from traceback import FrameSummary
+from traceback import StackSummary
+from traceback import TracebackException
+from traceback import walk_tb
 from types import FrameType
 from types import TracebackType
 from typing import Any
@@ -24,6 +28,7 @@ import _pytest
 import pluggy
 import pytest
 
+from . import plain
 from .hookspec import ERRORS
 from .reports import Forwarded
 from .reports import subtest_description
@@ -49,6 +54,8 @@ _INTERNAL: Final = (
 )
 # How Python (3.10 to 3.14) ends a row of frames that are all alike.
 _REPEATED: Final = "  [Previous line repeated"
+# Lines that are remembered of coloured comparisons.
+_MOST_COLOURED: Final = 1000
 _PLAIN_TYPES: Final = frozenset({type(None), bool, float, complex, bytes})
 # execnet 2.1 packs anything up to MAX_INT, and below zero only 32 bits.
 _MIN_INT: Final = -(2**31)
@@ -80,6 +87,26 @@ class Forwarder:
     def __init__(self, *, loadgroup: bool) -> None:
         self._loadgroup = loadgroup
         self._last: pytest.Item | None = None
+        # What pytest has coloured: the names of log levels, and lines of comparisons
+        # in the current test.
+        self._log_levels: dict[str, str] = {}
+        self._coloured: dict[str, str] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Worker: learn, before any test runs, how pytest colours what is logged."""
+        logging = session.config.pluginmanager.getplugin("logging-plugin")
+        # Private (8.2 to 9.2), where a level's name has its colours; test_colours.py fails
+        # if it moves.
+        formats = getattr(getattr(logging, "formatter", None), "_level_to_fmt_mapping", {})
+        with contextlib.suppress(*ERRORS):  # of another plugin's formatter
+            self._log_levels = plain.levels_of(formats.values())
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_assertrepr_compare(self, config: pytest.Config) -> Generator[None, object, object]:
+        """Worker: take note of what pytest colours in a comparison that failed."""
+        with _noting_colours(config, self._coloured):
+            return (yield)
 
     # Outermost, because what comes before it may capture, record, and raise.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -94,6 +121,8 @@ class Forwarder:
 
     def _begin(self, item: pytest.Item) -> None:
         recorded = len(item.user_properties)
+        if self._coloured:
+            self._coloured = {}
         attempt = item.stash.get(_ATTEMPT, None)
         if attempt is None:
             attempt = _Attempt(self._names(item), own_properties=recorded)
@@ -131,6 +160,12 @@ class Forwarder:
         if call.excinfo is not None and not report.passed:
             excinfo = exception_data(call.excinfo)
         forwarded = {**attempt.names, "excinfo": excinfo, "attempt": attempt.number}
+        if self._coloured and excinfo is not None:
+            forwarded["coloured"] = self._coloured
+            for name in excinfo.keys() & {"value", "_text"}:
+                excinfo[name] = plain.uncoloured(excinfo[name], self._coloured)
+        if self._log_levels and report.sections:
+            forwarded["log_levels"] = self._log_levels
         if attempt.sections:
             forwarded["earlier_sections"] = attempt.sections
         recorded = item.user_properties
@@ -139,7 +174,7 @@ class Forwarder:
         if recorded:
             # As JSON text, because execnet's numbers are narrower than JSON's.
             pairs = jsonable([tuple(pair) for pair in recorded])
-            forwarded["properties"] = json.dumps(pairs)
+            forwarded["properties"] = dumps(pairs)
         # Asking for an item's own hooks costs far more than to see that there are none.
         if item.config.hook.pytest_publish_properties.get_hookimpls():
             _ask_hooks(item, report, forwarded)
@@ -200,6 +235,33 @@ class Forwarder:
         return sendable
 
 
+@contextlib.contextmanager
+def _noting_colours(config: pytest.Config, coloured: dict[str, str]) -> Generator[None]:
+    """Take note of what pytest's terminal writer colours, line by line."""
+    writer: Any = None
+    with contextlib.suppress(*ERRORS):  # there is none, or only a plugin's
+        writer = config.get_terminal_writer()
+    # Private (8.2 to 9.2), and where all colours of a comparison come from;
+    # test_colours.py fails if it moves.
+    highlight = getattr(writer, "_highlight", None)
+    if highlight is None:
+        yield
+        return
+
+    def noting(source: str, *args: Any, **options: Any) -> str:
+        text: str = highlight(source, *args, **options)
+        coloured.update(plain.noted(source, text))
+        while len(coloured) > _MOST_COLOURED:  # a test may try many comparisons
+            del coloured[next(iter(coloured))]
+        return text
+
+    writer._highlight = noting  # noqa: SLF001
+    try:
+        yield
+    finally:
+        del writer._highlight  # noqa: SLF001
+
+
 def _ask_hooks(item: pytest.Item, report: pytest.TestReport, forwarded: dict[str, Any]) -> None:
     """Add what users' hooks tell of a phase, or how they failed."""
     try:
@@ -207,7 +269,7 @@ def _ask_hooks(item: pytest.Item, report: pytest.TestReport, forwarded: dict[str
         for answer in item.ihook.pytest_publish_properties(item=item, report=report):
             added.update(answer)
         if added:
-            forwarded["added"] = json.dumps(jsonable(added))
+            forwarded["added"] = dumps(jsonable(added))
     except ERRORS as error:
         forwarded["trouble"] = ("a pytest_publish_properties hook raised", error_text(error))
 
@@ -234,12 +296,19 @@ def split_group(item: pytest.Item) -> tuple[str, str | None]:
 
 
 def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> dict[str, Any]:
-    """Return an exception as the JSON's ``excinfo``, of exact builtins."""
-    return {
+    """Return an exception as the JSON's ``excinfo``, of exact builtins.
+
+    Where Python prints more than that it has ``_text`` too, which is for people.
+    """
+    data: dict[str, Any] = {
         "type": escaped(type(excinfo.value).__name__),
         "value": safe_str(excinfo.value),
         "traceback": user_frames(excinfo),
     }
+    with contextlib.suppress(*ERRORS):  # of a user's class, or of what a test has patched
+        if _has_more(excinfo.value):
+            data["_text"] = _whole_text(excinfo.value)
+    return data
 
 
 def safe_str(error: BaseException) -> str:
@@ -258,37 +327,73 @@ def error_text(error: BaseException) -> str:
 def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
     """Return the user's frames of a traceback, formatted as Python does.
 
-    None of a test that has patched what reads their source.
+    Without their source where a test has patched what reads it.
     """
-    try:
-        return _user_frames(excinfo)
-    except ERRORS:
-        return []
+    frames: list[str] = []
+    with contextlib.suppress(*ERRORS):
+        for text in StackSummary.from_list(_user_frames(excinfo)).format():
+            if text.startswith(_REPEATED):  # no frame of its own: the last one is to be a frame
+                frames[-1] += text
+            else:
+                frames.append(escaped(text))
+    return frames
 
 
-def _user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
+def _user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[FrameSummary]:
     tb: TracebackType | None = excinfo.tb
     # The way into the test is all pytest's; cut off at once, its source is not read.
     while tb is not None and _is_hidden(tb.tb_frame, excinfo):
         tb = tb.tb_next
-    if tb is None:
-        return []
-    summary = traceback.StackSummary.from_list(
-        [
-            entry
-            for entry, (frame, _line) in zip(
-                traceback.extract_tb(tb), traceback.walk_tb(tb), strict=True
-            )
-            if not _is_hidden(frame, excinfo)
-        ]
+    frames = list(walk_tb(tb))
+    try:
+        entries = list(extract_tb(tb))
+    except ERRORS:
+        entries = [_without_source(frame, line) for frame, line in frames]
+    return [
+        entry
+        for entry, (frame, _line) in zip(entries, frames, strict=True)
+        if not _is_hidden(frame, excinfo)
+    ]
+
+
+def _without_source(frame: FrameType, line: int) -> FrameSummary:
+    code = frame.f_code
+    return FrameSummary(code.co_filename, line, code.co_name, line="")
+
+
+def _has_more(error: BaseException) -> bool:
+    """Tell whether Python prints more of an exception than its own frames and text."""
+    has_context = error.__context__ is not None and not error.__suppress_context__
+    is_group = hasattr(error, "exceptions")
+    return has_context or is_group or error.__cause__ is not None or hasattr(error, "__notes__")
+
+
+def _whole_text(error: BaseException) -> str:
+    """Return an exception as Python prints it, with causes, groups and notes."""
+    whole = TracebackException(
+        type(error), error, error.__traceback__, lookup_lines=False, compact=True
     )
-    frames: list[str] = []
-    for text in summary.format():
-        if text.startswith(_REPEATED):  # no frame of its own: the last one is to be a frame
-            frames[-1] += text
-        else:
-            frames.append(escaped(text))
-    return frames
+    waiting: list[tuple[TracebackException, BaseException]] = [(whole, error)]
+    while waiting:
+        told, found = waiting.pop()
+        told.stack = _user_stack(found)
+        inner = (
+            *((told.__cause__, found.__cause__), (told.__context__, found.__context__)),
+            # Of groups, which Python has since 3.11.
+            *zip(
+                getattr(told, "exceptions", None) or (),
+                getattr(found, "exceptions", ()),
+                strict=False,
+            ),
+        )
+        waiting += [(part, of) for part, of in inner if part is not None and of is not None]
+    return escaped("".join(whole.format()))
+
+
+def _user_stack(error: BaseException) -> StackSummary:
+    if error.__traceback__ is None:  # it was never raised
+        return StackSummary()
+    return StackSummary.from_list(_user_frames(pytest.ExceptionInfo.from_exception(error)))
 
 
 def _is_hidden(frame: FrameType, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:

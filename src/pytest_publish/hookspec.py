@@ -24,8 +24,9 @@ def pytest_publish_result(config: pytest.Config, result: TestResult) -> bool | N
     add data to ``result.properties``. Return False to withhold it; it then has no
     number, no index, and is in neither the tree nor the outbox.
 
-    A hook that raises is reported once in the summary; the result is published as
-    it is then.
+    A hook that raises is reported once in the summary. Then nobody knows what is still
+    secret: the result is published with its names, verdict and times, and with a text
+    that says why in place of output, exceptions, properties and details.
     """
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+from hashlib import sha256
 from typing import Final
 from typing import Literal
 from typing import TypeAlias
@@ -52,7 +52,7 @@ def encode(name: str) -> str:
     encoded = component.encode()
     if len(encoded) <= MAX_BYTES:
         return component
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     kept = encoded[: MAX_BYTES - len(_CUT) - _HASH_LENGTH].decode("utf-8", "ignore")
     # Of an escape at the cut, nothing is kept.
     return re.sub(r"%[0-9A-F]?\Z", "", kept) + _CUT + digest[:_HASH_LENGTH]

@@ -8,14 +8,16 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import json
 import os
 import re
 import threading
 from collections.abc import Mapping
+from json import dumps
+from json import loads
 from pathlib import Path
 from typing import Any
 from typing import Final
+from urllib.parse import unquote
 from urllib.parse import urlsplit
 from urllib.parse import urlunsplit
 
@@ -32,6 +34,10 @@ _SECRET_PREFIX: Final = "whsec_"
 # The characters of a header's name (RFC 9110, section 5.6.2).
 _TOKEN: Final = frozenset(
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+# A name that can be looked up (RFC 1035, section 2.3.4) or an IPv6 address, and a port.
+_PLACE: Final = re.compile(
+    r"([\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?"
 )
 
 
@@ -78,12 +84,12 @@ class Instructions:
         """Return the line, with its newline."""
         told = dataclasses.asdict(self) | {"outbox": os.fsdecode(self.outbox)}
         # Not by orjson, which has no form for a path that is not UTF-8.
-        return json.dumps(told).encode() + b"\n"
+        return dumps(told).encode() + b"\n"
 
     @classmethod
     def from_json(cls, line: bytes) -> Instructions:
         """Return what :meth:`to_json` wrote."""
-        told: dict[str, Any] = json.loads(line)
+        told: dict[str, Any] = loads(line)
         orders = told["orders"]
         endpoint = orders.pop("endpoint")
         headers = tuple((name, value) for name, value in endpoint.pop("headers"))
@@ -132,14 +138,19 @@ def checked_url(url: str) -> str:
     """Return a URL that can be POSTed to. Raises ValueError, without what may be secret."""
     try:
         parts = urlsplit(url)
-        labels = (parts.hostname or "").removesuffix(".").split(".")
-        # RFC 1035, section 2.3.4
-        has_host = parts.port != 0 and all(0 < len(label) < 64 for label in labels)
-        usable = has_host and parts.scheme in ("http", "https")
+        place = parts.netloc.rpartition("@")[2]
+        usable = parts.scheme in ("http", "https") and _PLACE.fullmatch(place) is not None
+        usable = usable and parts.port != 0
+        private = (unquote(parts.username or ""), unquote(parts.password or ""))
     except ValueError:
         usable = False
-    if not usable or not url.isprintable() or " " in url:
+    if not usable or not url.isprintable() or set(url) & {" ", "\\"}:
         raise ValueError(f"{_public(url)!r} is no URL like http://HOST/PATH or https://HOST/PATH")
+    if any(ord(character) > 0xFF for text in private for character in text):
+        raise ValueError(
+            f"{shown(url)!r} has a user or password that HTTP has no form for; send it in a "
+            f"header, by {HEADERS_VARIABLE}"
+        )
     return url
 
 
@@ -147,9 +158,16 @@ def _public(url: str) -> str:
     """Return what can be shown of what is no URL."""
     before, at, after = url.rpartition("@")
     if not at:
-        return re.split("[?#]", url)[0]
+        # What looks like a port and is no number may be a password.
+        return re.sub(r"(//[^/:]*:)(?!\d*(?:/|\Z))[^/]*", r"\1…", re.split("[?#]", url)[0])
     # Nobody knows where in it the user, password and query begin and end.
     return "…" if re.search("[?#]", before) else re.split("[?#]", after)[0]
+
+
+def printable(text: str) -> str:
+    """Return a text of somebody else's as one line that does nothing to a terminal."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(shown.split())
 
 
 def checked_count(text: str) -> int:
@@ -186,7 +204,11 @@ def checked_header(line: str) -> tuple[str, str]:
 
 def shown(url: str) -> str:
     """Return a URL without what may be secret in it: user, password, query, fragment."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _port = parts.port  # what stands in its place may be a password
+    except ValueError:
+        return _public(url)
     host = parts.netloc.rpartition("@")[2]
     query = "…" if parts.query else ""
     return urlunsplit((parts.scheme, host, parts.path, query, ""))

@@ -295,18 +295,11 @@ class MarkFile:
     def read(self) -> Mark:
         """Return the mark; a new one where there is none that can be read."""
         try:
-            mark = Mark(**orjson.loads(self._read()))
+            mark = Mark(**orjson.loads(realos.read_file(str(self._path))))
             mark.beyond = [(begin, end) for begin, end in mark.beyond]
         except (OSError, ValueError, TypeError):
             return Mark()
         return mark
-
-    def _read(self) -> bytes:
-        fd = realos.open(str(self._path), os.O_RDONLY | realos.BINARY)
-        try:
-            return realos.read(fd, self._SIZE)
-        finally:
-            realos.close(fd)
 
     def write(self, mark: Mark) -> None:
         """Write the mark. Raises OSError."""
@@ -458,7 +451,7 @@ def discard(outbox: Path) -> None:
     beside = (outbox.with_suffix(suffix) for suffix in (".mark", ".stderr", ".run", ".lock"))
     for path in (outbox, *beside):
         with contextlib.suppress(OSError):
-            path.unlink()
+            realos.unlink(path)
 
 
 def found_in(folder: Path) -> list[Path]:

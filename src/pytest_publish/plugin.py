@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from typing import Any
 from typing import Final
@@ -15,6 +16,7 @@ WORKERINPUT: Final = "pytest_publish"
 #: Likewise, by which a worker leaves alone what is published; Ignored's arguments.
 WORKERINPUT_IGNORED: Final = "pytest_publish_ignored"
 
+_SWITCHES: Final = ("publish", "pubdir")
 # Options of pytest (8.2 to 9.2) with which it runs no test.
 _WITHOUT_TESTS: Final = (
     *("cacheshow", "collectonly", "help", "markers", "setuponly", "setupplan"),
@@ -81,10 +83,22 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspec)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Everywhere: load what publishing needs before a conftest can patch or hide it."""
+    if not _is_asked(early_config, early_config.known_args_namespace):
+        return
+    from . import forward  # noqa: F401
+
+    # A worker may be of a Python that no compiled module of this path fits.
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        from . import controller  # noqa: F401
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist's, which ends with the process
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Process of xdist's ``-f``: don't run the tests again because of their results."""
-    if config.getoption("looponfail", default=False) and _is_asked(config):
+    if config.getoption("looponfail", default=False) and _is_asked(config, config.option):
         from . import ignored
         from . import settings
 
@@ -99,7 +113,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if WORKERINPUT in workerinput:
             _configure_worker(config, workerinput)
         return
-    if not _is_asked(config):
+    if not _is_asked(config, config.option):
         return
     if any(config.getoption(name, default=False) for name in _WITHOUT_TESTS):
         from . import ignored
@@ -117,12 +131,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Controller(config, checked), "publish_controller")
 
 
-def _is_asked(config: pytest.Config) -> bool:
-    return any(_has_value(config, name) for name in ("publish", "pubdir"))
+def _is_asked(config: pytest.Config, options: argparse.Namespace) -> bool:
+    return any(_has_value(config, options, name) for name in _SWITCHES)
 
 
-def _has_value(config: pytest.Config, name: str) -> bool:
-    value = config.getoption(name)
+def _has_value(config: pytest.Config, options: argparse.Namespace, name: str) -> bool:
+    value = getattr(options, name)
     if value is None:
         try:
             value = config.getini(name)

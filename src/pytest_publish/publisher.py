@@ -6,8 +6,6 @@ import collections
 import contextlib
 import dataclasses
 import functools
-import time
-import uuid
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Final
@@ -20,6 +18,7 @@ from .delivery import Delivered
 from .delivery import Delivery
 from .directory import Directory
 from .directory import Slot
+from .encoding import to_json
 from .realos import realos
 from .result import TestResult
 from .settings import Settings
@@ -53,7 +52,8 @@ class Publisher:
     def __init__(
         self, settings: Settings, is_wanted: Callable[[TestResult], bool], troubles: Troubles
     ) -> None:
-        self.run_id = settings.run_id
+        # Not by uuid, of which a test may make the same for each run.
+        self.run_id = settings.run_id or realos.urandom(16).hex()
         self.written = 0
         self.deliveries: list[Delivery] = []
         self.delivered: list[tuple[Delivery, Delivered]] = []
@@ -61,7 +61,7 @@ class Publisher:
         self._is_wanted = is_wanted
         self._troubles = troubles
         self._process = realos.getpid()
-        self._session_id = uuid.uuid4().hex
+        self._session_id = realos.urandom(16).hex()
         self._seq = 0
         self._parcels: collections.deque[_Parcel] = collections.deque()
         self._has_waited = False
@@ -83,7 +83,7 @@ class Publisher:
                     "name one with --publish-outbox DIR",
                 )
             return
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(realos.now()))
+        stamp = realos.strftime("%Y%m%dT%H%M%SZ", realos.gmtime(realos.now()))
         for number, orders in enumerate(self._settings.orders):
             name = f"{stamp}-{self._session_id[:8]}" + (f"-{number}" if number else "")
             try:
@@ -169,7 +169,6 @@ class Publisher:
             parcel.delivered += 1
 
     def _number(self, result: TestResult) -> None:
-        self.run_id = self.run_id or uuid.uuid4().hex
         result.run_id = self.run_id
         result.session_id = self._session_id
         result.seq = self._seq
@@ -180,7 +179,7 @@ class Publisher:
             return self._written(parcel)
         except Exception as error:
             parcel.result.pubdir_path = None
-            body = parcel.result.to_json()
+            body = to_json(parcel.result)
             if isinstance(error, OSError):
                 parcel.unwritten = error
             else:  # a hook has put in what can't be written, such as a time that is none
@@ -193,7 +192,7 @@ class Publisher:
         if parcel.slot is None and self._directory is not None:
             parcel.slot = self._directory.reserve(result, may_wait=may_wait)
         result.pubdir_path = None if parcel.slot is None else parcel.slot.path
-        body = result.to_json()
+        body = to_json(result)
         if parcel.slot is not None and self._directory is not None:
             self._directory.write(parcel.slot, result, body)
             self.written += 1

@@ -50,6 +50,7 @@ class _RealOs:
     unlink = staticmethod(os.unlink)
     rmdir = staticmethod(os.rmdir)
     getpid = staticmethod(os.getpid)
+    urandom = staticmethod(os.urandom)
     if sys.platform != "win32":
         flock = staticmethod(fcntl.flock)
         LOCK: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
@@ -94,6 +95,11 @@ class _RealOs:
         except OSError:
             return False
         return True
+
+    def read_file(self, path: str) -> bytes:
+        """Return what a file holds."""
+        with self.file(path, "rb") as file:
+            return file.readall()
 
     def write_file(self, path: str, data: bytes, flags: int, mode: int = 0o666) -> None:
         """Write the whole of ``data`` to a file opened with ``flags``.

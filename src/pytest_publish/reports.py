@@ -5,13 +5,14 @@ A report is anything that has a report's attributes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
+from json import loads
 from typing import Any
 from typing import Final
 from typing import Protocol
 from typing import TypeAlias
 
+from . import plain
 from .result import escaped
 from .result import ExcInfo
 from .result import jsonable
@@ -113,7 +114,7 @@ def text_of(longrepr: Any) -> str:
         file, line, reason = longrepr
         return escaped(f"{file}:{line}: {reason}")
     try:
-        return escaped(str(longrepr))
+        return escaped(plain.text_of(longrepr))
     except Exception as error:  # a plugin's own representation
         return f"<no text: {type(error).__name__} in {type(longrepr).__name__}>"
 
@@ -132,7 +133,7 @@ def properties_of(report: Report, forwarded: Forwarded) -> dict[str, Any]:
     """Return what ``record_property`` recorded; a name that came again has a list."""
     pairs: Iterable[Any]
     if "properties" in forwarded:
-        pairs = json.loads(forwarded["properties"])
+        pairs = loads(forwarded["properties"])
     elif "name" not in forwarded:
         pairs = jsonable([tuple(pair) for pair in report.user_properties])
     else:

@@ -43,6 +43,29 @@ class ExcInfo:
     type: str
     value: str
     traceback: list[str] = dataclasses.field(default_factory=list)
+    # For people, and as details of a result not in the JSON: the whole exception as
+    # Python prints it, where it has causes, notes, or others in a group.
+    _text: str = ""
+
+    @property
+    def text(self) -> str:
+        """The exception as Python prints it."""
+        # Not if a hook has changed what it was made of, which may have been a secret.
+        if self._text and self.type in self._text and self._first_line in self._text:
+            return self._text
+        head = ["Traceback (most recent call last):\n"] if self.traceback else []
+        last = f"{self.type}: {self.value}" if self.value else self.type
+        return "".join([*head, *self.traceback, last.rstrip("\n"), "\n"])
+
+    @property
+    def _first_line(self) -> str:
+        return self.value.partition("\n")[0]
+
+    def change(self, change: Callable[[str], str]) -> None:
+        """Change each of its texts, but for its type."""
+        self.value = change(self.value)
+        self.traceback = [change(frame) for frame in self.traceback]
+        self._text = change(self._text)
 
 
 @dataclasses.dataclass(slots=True)
@@ -114,25 +137,6 @@ class TestResult:
         """
         return self._details
 
-    def to_json(self) -> bytes:
-        """Return the JSON object as one line of UTF-8, without a newline.
-
-        What JSON can't represent is escaped, so no text and no value makes this raise.
-        """
-        # What a user's hook added is not left to orjson: some values that hold
-        # themselves have it (3.13) overflow the stack, which ends the process.
-        if self.properties:
-            self.properties = jsonable(self.properties)
-        # Not where tests run: a worker may be of another Python version and yet have
-        # the controller's import path (--tx popen//python=…, xdist 3.6 to 3.8), on
-        # which no compiled module fits it.
-        import orjson
-
-        try:
-            return orjson.dumps(self)
-        except TypeError:  # a lone surrogate
-            return orjson.dumps(jsonable(self))
-
     def mask(self, secret: str, replacement: str = "***") -> None:
         """Replace ``secret`` in every text that is going to be published.
 
@@ -150,13 +154,28 @@ class TestResult:
         for part in parts:
             # A phase's excinfo is often the result's own, which then comes twice.
             if part.excinfo is not None:
-                part.excinfo.value = masked(part.excinfo.value)
-                part.excinfo.traceback = [masked(frame) for frame in part.excinfo.traceback]
+                part.excinfo.change(masked)
         for subtest in self.subtests:
             subtest.description = masked(subtest.description)
         self.properties = _map_text(jsonable(self.properties), masked)
         # A subtest's description is in its heading.
         self._details = [(masked(heading), masked(text)) for heading, text in self._details]
+
+    def withhold(self, reason: str) -> None:
+        """Put ``reason`` in place of every text that a test may have made.
+
+        Names, verdict and times stay, by which the result is found and counted.
+        """
+        for name in ("stdout", "stderr", "log"):
+            setattr(self, name, reason if getattr(self, name) else "")
+        parts: list[TestResult | Phase | Subtest] = [self, *self.phases, *self.subtests]
+        for part in parts:
+            if part.excinfo is not None:
+                part.excinfo = ExcInfo(part.excinfo.type, reason)
+        for subtest in self.subtests:
+            subtest.description = reason
+        self.properties = {"withheld": reason} if self.properties else {}
+        self._details = [("withheld", reason)] if self._details else []
 
 
 def _map_text(value: Any, change: Callable[[str], str]) -> Any:

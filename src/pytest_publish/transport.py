@@ -30,6 +30,7 @@ import urllib3
 import urllib3.connection
 
 from .orders import Endpoint
+from .orders import printable
 from .orders import signing_key
 
 
@@ -87,15 +88,25 @@ class Transport:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
         self._settings: dict[str, Mapping[str, Any]] = {}
-        request = requests.Request("POST", endpoint.url, data=b"-")
+        # Why nothing can be sent, if so.
+        self._unsendable = ""
+        self._request = requests.PreparedRequest()
+        try:
+            self._request = self._prepared()
+        except Exception as error:  # whose text has the whole URL, with what is secret
+            self._unsendable = f"nothing can be POSTed to this URL: {type(error).__name__}"
+
+    def _prepared(self) -> requests.PreparedRequest:
         # Prepared once: proxies, CA bundles, .netrc and user:password are the same
         # for each POST, and asking for them takes longer than to send one.
-        self._request = self._session.prepare_request(request)
-        self._request.headers["Content-Type"] = "application/json"
-        self._request.headers["User-Agent"] = "pytest-publish"
-        if endpoint.gzip:
-            self._request.headers["Content-Encoding"] = "gzip"
-        self._request.headers.update(endpoint.headers)
+        asked = requests.Request("POST", self._endpoint.url, data=b"-")
+        request = self._session.prepare_request(asked)
+        request.headers["Content-Type"] = "application/json"
+        request.headers["User-Agent"] = "pytest-publish"
+        if self._endpoint.gzip:
+            request.headers["Content-Encoding"] = "gzip"
+        request.headers.update(self._endpoint.headers)
+        return request
 
     def prepare(self, body: bytes) -> bytes:
         """Return the bytes that go over the wire for a body, at each try the same."""
@@ -103,6 +114,8 @@ class Transport:
 
     def post(self, key: str, body: bytes, sent: bytes) -> Accepted | Refused | Failed:
         """Try once to POST ``body``, as ``sent``, and tell what came of it."""
+        if self._unsendable:
+            return Failed(self._unsendable)
         request = self._request.copy()
         request.body = sent
         request.headers["Content-Length"] = str(len(sent))
@@ -222,7 +235,7 @@ def _judge(response: requests.Response, now: float) -> Accepted | Refused | Fail
 
 
 def _judge_error(error: Exception) -> Refused | Failed:
-    reason = _reason(error)
+    reason = printable(_reason(error))
     # requests' errors of a URL or a header that can't be sent are ValueErrors too.
     is_unsendable = isinstance(error, requests.RequestException) and isinstance(error, ValueError)
     if is_unsendable or _find(error, ssl.SSLCertVerificationError):
@@ -231,7 +244,7 @@ def _judge_error(error: Exception) -> Refused | Failed:
 
 
 def _status(response: requests.Response) -> str:
-    return f"{response.status_code} {response.reason or ''}".rstrip()
+    return printable(f"{response.status_code} {response.reason or ''}")
 
 
 def _retry_after(response: requests.Response, now: float) -> float | None:

@@ -19,6 +19,7 @@ import pytest
 from pytest_publish import directory
 from pytest_publish.directory import Directory
 from pytest_publish.directory import Filter
+from pytest_publish.encoding import to_json
 from pytest_publish.realos import realos
 from pytest_publish.result import ExcInfo
 from pytest_publish.result import TestResult
@@ -27,6 +28,7 @@ from pytest_publish.result import TestResult
 #: The rest of a script of another process.
 MAKE_RESULT = """
 import sys, pathlib
+from pytest_publish.encoding import to_json
 from pytest_publish.directory import Directory
 from pytest_publish.result import TestResult
 
@@ -35,7 +37,7 @@ tree = Directory(pathlib.Path(sys.argv[1]))
 def write(name):
     result = TestResult(result="pass", outcome="passed", nodeid="m.py::" + name, name=name,
                         start_time=1.0, stop_time=2.0, duration=1.0)
-    tree.write(tree.reserve(result), result, result.to_json())
+    tree.write(tree.reserve(result), result, to_json(result))
 
 """
 
@@ -107,7 +109,7 @@ def write(tree: Directory, result: TestResult) -> str | None:
     slot = tree.reserve(result)
     if slot is None:
         return None
-    tree.write(slot, result, result.to_json())
+    tree.write(slot, result, to_json(result))
     assert os.path.isdir(slot.path)
     return slot.name
 
@@ -143,7 +145,7 @@ def test_the_files_hold_what_was_published(root: Path) -> None:
     result = failed(stdout="öut\r\n", stderr="err", log="log\udc80\n")
     write(Directory(root), result)
     folder = root / "test_a" / "0.fail"
-    assert (folder / "result.json").read_bytes() == result.to_json() + b"\n"
+    assert (folder / "result.json").read_bytes() == to_json(result) + b"\n"
     assert (folder / "stdout.txt").read_bytes() == "öut\r\n".encode()
     assert (folder / "stderr.txt").read_bytes() == b"err"
     assert (folder / "log.txt").read_bytes() == b"log\\udc80\n"
@@ -418,7 +420,7 @@ def test_a_tree_that_vanishes_in_the_middle_of_a_result_is_an_os_error(root: Pat
     assert slot is not None
     root.rename(root.with_name("moved"))
     with pytest.raises(FileNotFoundError):
-        tree.write(slot, result, result.to_json())
+        tree.write(slot, result, to_json(result))
 
 
 def test_a_root_that_is_a_file_is_an_os_error(root: Path) -> None:
@@ -485,9 +487,9 @@ def test_an_unfinished_result_that_is_a_link_is_not_emptied(root: Path, outside:
     result = make_result()
     for _again in range(2):
         with pytest.raises(OSError, match=r"File exists|is a link"):
-            tree.write(slot, result, result.to_json())
+            tree.write(slot, result, to_json(result))
     temporary.unlink()
-    tree.write(slot, result, result.to_json())
+    tree.write(slot, result, to_json(result))
     assert names_in(root / "test_a") == [".lock", "0.pass", "count"]
 
 
@@ -501,7 +503,7 @@ def test_a_folder_that_became_a_link_is_not_written_to_when_a_result_is_tried_ag
     (root / "test_a").rename(root / "moved")
     for error in ("No such file", "is a link"):
         with pytest.raises(OSError, match=error):
-            tree.write(slot, result, result.to_json())
+            tree.write(slot, result, to_json(result))
         with contextlib.suppress(FileExistsError):
             (root / "test_a").symlink_to(outside)
 

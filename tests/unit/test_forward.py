@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import traceback
 import unittest
 from collections.abc import Callable
 from pathlib import Path
@@ -171,6 +172,69 @@ def test_hidden_frames_between_the_users_are_left_out() -> None:
 def test_an_exception_that_was_never_raised_has_no_frames() -> None:
     info = pytest.ExceptionInfo.from_exc_info((ValueError, ValueError("no"), cast("Any", None)))
     assert exception_data(info) == {"type": "ValueError", "value": "no", "traceback": []}
+
+
+class OddError(Exception):
+    @property
+    def __cause__(self) -> BaseException:  # type: ignore[override]
+        pytest.fail("no cause")
+
+
+def with_cause() -> None:
+    try:
+        call_fail()
+    except ValueError as error:
+        raise KeyError("after") from error
+
+
+def in_a_circle() -> None:
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    raise first
+
+
+@pytest.mark.parametrize("call", [call_fail, lambda: fail(OddError("odd")), all_hidden])
+def test_an_exception_by_itself_has_no_more_to_carry(call: Callable[[], object]) -> None:
+    assert exception_data(raised(call)).keys() == {"type", "value", "traceback"}
+
+
+@pytest.mark.parametrize("call", [with_cause, in_a_circle])
+def test_an_exception_with_a_cause_has_its_text_as_python_prints_it(
+    call: Callable[[], object],
+) -> None:
+    excinfo = raised(call)
+    printed = "".join(traceback.format_exception(excinfo.value))
+    text = exception_data(excinfo)["_text"]
+    assert text == printed
+    assert type(text) is str
+
+
+def test_of_a_cause_too_only_the_users_frames_are_printed() -> None:
+    def call() -> None:
+        try:
+            hidden()
+        except ValueError as error:
+            raise KeyError("after") from error
+
+    text = exception_data(raised(call))["_text"]
+    assert functions_in([line for line in text.splitlines() if " in " in line]) == [
+        "call",
+        "fail",
+        "call",
+    ]
+
+
+def test_frames_are_told_without_their_source_where_a_test_has_patched_what_reads_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    excinfo = raised(call_fail)
+    with monkeypatch.context() as patched:
+        patched.setattr("linecache.checkcache", None)
+        patched.setattr("linecache.getline", None)
+        patched.setattr("traceback.extract_tb", None)
+        data = exception_data(excinfo)
+    assert functions_in(data["traceback"]) == ["call_fail", "fail"]
+    assert "raise error" not in data["traceback"][-1]
 
 
 def plain(value: object) -> bool:

@@ -19,16 +19,14 @@ SOURCES: Final = {path.stem: path for path in PACKAGE.glob("*.py")}
 MAY_IMPORT: Final[dict[str, set[str]]] = {
     "__init__": set(),
     "__main__": {"orders", "outbox", "relay"},
-    "aggregate": {"reports", "result"},
+    "aggregate": {"plain", "reports", "result"},
     "arguments": set(),
-    "backlog": set(),
     "brief": {"realos", "result"},
     "controller": {
         "aggregate",
         "arguments",
         "forward",
         "hookspec",
-        "ignored",
         "outbox",
         "plugin",
         "publisher",
@@ -40,50 +38,42 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     },
     "delivery": {"orders", "outbox", "realos"},
     "directory": {"brief", "layout", "realos", "result"},
-    "forward": {"hookspec", "reports", "result"},
+    "encoding": {"result"},
+    "forward": {"hookspec", "plain", "reports", "result"},
     "hookspec": {"result"},
-    "ignored": {"realos"},
     "layout": set(),
     "orders": set(),
     "outbox": {"realos"},
-    "plugin": {"controller", "forward", "hookspec", "ignored", "settings"},
-    "publisher": {
-        "backlog",
-        "delivery",
-        "directory",
-        "ignored",
-        "realos",
-        "result",
-        "settings",
-        "summary",
-    },
+    "plain": set(),
+    "plugin": {"controller", "forward", "hookspec", "settings"},
+    "publisher": {"delivery", "directory", "encoding", "realos", "result", "settings", "summary"},
     "realos": set(),
     "relay": {"orders", "outbox", "transport"},
-    "reports": {"result"},
+    "reports": {"plain", "result"},
     "result": set(),
     "settings": {"arguments", "directory", "layout", "orders"},
-    "summary": {"delivery", "orders", "outbox", "realos", "settings"},
+    "summary": {"delivery", "orders", "settings"},
     "transport": {"orders"},
 }
 #: Which modules may know a package of others.
 MAY_BE_IMPORTED_BY: Final[dict[str, set[str]]] = {
     "_pytest": {"forward"},
     "fasteners": {"directory", "outbox"},
-    "orjson": {"__main__", "outbox", "result"},
+    "orjson": {"__main__", "encoding", "outbox"},
     "pluggy": {"forward"},
     "pytest": {"arguments", "controller", "forward", "hookspec", "plugin", "settings"},
     "requests": {"transport"},
     "urllib3": {"transport"},
-    "xdist": {"ignored"},
 }
 FREE_OF_PYTEST: Final = {
     "aggregate",
-    "backlog",
     "brief",
     "directory",
+    "encoding",
     "layout",
     "orders",
     "outbox",
+    "plain",
     "realos",
     "relay",
     "reports",
@@ -91,7 +81,10 @@ FREE_OF_PYTEST: Final = {
     "transport",
 }
 FREE_OF_TESTS: Final = {"orders", "outbox", "realos", "relay", "transport"}
-ABOUT_TESTS: Final = {"aggregate", "brief", "directory", "forward", "layout", "reports", "result"}
+ABOUT_TESTS: Final = {
+    *("aggregate", "brief", "directory", "encoding", "forward", "layout", "plain", "reports"),
+    "result",
+}
 
 
 def imported_by(module: str) -> Iterator[str]:
@@ -198,7 +191,7 @@ def test_declaring_the_hooks_loads_nothing_but_them() -> None:
     ("module", "unneeded"),
     [
         ("controller", {"requests", "urllib3", "pytest_publish.transport", "pytest_publish.relay"}),
-        ("forward", {"requests", "urllib3", "fasteners", "pytest_publish.settings"}),
+        ("forward", {"orjson", "requests", "urllib3", "fasteners", "pytest_publish.settings"}),
         ("relay", {"pytest", "_pytest", "pluggy", "execnet", "xdist", "pytest_publish.result"}),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pytest_publish.orders import checked_url
 from pytest_publish.orders import Endpoint
 from pytest_publish.orders import Instructions
 from pytest_publish.orders import Orders
+from pytest_publish.orders import printable
 from pytest_publish.orders import private_from
 from pytest_publish.orders import shown
 from pytest_publish.orders import signing_key
@@ -50,6 +52,7 @@ def test_no_secret_is_in_the_text_of_orders() -> None:
         ("http://user@h/p", "http://h/p"),
         ("http://user:p@ss@h/p", "http://h/p"),
         ("http://u:p@[::1]:80/", "http://[::1]:80/"),
+        ("http://user:hunter2@[::1", "[::1"),  # of which nobody knows the parts
     ],
 )
 def test_a_url_is_shown_without_what_may_be_secret_in_it(url: str, expected: str) -> None:
@@ -118,6 +121,15 @@ def test_a_url_of_a_host_can_be_posted_to(url: str) -> None:
         "http://user:hunter2@h/a\nb",
         "http://user:hunter2@[::1/",
         "https:/user:hunter2@h/",
+        r"http://user:hunter2@\host\x",
+        r"http://user:hunter2\@host",
+        "http://user:hunter2@ho<st/",
+        "http://user:hunter2@ho%41st/",
+        "http://user:hunter2@[::1]x/",
+        "http://user:hunter2@[x]/",
+        "http://user:hunter2",
+        "http://user:hunter2/p",
+        "http://user:1hunter2%40host/p",
         "htps://h/?token=hunter2",
         "htps://h/#hunter2",
     ],
@@ -127,6 +139,30 @@ def test_any_other_url_is_refused_in_one_line_without_its_secrets(url: str) -> N
         checked_url(url)
     assert "hunter2" not in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("private", ["user:hunter2€", "user:hunter2%E2%82%AC", "hunter2€:x"])
+def test_a_password_that_http_has_no_form_for_is_refused_without_being_told(private: str) -> None:
+    with pytest.raises(ValueError, match=r"'http://h/p' .*PYTEST_PUBLISH_HEADERS") as refused:
+        checked_url(f"http://{private}@h/p")
+    assert "hunter2" not in str(refused.value)
+    assert checked_url("http://user:pässword%C3%A4@h/p")
+
+
+@given(st.text("ab:@/\\%?#[].-_ \x1bé€①&'<^|", max_size=8))
+def test_a_password_is_never_told_whatever_is_in_it(private: str) -> None:
+    url = f"http://user:hunter2{private}@host/p"
+    assert "hunter2" not in shown(url)
+    with contextlib.suppress(ValueError):
+        assert "hunter2" not in Endpoint(checked_url(url)).__repr__()
+        return
+    with pytest.raises(ValueError, match="http") as refused:
+        checked_url(url)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_text_of_somebody_else_becomes_one_line_that_does_nothing_to_a_terminal() -> None:
+    assert printable("  \x1b[31m503\r\nBüsy\x07\x9b \u202e") == "[31m503 Büsy"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from oddities import PRETENDERS
 from oddities import texts
 from oddities import Unprintable
 from oddities import Word
+from pytest_publish.encoding import to_json
 from pytest_publish.result import described
 from pytest_publish.result import digits
 from pytest_publish.result import escaped
@@ -99,7 +100,7 @@ def full_result(text: str = "text") -> TestResult:
 
 
 def parsed(result: TestResult) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(result.to_json())
+    data: dict[str, Any] = json.loads(to_json(result))
     return data
 
 
@@ -113,7 +114,7 @@ def test_the_fields_of_the_contract_come_first_and_in_its_order(stdout: str) -> 
 def test_the_details_are_for_people_and_not_in_the_json(stdout: str) -> None:
     result = make_result(stdout=stdout, _details=[("call", "pytest's own text")])
     assert result.details == [("call", "pytest's own text")]
-    assert b"pytest's own text" not in result.to_json()
+    assert b"pytest's own text" not in to_json(result)
 
 
 def test_both_ways_to_json_give_the_same() -> None:
@@ -125,8 +126,8 @@ def test_both_ways_to_json_give_the_same() -> None:
 
 
 def test_the_json_is_one_line() -> None:
-    assert b"\n" not in full_result("a\nb\r\u2028").to_json()
-    assert b"\n" not in full_result("a\n\ud800").to_json()
+    assert b"\n" not in to_json(full_result("a\nb\r\u2028"))
+    assert b"\n" not in to_json(full_result("a\n\ud800"))
 
 
 @given(texts)
@@ -250,8 +251,8 @@ def test_a_masked_secret_is_in_nothing_that_is_published(more: str) -> None:
 def test_a_secret_is_masked_in_whatever_a_hook_added(value: object) -> None:
     result = make_result(properties={"odd": value})
     result.mask(SECRET)
-    assert b"hunter2" not in result.to_json()
-    assert b"***" in result.to_json()
+    assert b"hunter2" not in to_json(result)
+    assert b"***" in to_json(result)
 
 
 def test_a_mask_leaves_the_names_by_which_a_result_is_found() -> None:
@@ -272,9 +273,44 @@ def test_what_stands_for_a_secret_can_be_chosen() -> None:
 def test_a_secret_that_is_empty_masks_nothing() -> None:
     # As where a variable that would hold it is not set.
     result = full_result("text")
-    before = result.to_json()
+    before = to_json(result)
     result.mask("")
-    assert result.to_json() == before
+    assert to_json(result) == before
+
+
+def test_of_a_withheld_result_only_names_verdict_and_times_are_left() -> None:
+    result = full_result(SECRET)
+    before = parsed(result)
+    result.withhold("why")
+    after = valid(parsed(result))
+    assert "hunter2" not in repr(result)
+    assert "hunter2" not in result.excinfo.text if result.excinfo else ""
+    for name in ("nodeid", "name", "result", "outcome", "start_time", "duration", "file"):
+        assert after[name] == before[name]
+    assert after["stdout"] == after["stderr"] == after["log"] == "why"
+    assert after["excinfo"] == {"type": "ValueError", "value": "why", "traceback": []}
+    assert [phase["excinfo"]["value"] for phase in after["phases"]] == ["why", "why"]
+    assert [phase["duration"] for phase in after["phases"]] == [0.5, 0.5]
+    assert after["subtests"][0]["description"] == "why"
+    assert after["properties"] == {"withheld": "why"}
+    assert result.details == [("withheld", "why")]
+
+
+def test_where_there_was_nothing_nothing_is_said_to_be_withheld() -> None:
+    result = make_result(result="pass", outcome="passed", excinfo=None)
+    before = parsed(result)
+    result.withhold("why")
+    assert parsed(result) == before
+    assert result.details == []
+
+
+def test_the_text_of_an_exception_has_its_causes_until_a_hook_changes_it() -> None:
+    whole = "KeyError: 'hunter2'\n\nThe above ...\n\nmod.E: no hunter2\nsecond line\n"
+    excinfo = ExcInfo("E", "no hunter2\nsecond line", ["  File\n"], _text=whole)
+    assert excinfo.text == whole
+    assert b"The above" not in to_json(make_result(excinfo=excinfo))
+    excinfo.value = "no ***"
+    assert excinfo.text == "Traceback (most recent call last):\n  File\nE: no ***\n"
 
 
 def test_the_schema_is_a_valid_one_and_names_every_field() -> None:

@@ -138,6 +138,36 @@ def test_a_host_that_is_not_there_is_tried_again_and_the_reason_has_no_url() -> 
     assert "secret" not in answer.reason
 
 
+@pytest.mark.parametrize("code", [401, 503])
+def test_the_reason_of_an_endpoint_does_nothing_to_a_terminal(unruly: Unruly, code: int) -> None:
+    unruly.answer = lambda _post: status(code, reason="\x1b[31mNo\x07\t\x9b2J way")
+    answer = post(Endpoint(unruly.url))
+    assert isinstance(answer, (Failed, Refused))
+    assert answer.reason.isprintable()
+    assert answer.reason.startswith(f"{code} [31mNo")
+
+
+def test_a_url_that_nothing_can_be_posted_to_is_told_without_its_secrets() -> None:
+    answer = post(Endpoint("http://user:hunter2@-ü?token=hunter2"))
+    assert answer == Failed("nothing can be POSTed to this URL: InvalidURL")
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [r"http://user:hunter2@\host\x", "http://user:hunter2€@localhost:1", "x://user:hunter2@h", "@"],
+)
+def test_a_proxy_that_cant_be_used_is_told_without_its_secrets(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy)
+    answer = post(Endpoint("http://nowhere.invalid/"))
+    assert isinstance(answer, (Failed, Refused))
+    assert "hunter2" not in answer.reason
+    assert answer.reason.isprintable()
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [("7", 7.0), ("0", 0.0), ("-1", None), ("soon", None), ("9" * 400, float("inf"))],

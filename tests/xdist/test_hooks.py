@@ -82,6 +82,54 @@ def test_a_result_hook_that_raises_is_told_once_and_does_no_harm(
     assert lines[0].startswith("publish: a pytest_publish_result hook raised (3 times): ")
 
 
+def test_a_result_whose_masking_fails_is_published_without_what_may_be_secret(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makeconftest(
+        """
+        def pytest_publish_result(result):
+            raise KeyError("hunter2")
+        """
+    )
+    pytester.makepyfile(
+        """
+        import logging
+        import unittest
+
+        class Test(unittest.TestCase):
+            def test_fails(self):
+                secret = "hunter2"
+                print(secret)
+                logging.warning(secret)
+                with self.subTest(secret):
+                    self.fail(secret)
+                raise ValueError(secret) from KeyError(secret)
+
+        def test_passes(record_property):
+            record_property("hunter2", "hunter2")
+        """
+    )
+    run = run_pytest("--publish", endpoint.url, "--pubdir", pubdir, *mode)
+    results = by_name(tree_results(pubdir))
+    assert by_name(endpoint.results) == results
+    files = [path.read_text("utf-8") for path in pubdir.rglob("*") if path.is_file()]
+    assert not [text for text in files if "hunter2" in text]
+    why = "withheld, because a pytest_publish_result hook raised KeyError"
+    failed, passed = results["test_fails"], results["test_passes"]
+    assert (failed["result"], failed["outcome"], passed["result"]) == ("fail", "failed", "pass")
+    assert failed["excinfo"] == {"type": "ValueError", "value": why, "traceback": []}
+    assert {phase["when"] for phase in failed["phases"]} == {"setup", "call", "teardown"}
+    assert failed["stdout"] == failed["log"] == why
+    assert failed["stderr"] == ""
+    assert failed["duration"] > 0
+    assert passed["properties"] == {"withheld": why}
+    assert any(line.startswith("publish: a pytest_publish_result hook") for line in run.outlines)
+
+
 def test_a_hook_adds_data_where_the_test_runs(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
