@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Generator
 from collections.abc import Iterable
 from typing import Any
@@ -22,6 +21,7 @@ from .guard import guarded
 from .plugin import WORKERINPUT
 from .publisher import Publisher
 from .realos import realos
+from .repair import copied
 from .repair import repaired
 from .reports import Location
 from .reports import plain
@@ -175,7 +175,7 @@ class Controller:
         ask = self._config.hook.pytest_publish_result
         if not ask.get_hookimpls():  # costs far less than to ask nobody
             return True
-        before = dataclasses.replace(result)
+        before = copied(result)
 
         def tell(error: BaseException) -> list[object]:
             self._troubles.add("a pytest_publish_result hook raised", error_text(error))

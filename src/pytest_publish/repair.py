@@ -13,6 +13,7 @@ from typing import Any
 from typing import Final
 from typing import get_args
 
+from .reports import OUTCOMES
 from .reports import plain
 from .reports import UNTOLD
 from .result import ExcInfo
@@ -32,11 +33,30 @@ _VERDICTS: Final[dict[str, tuple[Outcome, ...]]] = {
 assert set(_VERDICTS) == set(get_args(Verdict))
 
 
+def copied(result: TestResult) -> TestResult:
+    """Return a copy whose parts no hook can reach."""
+    return dataclasses.replace(
+        result,
+        excinfo=_copy_of(result.excinfo),
+        phases=[
+            dataclasses.replace(part, excinfo=_copy_of(part.excinfo)) for part in result.phases
+        ],
+        subtests=[
+            dataclasses.replace(part, excinfo=_copy_of(part.excinfo)) for part in result.subtests
+        ],
+        _details=[*result.details],
+    )
+
+
+def _copy_of(excinfo: ExcInfo | None) -> ExcInfo | None:
+    return excinfo and dataclasses.replace(excinfo, traceback=[*excinfo.traceback])
+
+
 def repaired(result: TestResult, before: TestResult) -> list[str]:
     """Make a result fit for JSON and tree; return the names of the fields that were not.
 
     A text is made of what was put in for one; any other field is as it was ``before``,
-    a shallow copy from before the hook was asked.
+    a copy from before the hook was asked.
     """
     unfit = []
     for name in _TEXTS:
@@ -112,9 +132,9 @@ def _is_detail(value: Any) -> bool:
 
 
 _FITTING_PART: Final[dict[str, Callable[[object], bool]]] = {
-    "when": _is_name,
+    "when": lambda value: value in ("setup", "call", "teardown", "collect"),
     "description": _is_text,
-    "outcome": _is_name,
+    "outcome": lambda value: value in OUTCOMES,
     "start_time": _is_time,
     "stop_time": _is_time,
     "duration": _is_duration,

@@ -111,6 +111,7 @@ def test_what_a_hook_puts_into_a_result_costs_neither_the_result_nor_blames_the_
                 result.result, result.outcome = "pass", "passed"
             if result.name == "test_misjudged":
                 result.result = "wonderful"
+                result.excinfo.value = 5
             return ANSWERS.get(result.name)
         """
     )
@@ -134,6 +135,7 @@ def test_what_a_hook_puts_into_a_result_costs_neither_the_result_nor_blames_the_
         "test_misjudged": "fail",
         **dict.fromkeys(("test_zero", "test_none", "test_empty", "test_true"), "pass"),
     }
+    assert results["test_misjudged"]["excinfo"]["value"] == "assert 0"
     spoiled = results["test_spoiled"]
     assert spoiled["stdout"] == "5"
     assert spoiled["start_time"] > 0
