@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import Any
 from typing import Final
 from typing import get_args
+from typing import TypeVar
 
+from .guard import guarded
 from .reports import OUTCOMES
 from .reports import plain
 from .reports import UNTOLD
@@ -23,6 +25,8 @@ from .result import Subtest
 from .result import TestResult
 from .result import Verdict
 
+
+_Part = TypeVar("_Part", Phase, Subtest)
 
 _TEXTS: Final = ("stdout", "stderr", "log")
 _VERDICTS: Final[dict[str, tuple[Outcome, ...]]] = {
@@ -37,18 +41,18 @@ def copied(result: TestResult) -> TestResult:
     """Return a copy whose parts no hook can reach."""
     return dataclasses.replace(
         result,
-        excinfo=_copy_of(result.excinfo),
-        phases=[
-            dataclasses.replace(part, excinfo=_copy_of(part.excinfo)) for part in result.phases
-        ],
-        subtests=[
-            dataclasses.replace(part, excinfo=_copy_of(part.excinfo)) for part in result.subtests
-        ],
+        excinfo=_copy_of_exception(result.excinfo),
+        phases=[_copy_of(phase) for phase in result.phases],
+        subtests=[_copy_of(subtest) for subtest in result.subtests],
         _details=[*result.details],
     )
 
 
-def _copy_of(excinfo: ExcInfo | None) -> ExcInfo | None:
+def _copy_of(part: _Part) -> _Part:
+    return dataclasses.replace(part, excinfo=_copy_of_exception(part.excinfo))
+
+
+def _copy_of_exception(excinfo: ExcInfo | None) -> ExcInfo | None:
     return excinfo and dataclasses.replace(excinfo, traceback=[*excinfo.traceback])
 
 
@@ -60,12 +64,12 @@ def repaired(result: TestResult, before: TestResult) -> list[str]:
     """
     unfit = []
     for name in _TEXTS:
-        value = getattr(result, name)
+        value = getattr(result, name, None)  # it may have been deleted
         if type(value) is not str:
             setattr(result, name, plain(value))
             unfit.append(name)
     for name, fits in _FITTING.items():
-        if not fits(getattr(result, name)):
+        if not guarded(fits, _unfit, getattr(result, name, ...)):
             setattr(result, name, getattr(before, name))
             unfit.append(name)
     if not _is_verdict(result.result, result.outcome):
@@ -77,6 +81,10 @@ def repaired(result: TestResult, before: TestResult) -> list[str]:
     elif result.excinfo is None:
         result.excinfo = before.excinfo or dataclasses.replace(UNTOLD)
     return unfit
+
+
+def _unfit(_error: BaseException) -> bool:
+    return False
 
 
 def _is_verdict(result: object, outcome: object) -> bool:

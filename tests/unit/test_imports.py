@@ -49,7 +49,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "publisher": {"delivery", "directory", "realos", "result", "settings", "summary"},
     "realos": set(),
     "relay": {"orders", "outbox", "transport"},
-    "repair": {"reports", "result"},
+    "repair": {"guard", "reports", "result"},
     "reports": {"guard", "result"},
     "result": {"guard"},
     "settings": {"arguments", "directory", "layout", "orders"},

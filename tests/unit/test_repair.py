@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from typing import cast
 
 import pytest
 
@@ -21,20 +22,25 @@ def make_result() -> TestResult:
     )
 
 
+UNFIT: dict[str, list[Any]] = {
+    **{key: [5, None, b"x", []] for key in ["stdout", "stderr", "log"]},
+    **{key: [5, None, ""] for key in ["nodeid", "name"]},
+    **{key: [math.nan, "1", None] for key in ["start_time", "stop_time"]},
+    **{key: [None, [5], (), {}] for key in ["phases", "subtests"]},
+    "duration": [-1.0, math.inf, "1"],
+    "line": [0, "7", True],
+    "attempt": [0, None, "1"],
+    "excinfo": ["text", ExcInfo("A", cast("str", 5)), ExcInfo("A", "b", [cast("str", 5)])],
+    "properties": [None, [], "x"],
+    "type": ["other"],
+    "file": [5],
+    "xdist_worker": [5],
+    "_details": [[5]],
+}
+
+
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *[(name, value) for name in ("stdout", "stderr", "log") for value in (5, None, b"x", [])],
-        *[(name, value) for name in ("nodeid", "name") for value in (5, None, "")],
-        *[(name, value) for name in ("start_time", "stop_time") for value in (math.nan, "1", None)],
-        *[("duration", value) for value in (-1.0, math.inf, "1")],
-        *[("line", value) for value in (0, "7", True)],
-        *[("excinfo", value) for value in ("text", ExcInfo("A", 5), ExcInfo("A", "b", [5]))],  # type: ignore[arg-type, list-item]
-        *[(name, value) for name in ("phases", "subtests") for value in (None, [5], (), {})],
-        *[("properties", value) for value in (None, [], "x")],
-        *[("attempt", value) for value in (0, None, "1")],
-        *[("type", "other"), ("file", 5), ("xdist_worker", 5), ("_details", [5])],
-    ],
+    ("name", "value"), [(name, value) for name, values in UNFIT.items() for value in values]
 )
 def test_what_does_not_belong_into_a_field_is_named_and_mended(name: str, value: Any) -> None:
     result = make_result()
@@ -87,6 +93,14 @@ def test_a_verdict_may_be_changed_to_another_and_to_nothing_else(
     checked(result)
     assert (result.result, result.outcome) == published
     assert (result.excinfo is None) == (published[0] == "pass")
+
+
+def test_what_a_hook_deleted_is_there_again() -> None:
+    result = make_result()
+    before = copied(result)
+    del result.line, result.excinfo
+    assert sorted(repaired(result, before)) == ["excinfo", "line"]
+    assert checked(result) == before
 
 
 def test_a_pass_that_a_hook_fails_has_an_exception() -> None:

@@ -247,6 +247,10 @@ def pytest_runtest_makereport(item):
     if report.when == when:
         vars(report).update(odd)
     return report
+
+def pytest_runtest_logreport(report):
+    if not hasattr(report, "node"):  # on xdist's controller it is xdist's
+        report.node = "mine"
 """
 ODD_SUITE = """
 import asyncio
