@@ -47,10 +47,8 @@ from .result import Verdict
 _Key: TypeAlias = tuple[str | None, str]
 
 #: What stands for a text until it has been read, which a Ctrl-C may prevent.
-_UNREAD: Final = ExcInfo("Failed", "<its text was not read: the run was interrupted>")
-_NO_CALL: Final = ExcInfo(
-    "Skipped", "no report of the test's call came: what became of its body is not known"
-)
+_UNREAD: Final = "<its text was not read: the run was interrupted>"
+_NO_CALL: Final = "no report of the test's call came: what became of its body is not known"
 
 
 @dataclasses.dataclass(slots=True)
@@ -74,7 +72,7 @@ class _Attempt:
     crash: Phase | None = None
     # What did not pass is noted here before anything else is read of it.
     has_passed: bool = True
-    # Of a test whose last attempt, too, is to have a number of its own.
+    # Another attempt follows, which is to have the next number.
     is_tried_again: bool = False
 
     def is_over_at(self, when: str, forwarded: Forwarded) -> bool:
@@ -253,9 +251,10 @@ class Aggregator:
     def _new_attempt(
         self, report: Report, when: str, forwarded: Forwarded, worker: str | None
     ) -> _Attempt:
-        location = location_of(report)
+        location = location_of(report.location)
         if when == CRASH and report.nodeid in self._started:
-            location, _time = self._started[report.nodeid]
+            started, _time = self._started[report.nodeid]
+            location = location_of(started)
         nodeid, group = forwarded.get("nodeid"), forwarded.get("group")
         if nodeid is None:
             nodeid, group = plain(report.nodeid), None
@@ -279,7 +278,7 @@ class Aggregator:
         attempt = self._attempts[key]
         attempt.has_passed = False
         outcome = outcome_of(report)
-        excinfo = None if outcome in ("passed", "xpassed") else _UNREAD
+        excinfo = None if outcome in ("passed", "xpassed") else ExcInfo("Failed", _UNREAD)
         attempt.crash = dataclasses.replace(
             attempt.call or self._cut_off(key), outcome=outcome, excinfo=excinfo
         )
@@ -380,7 +379,7 @@ def _add_report(attempt: _Attempt, report: Report, when: str, forwarded: Forward
     excinfo = None
     if outcome != "passed":
         attempt.has_passed = False
-        excinfo = None if outcome == "xpassed" else _UNREAD
+        excinfo = None if outcome == "xpassed" else ExcInfo("Failed", _UNREAD)
     start, stop, duration = times_of(report)
     description = forwarded.get("subtest", subtest_description(report))
     part: Phase | Subtest
@@ -437,7 +436,7 @@ def _add_withheld(attempt: _Attempt, withheld: list[dict[str, Any]]) -> None:
         if outcome == "failed":
             outcome = "rerun"
         if outcome not in ("passed", "xpassed"):
-            excinfo = UNTOLD if excinfo is None else ExcInfo(**excinfo)
+            excinfo = dataclasses.replace(UNTOLD) if excinfo is None else ExcInfo(**excinfo)
         attempt.has_passed = attempt.has_passed and outcome == "passed"
         attempt.is_tried_again = True
         phase = Phase(**{**told, "outcome": outcome, "excinfo": excinfo})
@@ -467,7 +466,7 @@ def _judge(attempt: _Attempt) -> _Verdict:
             call.excinfo = excinfo
     decisive = _decisive(attempt.phases)
     if call is None and decisive.outcome == "passed":
-        return _Verdict("skip", "skipped", dataclasses.replace(_NO_CALL), decisive)
+        return _Verdict("skip", "skipped", ExcInfo("Skipped", _NO_CALL), decisive)
     result, outcome = _RESULTS[decisive.outcome]
     if outcome == "failed" and decisive.when != "call":
         outcome = "error"

@@ -106,13 +106,13 @@ def _seconds(value: Any) -> float:
     return number if math.isfinite(number) else 0.0
 
 
-def location_of(report: Report) -> Location:
+def location_of(location: Any) -> Location:
     """Return where a test stands; what can't be told of it is empty, the line None."""
-    return guarded(_location_of, lambda _error: ("", None, ""), report)
+    return guarded(_location_of, lambda _error: ("", None, ""), location)
 
 
-def _location_of(report: Report) -> Location:
-    file, line, domain = report.location
+def _location_of(location: Any) -> Location:
+    file, line, domain = location
     return plain(file), line if type(line) is int and line >= 0 else None, domain
 
 

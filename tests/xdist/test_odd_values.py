@@ -328,6 +328,34 @@ def test_odd_values_on_a_report_cost_neither_the_result_nor_its_verdict(
     assert "expected to fail: ('bug 12',)" in brief
 
 
+def test_a_ctrl_c_while_a_failures_text_is_read_does_not_make_it_a_pass(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makeconftest(
+        """
+        import signal
+        import pytest
+
+        class Long:
+            def __str__(self):
+                signal.raise_signal(signal.SIGINT)
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport():
+            report = yield
+            if report.failed:
+                report.longrepr = Long()
+            return report
+        """
+    )
+    pytester.makepyfile("def test_a(): assert 0\ndef test_b(): pass")
+    run = run_pytest("--pubdir", pubdir, "--tb=no", "-rN")
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    (result,) = tree_results(pubdir)
+    assert (result["name"], result["outcome"]) == ("test_a", "failed")
+    assert result["excinfo"]["type"] == "AssertionError"
+
+
 @pytest.mark.parametrize(
     "body",
     ["raise ValueError('\\udc80')", "record_property('odd', object())"],
