@@ -20,11 +20,16 @@ from .arguments import joined
 from .forward import ATTRIBUTE
 from .forward import error_text
 from .forward import Forwarder
-from .hookspec import ERRORS
+from .forward import LOGGED
+from .guard import guarded
 from .plugin import WORKERINPUT
 from .plugin import WORKERINPUT_IGNORED
+from .publisher import LOST
 from .publisher import Publisher
 from .realos import realos
+from .repair import copied
+from .repair import repaired
+from .reports import as_text
 from .reports import Location
 from .result import TestResult
 from .settings import folders
@@ -85,7 +90,7 @@ class Controller:
         # xdist would make one with what a conftest may have patched by now.
         option = self._config.option
         option.testrunuid = option.testrunuid or self._publisher.run_id
-        self._publisher.run_id = option.testrunuid
+        self._publisher.run_id = as_text(option.testrunuid)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self) -> None:
@@ -109,7 +114,7 @@ class Controller:
     # Before pytest's "collecting ...".
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
-        """Controller: with -v, tell the run's name, which xdist has chosen only by now."""
+        """Controller: with -v, tell the run's name."""
         if self._config.get_verbosity() > 0:
             self._say(f"publish: run_id {self._publisher.run_id}")
 
@@ -121,10 +126,11 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Controller: take in a report, publish what it completes."""
-        node = getattr(report, "node", None)
-        worker = None if node is None else node.gateway.id
+        worker = None
+        if self._aggregator.dist is not None:  # else it is not xdist's
+            worker = guarded(_worker_of, lambda _error: None, report)
         self._check(report)
-        self._publisher.publish(self._aggregator.add, report, worker)
+        self._publisher.publish(guarded(self._aggregator.add, self._lost, report, worker))
         # The terminal reporter keeps all reports to the end, and need not keep this.
         vars(report).pop(ATTRIBUTE, None)
         if report.when == "teardown":
@@ -156,7 +162,9 @@ class Controller:
 
     def _publish_collected(self) -> None:
         while self._collected:
-            self._publisher.publish(self._aggregator.add_collected, self._collected.popleft())
+            report = self._collected[0]
+            self._publisher.publish(guarded(self._aggregator.add_collected, self._lost, report))
+            self._collected.popleft()
 
     # Last, when all other plugins' tests and fixtures are done.
     @pytest.hookimpl(trylast=True)
@@ -166,9 +174,14 @@ class Controller:
         if self._settings.strict and session.exitstatus == pytest.ExitCode.OK:
             self._fail_if_unpublished(session)
 
+    def _lost(self, error: BaseException) -> collections.deque[TestResult]:
+        """Count an error of our own, which must not end the run."""
+        self._troubles.add(LOST, error)
+        return collections.deque()
+
     def _finish(self) -> None:
         self._publish_collected()
-        self._publisher.publish(self._aggregator.finish)
+        self._publisher.publish(guarded(self._aggregator.finish, self._lost))
         self._wait_for_relays()
         self._is_over = True
 
@@ -249,6 +262,7 @@ class Controller:
         xdist schedules.
         """
         forwarded: dict[str, Any] = getattr(report, ATTRIBUTE, {})
+        forwarded[LOGGED] = True
         if "trouble" in forwarded:
             self._troubles.add(*forwarded["trouble"])
         if forwarded.get("group") is not None:
@@ -258,15 +272,22 @@ class Controller:
         ask = self._config.hook.pytest_publish_result
         if not ask.get_hookimpls():  # costs far less than to ask nobody
             return True
-        try:
-            answers = ask(config=self._config, result=result)
-        except ERRORS as error:
+        before = copied(result)
+
+        def tell(error: BaseException) -> list[object]:
             self._troubles.add("a pytest_publish_result hook raised", error_text(error))
             # Perhaps before it had masked a secret; its message may hold one too.
             kind = type(error).__name__
             result.withhold(f"withheld, because a pytest_publish_result hook raised {kind}")
-            return True
-        return False not in answers
+            return []
+
+        answers = guarded(lambda: list(ask(config=self._config, result=result)), tell)
+        unfit = repaired(result, before)
+        if unfit:
+            self._troubles.add(
+                "a pytest_publish_result hook set what a result can't hold", ", ".join(unfit)
+            )
+        return not any(answer is False for answer in answers)
 
     def _wait_for_relays(self) -> None:
         progress = summary.Progress(
@@ -277,3 +298,7 @@ class Controller:
         )
         self._publisher.finish(progress.show)
         progress.close()
+
+
+def _worker_of(report: Any) -> str | None:
+    return as_text(report.node.gateway.id)

@@ -29,9 +29,12 @@ import pluggy
 import pytest
 
 from . import plain
-from .hookspec import ERRORS
+from .guard import guarded
 from .reports import Forwarded
+from .reports import outcome_of
+from .reports import pairs_of
 from .reports import subtest_description
+from .reports import times_of
 from .result import described
 from .result import digits
 from .result import escaped
@@ -42,6 +45,8 @@ from .result import MAX_INT
 
 #: The attribute of a report that holds what is forwarded, a dict.
 ATTRIBUTE: Final = "pytest_publish"
+#: The key in it that tells the process which made a report that it has been logged.
+LOGGED: Final = "logged"
 
 _INTERNAL: Final = (
     # importlib is the way from pytest's import of a file to the user's line.
@@ -66,6 +71,7 @@ class _Attempt:
     """An item's current attempt, and what the item already carried when it began.
 
     ``own_properties`` were there before its first attempt and are all attempts'.
+    ``made`` are its last report of each phase, and what was forwarded with it.
     """
 
     names: Forwarded
@@ -73,6 +79,7 @@ class _Attempt:
     number: int = 0
     sections: int = 0
     properties: int = 0
+    made: dict[str, tuple[pytest.TestReport, Forwarded]] = dataclasses.field(default_factory=dict)
 
 
 _ATTEMPT: Final = pytest.StashKey[_Attempt]()
@@ -99,8 +106,8 @@ class Forwarder:
         # Private (8.2 to 9.2), where a level's name has its colours; test_colours.py fails
         # if it moves.
         formats = getattr(getattr(logging, "formatter", None), "_level_to_fmt_mapping", {})
-        with contextlib.suppress(*ERRORS):  # of another plugin's formatter
-            self._log_levels = plain.levels_of(formats.values())
+        # It may be another plugin's formatter.
+        self._log_levels = guarded(lambda: plain.levels_of(formats.values()), lambda _error: {})
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_assertrepr_compare(self, config: pytest.Config) -> Generator[None, object, object]:
@@ -115,24 +122,26 @@ class Forwarder:
 
         pytest-rerunfailures (14 to 16.7) runs the same item again.
         """
-        with contextlib.suppress(*ERRORS):  # it comes again with the report, and is told
-            self._begin(item)
+        # What it raises comes again with the report, and is told then.
+        guarded(self._begin, _ignored, item)
         return (yield)
 
     def _begin(self, item: pytest.Item) -> None:
-        recorded = len(item.user_properties)
         if self._coloured:
             self._coloured = {}
         attempt = item.stash.get(_ATTEMPT, None)
         if attempt is None:
-            attempt = _Attempt(self._names(item), own_properties=recorded)
-            item.stash[_ATTEMPT] = attempt
+            attempt = item.stash[_ATTEMPT] = _Attempt(self._names(item))
         else:
             attempt.names = self._names(item)
         attempt.number += 1
         # Private, and known to no hook (8.2 to 9.2); test_reruns.py fails if it moves.
         attempt.sections = len(getattr(item, "_report_sections", ()))
-        attempt.properties = recorded
+        attempt.made = {}
+        # Last, because a plugin may have put anything in their place.
+        attempt.properties = len(item.user_properties)
+        if attempt.number == 1:
+            attempt.own_properties = attempt.properties
 
     # Outermost, so that the outcome is the one after xfail and other plugins.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -141,10 +150,7 @@ class Forwarder:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Worker: add the test's names and its exception to the report."""
         report = yield
-        try:
-            forwarded = self._forwarded(item, call, report)
-        except ERRORS as error:  # of a test that has patched what is used here
-            forwarded = {"trouble": ("a report lacks what only we add", error_text(error))}
+        forwarded = guarded(self._forwarded, _lacking, item, call, report)
         setattr(report, ATTRIBUTE, forwarded)
         if call.when == "teardown":
             self._forget_one_before(item)
@@ -166,14 +172,15 @@ class Forwarder:
                 excinfo[name] = plain.uncoloured(excinfo[name], self._coloured)
         if self._log_levels and report.sections:
             forwarded["log_levels"] = self._log_levels
+        if call.when == "teardown":
+            _add_withheld(attempt, forwarded)
+        else:
+            attempt.made[call.when] = report, forwarded
         if attempt.sections:
             forwarded["earlier_sections"] = attempt.sections
-        recorded = item.user_properties
-        if attempt.properties > attempt.own_properties:
-            recorded = recorded[: attempt.own_properties] + recorded[attempt.properties :]
-        if recorded:
+        if item.user_properties:
             # As JSON text, because execnet's numbers are narrower than JSON's.
-            pairs = jsonable([tuple(pair) for pair in recorded])
+            pairs = guarded(_recorded, pairs_of, item, attempt)
             forwarded["properties"] = dumps(pairs)
         # Asking for an item's own hooks costs far more than to see that there are none.
         if item.config.hook.pytest_publish_properties.get_hookimpls():
@@ -182,7 +189,12 @@ class Forwarder:
 
     def _names(self, item: pytest.Item) -> Forwarded:
         nodeid, group = split_group(item) if self._loadgroup else (item.nodeid, None)
-        return {"name": escaped(item.name), "nodeid": escaped(nodeid), "group": group}
+        names = {"name": escaped(item.name), "nodeid": escaped(nodeid), "group": group}
+        if names["nodeid"] != item.nodeid:
+            # The reports of a test belong together by this, whatever a plugin makes of
+            # the node id of one of them.
+            names["scheduled"] = item.nodeid
+        return names
 
     def _forget_one_before(self, item: pytest.Item) -> None:
         """Let go of what is known of the item before, lest memory grows with the run.
@@ -232,15 +244,15 @@ class Forwarder:
             # pytest 9.0 to 9.2 makes a repr of the arguments on either side.
             data[ATTRIBUTE] = {**data[ATTRIBUTE], "subtest": subtest}
         sendable: dict[str, Any] = transportable(data)
+        getattr(report, ATTRIBUTE, {})[LOGGED] = True
         return sendable
 
 
 @contextlib.contextmanager
 def _noting_colours(config: pytest.Config, coloured: dict[str, str]) -> Generator[None]:
     """Take note of what pytest's terminal writer colours, line by line."""
-    writer: Any = None
-    with contextlib.suppress(*ERRORS):  # there is none, or only a plugin's
-        writer = config.get_terminal_writer()
+    # There is none, or only a plugin's.
+    writer: Any = guarded(config.get_terminal_writer, _ignored)
     # Private (8.2 to 9.2), and where all colours of a comparison come from;
     # test_colours.py fails if it moves.
     highlight = getattr(writer, "_highlight", None)
@@ -262,16 +274,56 @@ def _noting_colours(config: pytest.Config, coloured: dict[str, str]) -> Generato
         del writer._highlight  # noqa: SLF001
 
 
+def _ignored(_error: BaseException) -> None:
+    """Let a trouble be that is told elsewhere."""
+
+
+def _lacking(error: BaseException) -> Forwarded:
+    """Return what is forwarded from a test that has patched what is used to forward."""
+    return {"trouble": ("a report lacks what only we add", error_text(error))}
+
+
 def _ask_hooks(item: pytest.Item, report: pytest.TestReport, forwarded: dict[str, Any]) -> None:
     """Add what users' hooks tell of a phase, or how they failed."""
-    try:
+
+    def ask() -> None:
         added: dict[str, Any] = {}
         for answer in item.ihook.pytest_publish_properties(item=item, report=report):
             added.update(answer)
         if added:
             forwarded["added"] = dumps(jsonable(added))
-    except ERRORS as error:
+
+    def tell(error: BaseException) -> None:
         forwarded["trouble"] = ("a pytest_publish_properties hook raised", error_text(error))
+
+    guarded(ask, tell)
+
+
+def _recorded(item: pytest.Item, attempt: _Attempt) -> list[Any]:
+    """Return what an attempt recorded, without what earlier ones did."""
+    recorded = item.user_properties
+    if attempt.properties > attempt.own_properties:
+        recorded = recorded[: attempt.own_properties] + recorded[attempt.properties :]
+    return pairs_of(recorded)
+
+
+def _add_withheld(attempt: _Attempt, forwarded: dict[str, Any]) -> None:
+    """Add what is known of the phases whose reports were made and not logged until now.
+
+    flaky (3.8) swallows those of an attempt that it is going to repeat. Of
+    pytest-rerunfailures, which logs them later, the controller takes no second one.
+    """
+    withheld = []
+    for when, (report, told) in attempt.made.items():
+        if LOGGED not in told:
+            start, stop, duration = times_of(report)
+            phase = {"when": when, "start_time": start, "stop_time": stop, "duration": duration}
+            withheld.append(
+                {**phase, "outcome": outcome_of(report), "excinfo": told.get("excinfo")}
+            )
+    if withheld:
+        forwarded["withheld"] = withheld
+    attempt.made = {}
 
 
 def split_group(item: pytest.Item) -> tuple[str, str | None]:
@@ -305,18 +357,19 @@ def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> dict[str, An
         "value": safe_str(excinfo.value),
         "traceback": user_frames(excinfo),
     }
-    with contextlib.suppress(*ERRORS):  # of a user's class, or of what a test has patched
-        if _has_more(excinfo.value):
-            data["_text"] = _whole_text(excinfo.value)
+    if guarded(_has_more, lambda _error: False, excinfo.value):
+        whole = guarded(_whole_text, _ignored, excinfo.value)
+        if whole is not None:
+            data["_text"] = whole
     return data
 
 
 def safe_str(error: BaseException) -> str:
     """Return an exception's text, or what stands for it where it has none."""
-    try:
-        return escaped(str(error))
-    except ERRORS as trouble:  # whatever a user's __str__ raises
-        return f"<{type(error).__name__} object: its str raised {type(trouble).__name__}>"
+    return guarded(
+        lambda: escaped(str(error)),
+        lambda trouble: f"<{type(error).__name__} object: its str raised {type(trouble).__name__}>",
+    )
 
 
 def error_text(error: BaseException) -> str:
@@ -329,13 +382,16 @@ def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
 
     Without their source where a test has patched what reads it.
     """
+    return guarded(_frame_texts, lambda _error: [], excinfo)
+
+
+def _frame_texts(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
     frames: list[str] = []
-    with contextlib.suppress(*ERRORS):
-        for text in StackSummary.from_list(_user_frames(excinfo)).format():
-            if text.startswith(_REPEATED):  # no frame of its own: the last one is to be a frame
-                frames[-1] += text
-            else:
-                frames.append(escaped(text))
+    for text in StackSummary.from_list(_user_frames(excinfo)).format():
+        if text.startswith(_REPEATED):  # no frame of its own: the last one is to be a frame
+            frames[-1] += text
+        else:
+            frames.append(escaped(text))
     return frames
 
 
@@ -345,10 +401,10 @@ def _user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[FrameSumm
     while tb is not None and _is_hidden(tb.tb_frame, excinfo):
         tb = tb.tb_next
     frames = list(walk_tb(tb))
-    try:
-        entries = list(extract_tb(tb))
-    except ERRORS:
-        entries = [_without_source(frame, line) for frame, line in frames]
+    entries = guarded(
+        lambda: list(extract_tb(tb)),
+        lambda _error: [_without_source(frame, line) for frame, line in frames],
+    )
     return [
         entry
         for entry, (frame, _line) in zip(entries, frames, strict=True)
@@ -402,10 +458,10 @@ def _is_hidden(frame: FrameType, excinfo: pytest.ExceptionInfo[BaseException]) -
     if "__unittest" in frame.f_globals:  # as unittest marks its own frames
         return True
     hide = frame.f_locals.get("__tracebackhide__", frame.f_globals.get("__tracebackhide__"))
-    try:
-        return bool(hide(excinfo)) if callable(hide) else bool(hide)
-    except Exception:  # a user's predicate
-        return False
+    # It may be a user's predicate.
+    return guarded(
+        lambda: bool(hide(excinfo)) if callable(hide) else bool(hide), lambda _error: False
+    )
 
 
 def _cause_of_collect_error(
@@ -434,10 +490,8 @@ def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
         return value if value.isascii() else escaped(value)
     if kind in _PLAIN_TYPES:
         return value
-    try:
-        return _transportable(value, parents)
-    except Exception:  # a mock that passes for what it is not, a user's own __int__
-        return described(value)
+    # A mock passes for what it is not, and a user's own __int__ may raise.
+    return guarded(_transportable, lambda _error: described(value), value, parents)
 
 
 def _transportable(value: Any, parents: tuple[int, ...]) -> Any:

@@ -7,9 +7,7 @@ import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable
-from collections.abc import Iterable
 from typing import Final
-from typing import ParamSpec
 from typing import TypeVar
 
 from . import ignored
@@ -25,9 +23,9 @@ from .settings import Settings
 from .summary import Troubles
 
 
-_P = ParamSpec("_P")
 _Item = TypeVar("_Item")
-_LOST: Final = "a result was lost by an error of pytest-publish"
+#: What a result is lost by, if nothing else is known.
+LOST: Final = "a result was lost by an error of pytest-publish"
 
 
 @dataclasses.dataclass(slots=True)
@@ -93,26 +91,24 @@ class Publisher:
             except Exception as error:
                 self._troubles.add("sending can't be started", error)
 
-    def publish(
-        self, complete: Callable[_P, Iterable[TestResult]], *args: _P.args, **kwargs: _P.kwargs
-    ) -> None:
-        """Give the results that ``complete`` returns to all sinks.
+    def publish(self, results: collections.deque[TestResult]) -> None:
+        """Take results out of their queue and give them to all sinks.
 
         A Ctrl-C or a plugin's alarm may end this at any point; the next call goes on
         with what was left, so that nothing is lost and nothing published twice.
         """
         if realos.getpid() != self._process:
             return  # a test has forked, and its child came back to pytest
-        # Promise 1: whatever the error is, here or below, the run goes on.
-        try:
-            self._parcels.extend(map(_Parcel, complete(*args, **kwargs)))
-        except Exception as error:
-            self._troubles.add(_LOST, error)
+        while results:
+            # After an interrupt it may be in both queues, but never in neither.
+            if not self._parcels or self._parcels[-1].result is not results[0]:
+                self._parcels.append(_Parcel(results[0]))
+            results.popleft()
         while self._parcels:
             try:
                 self._hand_out(self._parcels[0])
-            except Exception as error:
-                self._troubles.add(_LOST, error)
+            except Exception as error:  # whatever it is, the run goes on
+                self._troubles.add(LOST, error)
             self._parcels.popleft()
 
     def finish(self, on_progress: Callable[[str, int], None]) -> None:

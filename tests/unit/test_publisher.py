@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import json
@@ -35,6 +36,10 @@ def make_result(name: str) -> TestResult:
         stop_time=2.0,
         duration=1.0,
     )
+
+
+def queue_of(names: list[str]) -> collections.deque[TestResult]:
+    return collections.deque(map(make_result, names))
 
 
 def settings_for(folder: Path, *urls: str) -> Settings:
@@ -161,7 +166,7 @@ def test_results_are_numbered_without_a_gap_and_withheld_ones_have_no_number(
         Troubles(),
     )
     publisher.start()
-    publisher.publish(map, make_result, ["test_a", "test_private", "test_b"])
+    publisher.publish(queue_of(["test_a", "test_private", "test_b"]))
     results = tree_results(tmp_path / "tree")
     assert [(result["name"], result["seq"]) for result in results] == [("test_a", 0), ("test_b", 1)]
     assert {result["run_id"] for result in results} == {"nightly"}
@@ -204,8 +209,8 @@ def test_an_interrupt_in_the_middle_loses_nothing_and_publishes_nothing_twice(
 
         monkeypatch.setattr(type(realos), interrupted, staticmethod(call))
     with pytest.raises(KeyboardInterrupt):
-        publisher.publish(map, make_result, ["test_a", "test_b", "test_c"])
-    publisher.publish(list)
+        publisher.publish(queue_of(["test_a", "test_b", "test_c"]))
+    publisher.publish(queue_of([]))
     assert not troubles
     assert len(list((tmp_path / "tree").rglob("[0-9]*.*"))) == 3
     for results in (lines_of(tmp_path), tree_results(tmp_path / "tree")):
@@ -224,7 +229,7 @@ def test_a_result_that_the_tree_can_not_show_still_goes_out(tmp_path: Path, no_r
     troubles = Troubles()
     publisher = Publisher(settings_for(tmp_path, "http://localhost/"), spoil, troubles)
     publisher.start()
-    publisher.publish(map, make_result, ["test_a"])
+    publisher.publish(queue_of(["test_a"]))
     assert [line["pubdir_path"] for line in lines_of(tmp_path)] == [None]
     assert len(list(troubles.lines())) == 1
 
@@ -238,7 +243,7 @@ def test_a_sink_that_fails_is_counted_and_the_other_gets_everything(
     )
     publisher.start()
     (tmp_path / "tree").touch()
-    publisher.publish(map, make_result, ["test_a", "test_b"])
+    publisher.publish(queue_of(["test_a", "test_b"]))
     assert [result["pubdir_path"] for result in lines_of(tmp_path)] == [None, None]
     assert not troubles, "they may still be written"
     publisher.finish(lambda _url, _waiting: None)
@@ -258,12 +263,12 @@ def test_what_could_not_be_written_for_a_while_is_written_once_and_in_order(
     troubles = Troubles()
     publisher = Publisher(settings_for(folder, "http://localhost/"), lambda _result: True, troubles)
     publisher.start()
-    publisher.publish(map, make_result, ["test_a"])
+    publisher.publish(queue_of(["test_a"]))
     with trouble(folder):
-        publisher.publish(map, make_result, ["test_b", "test_a", "test_c"])
+        publisher.publish(queue_of(["test_b", "test_a", "test_c"]))
         assert publisher.written == 1
     if ends == "before the next result":
-        publisher.publish(map, make_result, ["test_d"])
+        publisher.publish(queue_of(["test_d"]))
         assert publisher.written == 5
     publisher.finish(lambda _url, _waiting: None)
     assert list(troubles.lines()) == []
@@ -289,10 +294,10 @@ def test_one_test_that_can_never_be_written_holds_up_no_other(
     publisher.start()
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree/test_never").touch()
-    publisher.publish(map, make_result, ["test_never"])
+    publisher.publish(queue_of(["test_never"]))
     with no_descriptors(tmp_path):
-        publisher.publish(map, make_result, ["test_a", "test_b"])
-    publisher.publish(map, make_result, ["test_never", "test_c", "test_d"])
+        publisher.publish(queue_of(["test_a", "test_b"]))
+    publisher.publish(queue_of(["test_never", "test_c", "test_d"]))
     names = {result["name"] for result in tree_results(tmp_path / "tree")}
     assert names == {"test_a", "test_b", "test_c", "test_d"}
     publisher.finish(lambda _url, _waiting: None)
@@ -314,7 +319,7 @@ def test_of_too_many_that_wait_the_oldest_are_dropped_and_counted(
     publisher.start()
     names = [f"test_{number}" for number in range(10)]
     with no_descriptors(tmp_path):
-        publisher.publish(map, make_result, names)
+        publisher.publish(queue_of(names))
     publisher.finish(lambda _url, _waiting: None)
     kept = names_and_numbers(lines_of(tmp_path))
     assert kept == [(name, seq) for seq, name in enumerate(names)][-len(kept) :]
@@ -343,7 +348,7 @@ def test_what_is_too_large_for_an_outbox_holds_up_no_other_for_good(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
-        publisher.publish(map, make_result, ["test_a", "test_large", "test_b", "test_c"])
+        publisher.publish(queue_of(["test_a", "test_large", "test_b", "test_c"]))
         publisher.finish(lambda _url, _waiting: None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -368,7 +373,7 @@ def test_an_interrupt_while_kept_results_are_written_loses_none_and_doubles_none
     )
     publisher.start()
     with no_descriptors(tmp_path):
-        publisher.publish(map, make_result, ["test_a", "test_b"])
+        publisher.publish(queue_of(["test_a", "test_b"]))
     real = getattr(realos, interrupted)
     calls = 0
 
@@ -385,8 +390,8 @@ def test_an_interrupt_while_kept_results_are_written_loses_none_and_doubles_none
 
     monkeypatch.setattr(type(realos), interrupted, staticmethod(call))
     with pytest.raises(KeyboardInterrupt):
-        publisher.publish(map, make_result, ["test_c"])
-    publisher.publish(list)
+        publisher.publish(queue_of(["test_c"]))
+    publisher.publish(queue_of([]))
     publisher.finish(lambda _url, _waiting: None)
     assert not troubles
     expected = [("test_a", 0), ("test_b", 1), ("test_c", 2)]
