@@ -143,7 +143,8 @@ def test_a_relay_is_not_measured_and_gets_no_secret_by_its_environment(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "authorities.pem")
     delivery = delivery_to(unruly, tmp_path)
     delivery.start()
-    (relay,) = (path for path in Path("/proc").glob("[0-9]*") if is_relay(path))
+    # A process that has just begun may have no command line yet.
+    (relay,) = eventually(lambda: [path for path in Path("/proc").glob("[0-9]*") if is_relay(path)])
     environment = (relay / "environ").read_bytes().split(b"\0")
     names = {line.partition(b"=")[0] for line in environment}
     assert not names & {b"COVERAGE_PROCESS_START", b"PYTEST_PUBLISH_SECRET"}
@@ -228,7 +229,8 @@ def test_a_relay_that_cant_be_told_of_the_end_is_ended_once_all_is_sent(
 
 def leads_to(fd: int, delivery: Delivery) -> bool:
     """Tell whether it is the end of a pipe that is the relay's standard input."""
-    (relay,) = (path for path in Path("/proc").glob("[0-9]*") if is_relay(path))
+    # A process that has just begun may have no command line yet.
+    (relay,) = eventually(lambda: [path for path in Path("/proc").glob("[0-9]*") if is_relay(path)])
     try:
         return os.readlink(f"/proc/self/fd/{fd}") == os.readlink(relay / "fd/0")
     except OSError:
