@@ -47,6 +47,7 @@ class Recorder:
             {
                 "nodeid": report.nodeid,
                 "when": report.when,
+                "worker": node.gateway.id if (node := getattr(report, "node", None)) else None,
                 "category": categories.get(id(report), ""),
                 "subtest": hasattr(report, "context"),
             }
