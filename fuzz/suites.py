@@ -61,6 +61,19 @@ IN_FUNCTIONS: Final = (
     "request.applymarker(pytest.mark.xfail(reason=12))",
     "request.node.add_report_section('call', 'odd', ExitingRepr())",
     "request.getfixturevalue('no_such_fixture')",
+    "monkeypatch.setattr('time.time', lambda: -1)",
+    "monkeypatch.setattr('json.dumps', None)",
+    "monkeypatch.setattr('json.loads', None)",
+    "monkeypatch.setattr('uuid.uuid4', lambda: 1 / 0)",
+    "monkeypatch.setattr('traceback.format_exception', None)",
+    "monkeypatch.setitem(sys.modules, 'orjson', None)",
+    "monkeypatch.setitem(sys.modules, 'pytest_publish', None)",
+    "monkeypatch.setattr('os.open', None)",
+    "monkeypatch.setattr('os.mkdir', None)",
+    "monkeypatch.setattr('os.rename', None)",
+    "monkeypatch.setattr('os.write', None)",
+    "monkeypatch.setattr('os.getpid', lambda: 1)",
+    "monkeypatch.delattr('builtins.print')",
 )
 IN_UNITTEST: Final = (
     "self.skipTest('why')",
@@ -153,6 +166,29 @@ def change(report, what):
         report.user_properties = None
     elif what == "nodeid" and "PYTEST_XDIST_WORKER" not in os.environ:  # ends bare xdist (3.8)
         report.nodeid = report.nodeid + "-changed"
+
+class OddItem(pytest.Item):
+    def __init__(self, *, obj, **more):
+        super().__init__(**more)
+        self.obj = obj
+
+    def setup(self):
+        if "setup" in self.name:
+            self.obj()
+
+    def runtest(self):
+        if "setup" not in self.name:
+            self.obj()
+
+    def repr_failure(self, excinfo):
+        return "odd text" if "text" in self.name else super().repr_failure(excinfo)
+
+    def reportinfo(self):
+        return ("elsewhere", None, "") if "place" in self.name else (self.path, 1, self.name)
+
+def pytest_pycollect_makeitem(collector, name, obj):
+    if name.startswith("odd_"):
+        return OddItem.from_parent(collector, name=name, obj=obj)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
@@ -341,10 +377,15 @@ def function(random: Random, name: str, fixtures: tuple[str, ...], arguments: st
         body += [subtest(random, "subtests.test") for _ in range(random.randint(1, 3))]
     body.append(happening(random))
     text = lines(*body)
-    asked += [name for name in ("request", "record_property", "subtests") if f"{name}" in text]
+    asked += [
+        name
+        for name in ("request", "record_property", "subtests", "monkeypatch")
+        if f"{name}" in text
+    ]
+    asynchronous = "" if random.randrange(20) else "async "
     return lines(
         *(f"@pytest.mark.{mark}" for mark in marks),
-        f"def {name}({', '.join([*filter(None, [arguments]), *asked])}):",
+        f"{asynchronous}def {name}({', '.join([*filter(None, [arguments]), *asked])}):",
         indented(text),
     )
 
@@ -423,6 +464,17 @@ def doctests(random: Random) -> str:
             lines(f"def function_{number}():", indented(f"r'''\n{random.choice(examples)}\n'''"))
             for number in range(random.randint(1, 3))
         ),
+    )
+
+
+def items(random: Random) -> str:
+    """Return what CONFTEST makes items of its own of."""
+    kinds = ("setup", "text", "place", "setup_text", "place_text")
+    return lines(
+        *(
+            lines(f"def odd_{number}_{random.choice(kinds)}():", indented(happening(random)))
+            for number in range(random.randint(1, 3))
+        )
     )
 
 

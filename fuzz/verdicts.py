@@ -50,12 +50,29 @@ MODES: Final = (
     ("-p", "rerunfailures", "--reruns", "1"),
     ("-n", "2", "-p", "rerunfailures", "--reruns", "1"),
     ("-n", "2", "--dist", "loadgroup"),
+    ("-n", "2", "--dist", "loadscope"),
     ("-n", "2", "--dist", "each"),
+)
+#: Of which a run has some.
+VARIANTS: Final = (
+    ("--capture=no",),
+    ("--capture=sys",),
+    ("--capture=tee-sys",),
+    ("--color=yes",),
+    ("--tb=native",),
+    ("--tb=line",),
+    ("--showlocals",),
+    ("--import-mode=importlib",),
+    ("--assert=plain",),
+    ("--maxfail=5",),
+    ("-p", "no:logging"),
+    ("-o", "xfail_strict=true"),
+    ("-vv",),
 )
 OPTIONS: Final = (
     *("-p", "xdist", "-p", "recorder", "-p", "no:cacheprovider", "-p", "no:randomly"),
     *("--doctest-modules", "--continue-on-collection-errors", "--max-worker-restart=0"),
-    *("--color=no", "-q", "-W", "ignore"),
+    *("-q", "-W", "ignore"),
     *(("-o", "verbosity_subtests=1") if suites.HAS_SUBTESTS else ()),
 )
 MODULES: Final = 20
@@ -378,7 +395,8 @@ seen: Final[set[str]] = set()
 def check(seed: int, shrink_seconds: float) -> int:
     """Run one seed; tell of each kind of difference once, with a suite that shows it."""
     random = Random(seed)  # noqa: S311  # no secret
-    mode = random.choice(MODES)
+    variants = random.sample(VARIANTS, random.randrange(3))
+    mode = sum((random.choice(MODES), *variants), ())
     suite = {f"test_{number:02}.py": suites.module(random) for number in range(MODULES)}
     if not random.randrange(5) and "-n" not in mode:
         suite[f"test_{random.randrange(MODULES // 2, MODULES)}.py"] = suites.ending(random)
