@@ -97,6 +97,7 @@ class Plan:
     """What one seed does."""
 
     options: tuple[str, ...]
+    connections: int
     #: What the endpoint answers, of which one is drawn for each POST.
     answers: tuple[str, ...]
     #: After how many tests nobody listens any more, and for how many seconds.
@@ -106,11 +107,12 @@ class Plan:
 
 def plan_of(random: Random) -> Plan:
     """Return a random plan."""
+    connections = random.choice((1, 4, 16))
     options = [
         *random.choice(((), ("-n", "2"), ("-n", "2", "--max-worker-restart=2"))),
         f"--publish-timeout={TIMEOUT}",
         f"--publish-grace={random.choice((0, 0.3, 2))}",
-        f"--publish-connections={random.choice((1, 4, 16))}",
+        f"--publish-connections={connections}",
         f"--publish-batch={random.choice((1, 1, 1, 5))}",
         *random.choice(((), ("--publish-gzip",))),
     ]
@@ -118,6 +120,7 @@ def plan_of(random: Random) -> Plan:
     signals = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
     return Plan(
         tuple(options),
+        connections,
         ("ok",) * random.choice((1, 3, 10)) + tuple(faults),
         random.choice((None, None, (random.randrange(TESTS), random.uniform(0.1, 2)))),
         tuple(
@@ -273,9 +276,12 @@ def children_of(pid: int) -> tuple[list[int], list[int]]:
     return relays, workers
 
 
-def send_rest(endpoint: Endpoint, folder: Path) -> str:
+def send_rest(plan: Plan, endpoint: Endpoint, folder: Path) -> str:
     """Send what was left until nobody else sends it any more; return what was said."""
-    command = [sys.executable, "-m", "pytest_publish", "send", "--to", endpoint.url]
+    command = [
+        *(sys.executable, "-m", "pytest_publish", "send", f"--to={endpoint.url}"),
+        f"--connections={plan.connections}",
+    ]
     deadline = time.monotonic() + DEADLINE
     said = ""
     while time.monotonic() < deadline:
@@ -319,8 +325,13 @@ def problems_of(plan: Plan, endpoint: Endpoint, folder: Path, said: str) -> Iter
         if f"{result['session_id']}-{result['seq']}" not in keys and "cut off" not in said:
             yield f"in the tree, but not at the endpoint: {result['nodeid']}"
     is_cut_off = bool(plan.kills) or "wait to be sent" in (folder / "output").read_text()
-    if sorted(int(result["seq"]) for result in accepted) != list(range(len(accepted))):
+    numbers = [int(result["seq"]) for result in accepted]
+    if sorted(numbers) != list(range(len(numbers))):
         yield "seq: there are gaps at the endpoint"
+    # What was refused is sent last.
+    keeps_order = plan.connections == 1 and not REFUSALS & {*plan.answers}
+    if keeps_order and numbers != sorted(numbers):
+        yield f"they came in another order than that of seq: {numbers}"
     if not processes_end(folder):
         yield f"processes are left running in {folder}"
     if left := [path.name for path in (folder / "outbox").glob("*") if "cut off" not in said]:
@@ -382,7 +393,7 @@ def check(seed: int, _shrink_seconds: float) -> int:
     folder = Path(tempfile.mkdtemp(prefix="losses-")).resolve()
     exit_code, output = carry_out(plan, endpoint, folder)
     endpoint.answers = ("ok",)
-    said = send_rest(endpoint, folder)
+    said = send_rest(plan, endpoint, folder)
     endpoint.stop()
     found = list(problems_of(plan, endpoint, folder, said))
     if not plan.kills and exit_code != 1:

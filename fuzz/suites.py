@@ -165,7 +165,7 @@ def change(report, what):
     elif what == "user_properties":
         report.user_properties = None
     elif what == "nodeid" and "PYTEST_XDIST_WORKER" not in os.environ:  # ends bare xdist (3.8)
-        report.nodeid = report.nodeid + "-changed"
+        report.nodeid = report.nodeid.removesuffix("-changed") + "-changed"
 
 class OddItem(pytest.Item):
     def __init__(self, *, obj, **more):

@@ -67,7 +67,6 @@ VARIANTS: Final = (
     ("--maxfail=5",),
     ("-p", "no:logging"),
     ("-o", "xfail_strict=true"),
-    ("-vv",),
 )
 OPTIONS: Final = (
     *("-p", "xdist", "-p", "recorder", "-p", "no:cacheprovider", "-p", "no:randomly"),
@@ -101,10 +100,13 @@ def run(suite: Suite, mode: tuple[str, ...], *, publish: bool = True) -> Run:
         (folder / name).write_text(text, "utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = changed\n published\n")
     tree, record, endpoint = folder / "tree", folder / "record.json", Unruly()
-    ours = ("-p", "publish", f"--pubdir={tree}", f"--publish={endpoint.url}") if publish else ()
+    ours = (
+        *("-p", "publish", f"--pubdir={tree}"),
+        *(f"--publish={endpoint.url}", f"--publish-outbox={folder / 'outbox'}"),
+    )
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *OPTIONS, *ours, *mode],
+            [sys.executable, "-m", "pytest", *OPTIONS, *(ours if publish else ()), *mode],
             cwd=folder,
             env=seeds.environ(FUZZ_RECORD=str(record)),
             stdout=subprocess.PIPE,
