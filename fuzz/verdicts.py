@@ -335,14 +335,14 @@ class Shrinker:
         blamed = [name for name in suite if name in difference]
         names = [name for name in suite if name != "conftest.py"]
         for chosen in (blamed, names):
-            found = {name: suite[name] for name in [*chosen, "conftest.py"]}
-            if chosen and self._differs(found):
+            if chosen and self._with(suite)(chosen):
                 break
         else:
             return None
-        for name in self._fewer(names if chosen is names else blamed, self._with(found)):
+        chosen = self._fewer(chosen, self._with(suite))
+        found = {name: suite[name] for name in [*chosen, "conftest.py"]}
+        for name in chosen:
             found = self._smaller(found, name)
-        chosen = [name for name in found if name != "conftest.py"]
         if self._differs(without := {name: found[name] for name in chosen}):
             return without
         return found
