@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -60,13 +61,14 @@ def crash(**more: Any) -> Report:
     nodeid: str = more.get("nodeid", NODEID)
     file = nodeid.split("::", maxsplit=1)[0]
     fields: dict[str, Any] = {
+        "outcome": "failed",
         "location": (file, None, file),
         "longrepr": f"worker 'gw0' crashed while running '{nodeid}'",
         "start": 0,
         "stop": 0,
         "duration": 0,
     }
-    return bare("???", "failed", **(fields | more))
+    return bare("???", **(fields | more))
 
 
 def subtest(outcome: str, text: str, **more: Any) -> Report:
@@ -97,14 +99,24 @@ def feed(
 ) -> list[TestResult]:
     """Add reports and return the results that they complete."""
     used = aggregator or make_aggregator()
-    return [checked(result) for one in reports for result in used.add(one, worker)]
+    return [result for one in reports for result in taken(used.add(one, worker))]
+
+
+def finished(aggregator: Aggregator) -> list[TestResult]:
+    """End the session and return the results of what was still open."""
+    return taken(aggregator.finish())
+
+
+def taken(queue: deque[TestResult]) -> list[TestResult]:
+    """Take all results out of an aggregator's queue."""
+    return [checked(queue.popleft()) for _ in range(len(queue))]
 
 
 def one(*reports: Report, dist: str | None = None) -> TestResult:
     """Return the one result that reports complete."""
     aggregator = make_aggregator(dist)
     (result,) = feed(reports, aggregator, "gw0" if dist else None)
-    assert aggregator.finish() == []
+    assert finished(aggregator) == []
     return result
 
 

@@ -16,11 +16,15 @@ from .arguments import joined
 from .forward import ATTRIBUTE
 from .forward import error_text
 from .forward import Forwarder
-from .hookspec import ERRORS
+from .forward import LOGGED
+from .guard import guarded
 from .plugin import WORKERINPUT
 from .publisher import Publisher
 from .realos import realos
+from .repair import copied
+from .repair import repaired
 from .reports import Location
+from .reports import plain
 from .result import TestResult
 from .settings import Settings
 
@@ -71,7 +75,7 @@ class Controller:
         """Controller: tell a worker, before it starts, to forward."""
         loadgroup = self._aggregator.dist == "loadgroup"
         node.workerinput[WORKERINPUT] = {"loadgroup": loadgroup}
-        self._publisher.run_id = self._publisher.run_id or node.workerinput["testrunuid"]
+        self._publisher.run_id = self._publisher.run_id or plain(node.workerinput["testrunuid"])
 
     def pytest_runtest_logstart(self, nodeid: str, location: Location) -> None:
         """Controller: take note of a test that may crash before its first report."""
@@ -81,8 +85,9 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Controller: take in a report, publish what it completes."""
-        node = getattr(report, "node", None)
-        worker = None if node is None else node.gateway.id
+        worker = None
+        if self._aggregator.dist is not None:  # else it is not xdist's
+            worker = guarded(_worker_of, lambda _error: None, report)
         self._check(report)
         self._publisher.publish(self._aggregator.add, report, worker)
         # The terminal reporter keeps all reports to the end, and need not keep this.
@@ -114,7 +119,8 @@ class Controller:
 
     def _publish_collected(self) -> None:
         while self._collected:
-            self._publisher.publish(self._aggregator.add_collected, self._collected.popleft())
+            self._publisher.publish(self._aggregator.add_collected, self._collected[0])
+            self._collected.popleft()
 
     # Last, when all other plugins' tests and fixtures are done.
     @pytest.hookimpl(trylast=True)
@@ -159,6 +165,7 @@ class Controller:
         xdist schedules.
         """
         forwarded: dict[str, Any] = getattr(report, ATTRIBUTE, {})
+        forwarded[LOGGED] = True
         if "trouble" in forwarded:
             self._troubles.add(*forwarded["trouble"])
         if forwarded.get("group") is not None:
@@ -168,15 +175,26 @@ class Controller:
         ask = self._config.hook.pytest_publish_result
         if not ask.get_hookimpls():  # costs far less than to ask nobody
             return True
-        try:
-            answers = ask(config=self._config, result=result)
-        except ERRORS as error:
+        before = copied(result)
+
+        def tell(error: BaseException) -> list[object]:
             self._troubles.add("a pytest_publish_result hook raised", error_text(error))
-            return True
-        return False not in answers
+            return []
+
+        answers = guarded(lambda: list(ask(config=self._config, result=result)), tell)
+        unfit = repaired(result, before)
+        if unfit:
+            self._troubles.add(
+                "a pytest_publish_result hook set what a result can't hold", ", ".join(unfit)
+            )
+        return not any(answer is False for answer in answers)
 
     def _wait_for_relays(self) -> None:
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
         progress = summary.Progress(terminal, realos.monotonic)
         self._publisher.finish(progress.show)
         progress.close()
+
+
+def _worker_of(report: Any) -> str | None:
+    return plain(report.node.gateway.id)

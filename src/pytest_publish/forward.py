@@ -7,7 +7,6 @@ hold. In a serial run the same reports reach the controller's code directly.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib
 import json
@@ -24,9 +23,12 @@ import _pytest
 import pluggy
 import pytest
 
-from .hookspec import ERRORS
+from .guard import guarded
 from .reports import Forwarded
+from .reports import outcome_of
+from .reports import pairs_of
 from .reports import subtest_description
+from .reports import times_of
 from .result import described
 from .result import digits
 from .result import escaped
@@ -37,6 +39,8 @@ from .result import MAX_INT
 
 #: The attribute of a report that holds what is forwarded, a dict.
 ATTRIBUTE: Final = "pytest_publish"
+#: The key in it that tells the process which made a report that it has been logged.
+LOGGED: Final = "logged"
 
 _INTERNAL: Final = (
     # importlib is the way from pytest's import of a file to the user's line.
@@ -59,6 +63,7 @@ class _Attempt:
     """An item's current attempt, and what the item already carried when it began.
 
     ``own_properties`` were there before its first attempt and are all attempts'.
+    ``made`` are its last report of each phase, and what was forwarded with it.
     """
 
     names: Forwarded
@@ -66,6 +71,7 @@ class _Attempt:
     number: int = 0
     sections: int = 0
     properties: int = 0
+    made: dict[str, tuple[pytest.TestReport, Forwarded]] = dataclasses.field(default_factory=dict)
 
 
 _ATTEMPT: Final = pytest.StashKey[_Attempt]()
@@ -88,22 +94,24 @@ class Forwarder:
 
         pytest-rerunfailures (14 to 16.7) runs the same item again.
         """
-        with contextlib.suppress(*ERRORS):  # it comes again with the report, and is told
-            self._begin(item)
+        # What it raises comes again with the report, and is told then.
+        guarded(self._begin, _ignored, item)
         return (yield)
 
     def _begin(self, item: pytest.Item) -> None:
-        recorded = len(item.user_properties)
         attempt = item.stash.get(_ATTEMPT, None)
         if attempt is None:
-            attempt = _Attempt(self._names(item), own_properties=recorded)
-            item.stash[_ATTEMPT] = attempt
+            attempt = item.stash[_ATTEMPT] = _Attempt(self._names(item))
         else:
             attempt.names = self._names(item)
         attempt.number += 1
         # Private, and known to no hook (8.2 to 9.2); test_reruns.py fails if it moves.
         attempt.sections = len(getattr(item, "_report_sections", ()))
-        attempt.properties = recorded
+        attempt.made = {}
+        # Last, because a plugin may have put anything in their place.
+        attempt.properties = len(item.user_properties)
+        if attempt.number == 1:
+            attempt.own_properties = attempt.properties
 
     # Outermost, so that the outcome is the one after xfail and other plugins.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -112,10 +120,7 @@ class Forwarder:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Worker: add the test's names and its exception to the report."""
         report = yield
-        try:
-            forwarded = self._forwarded(item, call, report)
-        except ERRORS as error:  # of a test that has patched what is used here
-            forwarded = {"trouble": ("a report lacks what only we add", error_text(error))}
+        forwarded = guarded(self._forwarded, _lacking, item, call, report)
         setattr(report, ATTRIBUTE, forwarded)
         if call.when == "teardown":
             self._forget_one_before(item)
@@ -131,14 +136,15 @@ class Forwarder:
         if call.excinfo is not None and not report.passed:
             excinfo = exception_data(call.excinfo)
         forwarded = {**attempt.names, "excinfo": excinfo, "attempt": attempt.number}
+        if call.when == "teardown":
+            _add_withheld(attempt, forwarded)
+        else:
+            attempt.made[call.when] = report, forwarded
         if attempt.sections:
             forwarded["earlier_sections"] = attempt.sections
-        recorded = item.user_properties
-        if attempt.properties > attempt.own_properties:
-            recorded = recorded[: attempt.own_properties] + recorded[attempt.properties :]
-        if recorded:
+        if item.user_properties:
             # As JSON text, because execnet's numbers are narrower than JSON's.
-            pairs = jsonable([tuple(pair) for pair in recorded])
+            pairs = guarded(_recorded, pairs_of, item, attempt)
             forwarded["properties"] = json.dumps(pairs)
         # Asking for an item's own hooks costs far more than to see that there are none.
         if item.config.hook.pytest_publish_properties.get_hookimpls():
@@ -147,7 +153,12 @@ class Forwarder:
 
     def _names(self, item: pytest.Item) -> Forwarded:
         nodeid, group = split_group(item) if self._loadgroup else (item.nodeid, None)
-        return {"name": escaped(item.name), "nodeid": escaped(nodeid), "group": group}
+        names = {"name": escaped(item.name), "nodeid": escaped(nodeid), "group": group}
+        if names["nodeid"] != item.nodeid:
+            # The reports of a test belong together by this, whatever a plugin makes of
+            # the node id of one of them.
+            names["scheduled"] = item.nodeid
+        return names
 
     def _forget_one_before(self, item: pytest.Item) -> None:
         """Let go of what is known of the item before, lest memory grows with the run.
@@ -197,19 +208,60 @@ class Forwarder:
             # pytest 9.0 to 9.2 makes a repr of the arguments on either side.
             data[ATTRIBUTE] = {**data[ATTRIBUTE], "subtest": subtest}
         sendable: dict[str, Any] = transportable(data)
+        getattr(report, ATTRIBUTE, {})[LOGGED] = True
         return sendable
+
+
+def _ignored(_error: BaseException) -> None:
+    """Let a trouble be that is told elsewhere."""
+
+
+def _lacking(error: BaseException) -> Forwarded:
+    """Return what is forwarded from a test that has patched what is used to forward."""
+    return {"trouble": ("a report lacks what only we add", error_text(error))}
 
 
 def _ask_hooks(item: pytest.Item, report: pytest.TestReport, forwarded: dict[str, Any]) -> None:
     """Add what users' hooks tell of a phase, or how they failed."""
-    try:
+
+    def ask() -> None:
         added: dict[str, Any] = {}
         for answer in item.ihook.pytest_publish_properties(item=item, report=report):
             added.update(answer)
         if added:
             forwarded["added"] = json.dumps(jsonable(added))
-    except ERRORS as error:
+
+    def tell(error: BaseException) -> None:
         forwarded["trouble"] = ("a pytest_publish_properties hook raised", error_text(error))
+
+    guarded(ask, tell)
+
+
+def _recorded(item: pytest.Item, attempt: _Attempt) -> list[Any]:
+    """Return what an attempt recorded, without what earlier ones did."""
+    recorded = item.user_properties
+    if attempt.properties > attempt.own_properties:
+        recorded = recorded[: attempt.own_properties] + recorded[attempt.properties :]
+    return pairs_of(recorded)
+
+
+def _add_withheld(attempt: _Attempt, forwarded: dict[str, Any]) -> None:
+    """Add what is known of the phases whose reports were made and not logged until now.
+
+    flaky (3.8) swallows those of an attempt that it is going to repeat. Of
+    pytest-rerunfailures, which logs them later, the controller takes no second one.
+    """
+    withheld = []
+    for when, (report, told) in attempt.made.items():
+        if LOGGED not in told:
+            start, stop, duration = times_of(report)
+            phase = {"when": when, "start_time": start, "stop_time": stop, "duration": duration}
+            withheld.append(
+                {**phase, "outcome": outcome_of(report), "excinfo": told.get("excinfo")}
+            )
+    if withheld:
+        forwarded["withheld"] = withheld
+    attempt.made = {}
 
 
 def split_group(item: pytest.Item) -> tuple[str, str | None]:
@@ -244,10 +296,10 @@ def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> dict[str, An
 
 def safe_str(error: BaseException) -> str:
     """Return an exception's text, or what stands for it where it has none."""
-    try:
-        return escaped(str(error))
-    except ERRORS as trouble:  # whatever a user's __str__ raises
-        return f"<{type(error).__name__} object: its str raised {type(trouble).__name__}>"
+    return guarded(
+        lambda: escaped(str(error)),
+        lambda trouble: f"<{type(error).__name__} object: its str raised {type(trouble).__name__}>",
+    )
 
 
 def error_text(error: BaseException) -> str:
@@ -260,10 +312,7 @@ def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
 
     None of a test that has patched what reads their source.
     """
-    try:
-        return _user_frames(excinfo)
-    except ERRORS:
-        return []
+    return guarded(_user_frames, lambda _error: [], excinfo)
 
 
 def _user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
@@ -297,10 +346,10 @@ def _is_hidden(frame: FrameType, excinfo: pytest.ExceptionInfo[BaseException]) -
     if "__unittest" in frame.f_globals:  # as unittest marks its own frames
         return True
     hide = frame.f_locals.get("__tracebackhide__", frame.f_globals.get("__tracebackhide__"))
-    try:
-        return bool(hide(excinfo)) if callable(hide) else bool(hide)
-    except Exception:  # a user's predicate
-        return False
+    # It may be a user's predicate.
+    return guarded(
+        lambda: bool(hide(excinfo)) if callable(hide) else bool(hide), lambda _error: False
+    )
 
 
 def _cause_of_collect_error(
@@ -329,10 +378,8 @@ def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
         return value if value.isascii() else escaped(value)
     if kind in _PLAIN_TYPES:
         return value
-    try:
-        return _transportable(value, parents)
-    except Exception:  # a mock that passes for what it is not, a user's own __int__
-        return described(value)
+    # A mock passes for what it is not, and a user's own __int__ may raise.
+    return guarded(_transportable, lambda _error: described(value), value, parents)
 
 
 def _transportable(value: Any, parents: tuple[int, ...]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,20 +11,18 @@ if TYPE_CHECKING:
     from .result import TestResult
 
 
-#: What a user's hook may raise without harm; pytest's outcomes are no Exceptions.
-ERRORS: Final = (Exception, pytest.fail.Exception, pytest.skip.Exception)
-
-
 @pytest.hookspec
 def pytest_publish_result(config: pytest.Config, result: TestResult) -> bool | None:
     """Controller: called with each result before it is published.
 
     The result may be changed in place: mask a secret with ``result.mask(secret)``,
     add data to ``result.properties``. Return False to withhold it; it then has no
-    number, no index, and is in neither the tree nor the outbox.
+    number, no index, and is in neither the tree nor the outbox. Nothing but ``False``
+    itself withholds.
 
-    A hook that raises is reported once in the summary; the result is published as
-    it is then.
+    A hook that raises, ``sys.exit()`` and ``pytest.exit()`` too, is reported once in the
+    summary; the result is published as it is then. So is one that puts into a field what
+    the field can't hold: a text is made of it, or the field is as it was.
     """
 
 

@@ -9,7 +9,6 @@ import functools
 import time
 import uuid
 from collections.abc import Callable
-from collections.abc import Iterable
 from typing import Final
 from typing import ParamSpec
 
@@ -78,9 +77,12 @@ class Publisher:
                 self._troubles.add("sending can't be started", error)
 
     def publish(
-        self, complete: Callable[_P, Iterable[TestResult]], *args: _P.args, **kwargs: _P.kwargs
+        self,
+        complete: Callable[_P, collections.deque[TestResult]],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
     ) -> None:
-        """Give the results that ``complete`` returns to all sinks.
+        """Take the results out of the queue that ``complete`` returns, and give them to all sinks.
 
         A Ctrl-C or a plugin's alarm may end this at any point; the next call goes on
         with what was left, so that nothing is lost and nothing published twice.
@@ -89,7 +91,12 @@ class Publisher:
             return  # a test has forked, and its child came back to pytest
         # Promise 1: whatever the error is, here or below, the run goes on.
         try:
-            self._parcels.extend(map(_Parcel, complete(*args, **kwargs)))
+            results = complete(*args, **kwargs)
+            while results:
+                # After an interrupt it may be in both queues, but never in neither.
+                if not self._parcels or self._parcels[-1].result is not results[0]:
+                    self._parcels.append(_Parcel(results[0]))
+                results.popleft()
         except Exception as error:
             self._troubles.add(_LOST, error)
         while self._parcels:

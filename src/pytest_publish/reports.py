@@ -6,12 +6,15 @@ A report is anything that has a report's attributes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from typing import Any
 from typing import Final
 from typing import Protocol
 from typing import TypeAlias
 
+from .guard import guarded
+from .result import described
 from .result import escaped
 from .result import ExcInfo
 from .result import jsonable
@@ -31,18 +34,21 @@ CRASH: Final = "???"
 
 
 class Report(Protocol):
-    """What is read of a pytest.TestReport; ``pytest_publish`` may be missing."""
+    """What is read of a pytest.TestReport; ``pytest_publish`` may be missing.
+
+    A plugin may have set any of it to anything.
+    """
 
     nodeid: str
-    location: Location
+    location: Any
     when: Any
     outcome: Any
     longrepr: Any
-    duration: float
-    start: float
-    stop: float
-    sections: Sections
-    user_properties: list[tuple[str, object]]
+    duration: Any
+    start: Any
+    stop: Any
+    sections: Any
+    user_properties: Any
 
 
 class CollectReport(Protocol):
@@ -51,14 +57,21 @@ class CollectReport(Protocol):
     nodeid: str
     outcome: Any
     longrepr: Any
-    sections: Sections
+    sections: Any
 
 
-#: pytest's own words for how a phase ended, as its status hook says them.
-OUTCOMES: Final = frozenset({"passed", "xpassed", "skipped", "xfailed", "failed", "rerun"})
+#: pytest's own words for how a phase ended, as its status hook says them; the most
+#: frequent first. No set, because a plugin's word may be of any type.
+OUTCOMES: Final = ("passed", "failed", "skipped", "xfailed", "xpassed", "rerun")
+
+#: The phases of a test, and a crash.
+WHENS: Final = ("setup", "call", "teardown", CRASH)
 
 #: What is known of a failure that has neither an exception nor a text.
 UNTOLD: Final = ExcInfo("Failed", "")
+
+#: The name of what is in ``user_properties`` and is no pair of a name and a value.
+UNNAMED: Final = "user_properties"
 
 
 def outcome_of(report: Report) -> str:
@@ -69,12 +82,51 @@ def outcome_of(report: Report) -> str:
             return "xfailed"
         if outcome == "passed" and report.when == "call":
             return "xpassed"
+    if outcome in OUTCOMES:
+        return outcome
     # pytest-retry (1.7) has a word of its own for an attempt that does not count.
-    return outcome if outcome in OUTCOMES else "rerun"
+    return "rerun" if isinstance(report.outcome, str) else "failed"
+
+
+def times_of(report: Report) -> tuple[float, float, float]:
+    """Return a report's start, stop and duration."""
+    start, stop, duration = report.start, report.stop, report.duration
+    if (
+        type(start) is type(stop) is type(duration) is float
+        # A test that moves the clock (time-machine) moves pytest's too.
+        and duration >= 0.0
+        and -math.inf < start + stop + duration < math.inf
+    ):
+        return start, stop, duration
+    return _seconds(start), _seconds(stop), max(0.0, _seconds(duration))
+
+
+def _seconds(value: Any) -> float:
+    number = guarded(float, lambda _error: 0.0, value)
+    return number if math.isfinite(number) else 0.0
+
+
+def location_of(location: Any) -> Location:
+    """Return where a test stands; what can't be told of it is empty, the line None."""
+    return guarded(_location_of, lambda _error: ("", None, ""), location)
+
+
+def _location_of(location: Any) -> Location:
+    file, line, domain = location
+    return plain(file), line if type(line) is int and line >= 0 else None, domain
 
 
 def excinfo_of(report: Report | CollectReport, forwarded: Forwarded) -> ExcInfo:
     """Return what was forwarded of the exception, else what its text tells."""
+    return guarded(
+        _excinfo_of,
+        lambda error: ExcInfo("Failed", _unreadable(report.longrepr, error)),
+        report,
+        forwarded,
+    )
+
+
+def _excinfo_of(report: Report | CollectReport, forwarded: Forwarded) -> ExcInfo:
     data = forwarded.get("excinfo")
     if data is not None:
         return ExcInfo(**data)
@@ -100,8 +152,9 @@ def detail_of(report: Report) -> str:
     if reason is None:
         return text
     expected = "expected to fail"
-    if reason:
-        expected += f": {escaped(reason)}"
+    # A mark takes whatever it is given for a reason.
+    if reason != "":
+        expected += f": {plain(reason)}"
     return f"{expected}\n{text}".rstrip()
 
 
@@ -109,23 +162,59 @@ def text_of(longrepr: Any) -> str:
     """Return pytest's text of a failure; ``file:line: reason`` of a skip."""
     if longrepr is None:
         return ""
+    return guarded(_text_of, lambda error: _unreadable(longrepr, error), longrepr)
+
+
+def _text_of(longrepr: Any) -> str:
     if isinstance(longrepr, tuple) and len(longrepr) == 3:
         file, line, reason = longrepr
         return escaped(f"{file}:{line}: {reason}")
-    try:
-        return escaped(str(longrepr))
-    except Exception as error:  # a plugin's own representation
-        return f"<no text: {type(error).__name__} in {type(longrepr).__name__}>"
+    return escaped(str(longrepr))
+
+
+def _unreadable(value: object, error: BaseException) -> str:
+    return f"<no text: {type(error).__name__} in {type(value).__name__}>"
+
+
+def plain(value: object) -> str:
+    """Return any value as an exact ``str`` that UTF-8 can hold."""
+    if type(value) is str:
+        return escaped(value)
+    if isinstance(value, str):  # or a mock that passes for one
+        return guarded(escaped, lambda _error: described(value), value)
+    return described(value)
+
+
+def sections_of(report: Report | CollectReport) -> Sections:
+    """Return a report's sections, each a heading and a text."""
+    if not report.sections:
+        return []
+    return guarded(lambda: [_section(part) for part in report.sections], lambda _error: [])
+
+
+def _section(part: Any) -> tuple[str, str]:
+    if isinstance(part, (tuple, list)) and len(part) == 2:
+        return plain(part[0]), plain(part[1])
+    return "", plain(part)  # of a plugin: what it is, nobody knows
 
 
 def captured_in(stream: str, sections: Sections) -> list[str]:
     """Return what was captured of stdout, stderr or log, in all phases."""
     heading = f"Captured {stream}"
-    return [
-        escaped(text)
-        for title, text in sections
-        if title == heading or title.startswith(f"{heading} ")
-    ]
+    return [text for title, text in sections if title == heading or title.startswith(f"{heading} ")]
+
+
+def pairs_of(recorded: Any) -> list[Any]:
+    """Return what ``record_property`` and plugins recorded: pairs of JSON's own values."""
+    return guarded(
+        lambda: [_pair(entry) for entry in recorded],
+        lambda error: [[UNNAMED, _unreadable(recorded, error)]],
+    )
+
+
+def _pair(entry: object) -> Any:
+    is_pair = isinstance(entry, (tuple, list)) and len(entry) == 2
+    return jsonable(entry) if is_pair else [UNNAMED, jsonable(entry)]
 
 
 def properties_of(report: Report, forwarded: Forwarded) -> dict[str, Any]:
@@ -133,8 +222,8 @@ def properties_of(report: Report, forwarded: Forwarded) -> dict[str, Any]:
     pairs: Iterable[Any]
     if "properties" in forwarded:
         pairs = json.loads(forwarded["properties"])
-    elif "name" not in forwarded:
-        pairs = jsonable([tuple(pair) for pair in report.user_properties])
+    elif "name" not in forwarded and report.user_properties:
+        pairs = pairs_of(report.user_properties)
     else:
         return {}
     values: dict[str, list[Any]] = {}
@@ -155,10 +244,11 @@ def subtest_description(report: object) -> str | None:
         return None
     private = hasattr(report, "_sub_test_description")
     describe = getattr(report, "_sub_test_description" if private else "sub_test_description", None)
-    try:
-        return escaped(describe())  # type: ignore[misc]
-    except Exception:  # there is none any more, or an argument's __repr__ raised
-        return "(<subtest>)" if context.msg is None else escaped(f"[{context.msg}]")
+    return guarded(
+        lambda: escaped(describe()),  # type: ignore[misc]
+        # There is none any more, or an argument's __repr__ raised.
+        lambda _error: "(<subtest>)" if context.msg is None else f"[{plain(context.msg)}]",
+    )
 
 
 def without_group(nodeid: str, domain: str) -> tuple[str, str | None]:

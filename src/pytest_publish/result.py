@@ -16,6 +16,8 @@ from typing import Final
 from typing import Literal
 from typing import TypeAlias
 
+from .guard import guarded
+
 
 #: The three verdicts of the fixed contract.
 Verdict: TypeAlias = Literal["pass", "skip", "fail"]
@@ -193,12 +195,10 @@ def escaped(text: str) -> str:
 
 def described(value: object) -> str:
     """Return the text that stands for a value which is no plain data."""
-    try:
-        return escaped(os.fspath(value) if isinstance(value, Path) else repr(value))
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a user's __repr__ may even call pytest.fail()
-        return f"<{type(value).__name__} object: its repr raised {type(error).__name__}>"
+    return guarded(
+        lambda: escaped(os.fspath(value) if isinstance(value, Path) else repr(value)),
+        lambda error: f"<{type(value).__name__} object: its repr raised {type(error).__name__}>",
+    )
 
 
 def jsonable(value: object, parents: tuple[int, ...] = ()) -> Any:
@@ -208,10 +208,8 @@ def jsonable(value: object, parents: tuple[int, ...] = ()) -> Any:
     whatever else JSON has no form for. ``parents`` are the ids of the containers
     around it; one that holds itself is described.
     """
-    try:
-        return _jsonable(value, parents)
-    except Exception:  # a mock that passes for what it is not, a user's own __int__
-        return described(value)
+    # A mock passes for what it is not, and a user's own __int__ may raise.
+    return guarded(_jsonable, lambda _error: described(value), value, parents)
 
 
 def _jsonable(value: object, parents: tuple[int, ...]) -> Any:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from types import FrameType
 from types import SimpleNamespace
 from typing import Any
 from typing import cast
@@ -15,10 +17,10 @@ from pytest_publish.result import ExcInfo
 from pytest_publish.result import TestResult
 from reported import bare
 from reported import BEGINNINGS
-from reported import checked
 from reported import crash
 from reported import excinfo
 from reported import feed
+from reported import finished
 from reported import forward
 from reported import LOCATION
 from reported import make_aggregator
@@ -28,6 +30,7 @@ from reported import one
 from reported import report
 from reported import STRICT
 from reported import subtest
+from reported import taken
 from reported import verdict
 from reported import XFAILED
 
@@ -247,6 +250,164 @@ def test_what_an_earlier_attempt_printed_is_not_published_again() -> None:
     assert [result.stdout for result in results] == ["first\n", "second\n"]
 
 
+# What nothing is known of, and what plugins say by themselves
+
+
+def test_a_test_without_a_word_of_its_call_has_not_passed() -> None:
+    result = one(report("setup"), report("teardown"))
+    assert (result.result, result.outcome) == ("skip", "skipped")
+    assert result.excinfo is not None
+    assert "no report of the test's call" in result.excinfo.value
+    assert result.details == [("setup", result.excinfo.value)]
+
+
+def withheld(when: str, outcome: str) -> dict[str, Any]:
+    error = None if outcome == "passed" else excinfo(value="swallowed")
+    times = {"start_time": 5.0, "stop_time": 6.0, "duration": 1.0}
+    return {"when": when, "outcome": outcome, "excinfo": error, **times}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ("failed", ("fail", "rerun", "swallowed")),
+        ("passed", ("pass", "passed", None)),
+        ("skipped", ("skip", "skipped", "swallowed")),
+    ],
+)
+def test_a_call_that_a_plugin_kept_to_itself_is_told_with_the_teardown(
+    outcome: str, expected: tuple[str, str, str | None]
+) -> None:
+    aggregator = make_aggregator()
+    swallowed = forward(withheld=[withheld("setup", "passed"), withheld("call", outcome)])
+    first, second = feed(
+        [
+            *(report("setup"), report("teardown", pytest_publish=swallowed)),
+            *(report(when) for when in ("setup", "call", "teardown")),
+        ],
+        aggregator,
+    )
+    assert verdict(first) == expected
+    assert (first.start_time, first.attempt) == (5.0, 1)
+    assert [phase.when for phase in first.phases] == ["setup", "call", "teardown"]
+    assert (second.outcome, second.attempt) == ("passed", 2)
+
+
+def test_what_a_plugin_only_held_back_is_told_once() -> None:
+    late = forward(withheld=[withheld("call", "failed")])
+    result = one(report("setup"), report("call"), report("teardown", pytest_publish=late))
+    assert verdict(result) == ("pass", "passed", None)
+    assert [phase.when for phase in result.phases] == ["setup", "call", "teardown"]
+
+
+def test_a_report_whose_node_id_a_plugin_changed_stays_its_tests() -> None:
+    changed = report("call", "failed", nodeid="A nicer name")
+    result = one(report("setup"), changed, report("teardown"))
+    assert (result.nodeid, result.outcome) == (NODEID, "failed")
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"outcome": "rerun"}, ("fail", "rerun")),
+        ({"outcome": "skipped", "wasxfail": "why"}, ("skip", "xfailed")),
+        ({"outcome": "skipped"}, ("skip", "skipped")),
+        ({"outcome": "passed"}, ("pass", "passed")),
+        ({"outcome": None}, ("fail", "crashed")),
+    ],
+)
+def test_a_crash_that_a_plugin_has_judged_keeps_its_outcome(
+    more: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    result = one(report("setup"), crash(**more), dist="load")
+    assert (result.result, result.outcome) == expected
+    assert (result.excinfo is None) == (expected[0] == "pass")
+
+
+# Interrupts
+
+
+class Interrupting:
+    """Text that takes long to make: while it is made, there comes a Ctrl-C."""
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+OUR_FILES = {sys.modules[Aggregator.__module__].__file__, sys.modules[ExcInfo.__module__].__file__}
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (report("call", "failed", longrepr=Interrupting()), ("fail", "failed")),
+        (report("call", "skipped", longrepr=Interrupting(), **XFAILED), ("skip", "xfailed")),
+        (report("call", "rerun", longrepr=Interrupting()), ("fail", "rerun")),
+        (bare("call", "failed", longrepr=Interrupting()), ("fail", "failed")),
+        (subtest("failed", "part", longrepr=Interrupting()), ("fail", "failed")),
+        (crash(longrepr=Interrupting()), ("fail", "crashed")),
+    ],
+)
+def test_a_ctrl_c_while_a_text_is_read_changes_no_verdict(
+    last: Report, expected: tuple[str, str]
+) -> None:
+    aggregator = make_aggregator("load")
+    feed([report("setup")], aggregator, "gw0")
+    with pytest.raises(KeyboardInterrupt):
+        feed([last], aggregator, "gw0")
+    (result,) = finished(aggregator)
+    assert (result.result, result.outcome) == expected
+    assert finished(aggregator) == []
+
+
+def interrupted_at(step: int) -> list[TestResult] | None:
+    """Feed three tests, with a Ctrl-C at a step of our own code; None if it has fewer."""
+    aggregator = make_aggregator()
+    names = [f"m.py::test_{number}" for number in range(3)]
+    steps = 0
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal steps
+        if frame.f_code.co_filename not in OUR_FILES:
+            return None
+        if event in ("line", "return"):
+            steps += 1
+            if steps == step:
+                raise KeyboardInterrupt
+        return trace
+
+    taken_out: list[TestResult] = []
+    is_interrupted = False
+    for name in names:
+        for when in ("setup", "call", "teardown"):
+            outcome = "failed" if when == "call" else "passed"
+            fed = report(when, outcome, nodeid=name, pytest_publish=forward(nodeid=name))
+            if name == names[1] and when != "setup":
+                sys.settrace(trace)
+            try:
+                queue = aggregator.add(fed, None)
+            except KeyboardInterrupt:
+                is_interrupted = True
+                continue
+            finally:
+                sys.settrace(None)
+            taken_out += taken(queue)
+    return taken_out + finished(aggregator) if is_interrupted else None
+
+
+def test_whenever_a_ctrl_c_comes_each_result_is_handed_out_once() -> None:
+    step = 1
+    while (results := interrupted_at(step)) is not None:
+        found = sorted((result.nodeid, result.attempt) for result in results)
+        # A report that was not taken in at all is as if it had never come.
+        assert found == [(f"m.py::test_{number}", 1) for number in range(3)], step
+        verdicts = {result.nodeid: result.result for result in results}
+        assert verdicts.pop("m.py::test_1") in ("fail", "skip")
+        assert set(verdicts.values()) == {"fail"}
+        step += 1
+    assert step > 100
+
+
 # The end of the session
 
 
@@ -267,15 +428,15 @@ def test_at_the_end_only_what_is_decided_is_published(
 ) -> None:
     aggregator = make_aggregator()
     assert feed(reports, aggregator) == []
-    assert len([checked(result) for result in aggregator.finish()]) == decided
-    assert aggregator.finish() == []
+    assert len(finished(aggregator)) == decided
+    assert finished(aggregator) == []
 
 
 # Only pytest-rerunfailures sends subtests before their test's setup.
 def test_a_failed_subtest_of_a_test_without_a_phase_is_published_at_the_end() -> None:
     aggregator = make_aggregator()
     feed([subtest("failed", "part")], aggregator)
-    (result,) = map(checked, aggregator.finish())
+    (result,) = finished(aggregator)
     assert verdict(result) == ("fail", "failed", "contains 1 failed subtest")
 
 
@@ -536,7 +697,7 @@ def collected(outcome: str, **more: Any) -> CollectReport:
 
 def collect(*reports: CollectReport, dist: str | None = None) -> list[TestResult]:
     aggregator = make_aggregator(dist)
-    return [checked(result) for one in reports for result in aggregator.add_collected(one)]
+    return [result for one in reports for result in taken(aggregator.add_collected(one))]
 
 
 def test_a_file_that_was_collected_is_no_result() -> None:
@@ -570,6 +731,23 @@ def test_without_forwarded_data_a_files_error_is_told_by_its_text() -> None:
 def test_a_file_that_no_worker_can_collect_is_one_result() -> None:
     reports = [collected("failed", longrepr=f"on worker {number}") for number in range(3)]
     assert len(collect(*reports, dist="load")) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "published"),
+    [
+        (["skipped", "failed"], [("skip", 1), ("fail", 2)]),
+        (["failed", "skipped"], [("fail", 1)]),
+        (["skipped", "skipped", "failed", "failed", "skipped"], [("skip", 1), ("fail", 2)]),
+        (["passed", "failed"], [("fail", 1)]),
+        ([None], [("fail", 1)]),
+    ],
+)
+def test_of_a_file_that_is_collected_again_no_failure_is_hidden(
+    outcomes: list[str], published: list[tuple[str, int]]
+) -> None:
+    results = collect(*map(collected, outcomes), dist="load")
+    assert [(result.result, result.attempt) for result in results] == published
 
 
 def test_the_error_of_the_session_itself_has_a_name() -> None:

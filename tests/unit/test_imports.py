@@ -26,11 +26,12 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
         "aggregate",
         "arguments",
         "forward",
-        "hookspec",
+        "guard",
         "outbox",
         "plugin",
         "publisher",
         "realos",
+        "repair",
         "reports",
         "result",
         "settings",
@@ -38,7 +39,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     },
     "delivery": {"orders", "outbox", "realos"},
     "directory": {"brief", "layout", "realos", "result"},
-    "forward": {"hookspec", "reports", "result"},
+    "forward": {"guard", "reports", "result"},
+    "guard": set(),
     "hookspec": {"result"},
     "layout": set(),
     "orders": set(),
@@ -47,8 +49,9 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "publisher": {"delivery", "directory", "realos", "result", "settings", "summary"},
     "realos": set(),
     "relay": {"orders", "outbox", "transport"},
-    "reports": {"result"},
-    "result": set(),
+    "repair": {"guard", "reports", "result"},
+    "reports": {"guard", "result"},
+    "result": {"guard"},
     "settings": {"arguments", "directory", "layout", "orders"},
     "summary": {"delivery", "orders", "settings"},
     "transport": {"orders"},
@@ -67,17 +70,21 @@ FREE_OF_PYTEST: Final = {
     "aggregate",
     "brief",
     "directory",
+    "guard",
     "layout",
     "orders",
     "outbox",
     "realos",
     "relay",
+    "repair",
     "reports",
     "result",
     "transport",
 }
 FREE_OF_TESTS: Final = {"orders", "outbox", "realos", "relay", "transport"}
-ABOUT_TESTS: Final = {"aggregate", "brief", "directory", "forward", "layout", "reports", "result"}
+ABOUT_TESTS: Final = {
+    *("aggregate", "brief", "directory", "forward", "layout", "repair", "reports", "result"),
+}
 
 
 def imported_by(module: str) -> Iterator[str]:

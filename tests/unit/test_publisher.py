@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import collections
 import json
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ def make_result(name: str) -> TestResult:
         stop_time=2.0,
         duration=1.0,
     )
+
+
+def queue_of(names: list[str]) -> collections.deque[TestResult]:
+    return collections.deque(map(make_result, names))
 
 
 def settings_for(folder: Path, *urls: str) -> Settings:
@@ -62,7 +67,7 @@ def test_results_are_numbered_without_a_gap_and_withheld_ones_have_no_number(
         Troubles(),
     )
     publisher.start()
-    publisher.publish(map, make_result, ["test_a", "test_private", "test_b"])
+    publisher.publish(queue_of, ["test_a", "test_private", "test_b"])
     results = tree_results(tmp_path / "tree")
     assert [(result["name"], result["seq"]) for result in results] == [("test_a", 0), ("test_b", 1)]
     assert {result["run_id"] for result in results} == {"nightly"}
@@ -105,8 +110,8 @@ def test_an_interrupt_in_the_middle_loses_nothing_and_publishes_nothing_twice(
 
         monkeypatch.setattr(type(realos), interrupted, staticmethod(call))
     with pytest.raises(KeyboardInterrupt):
-        publisher.publish(map, make_result, ["test_a", "test_b", "test_c"])
-    publisher.publish(list)
+        publisher.publish(queue_of, ["test_a", "test_b", "test_c"])
+    publisher.publish(queue_of, [])
     assert not troubles
     assert len(list((tmp_path / "tree").rglob("[0-9]*.*"))) == 3
     for results in (lines_of(tmp_path), tree_results(tmp_path / "tree")):
@@ -125,7 +130,7 @@ def test_a_result_that_the_tree_can_not_show_still_goes_out(tmp_path: Path, no_r
     troubles = Troubles()
     publisher = Publisher(settings_for(tmp_path, "http://localhost/"), spoil, troubles)
     publisher.start()
-    publisher.publish(map, make_result, ["test_a"])
+    publisher.publish(queue_of, ["test_a"])
     assert [line["pubdir_path"] for line in lines_of(tmp_path)] == [None]
     assert len(list(troubles.lines())) == 1
 
@@ -139,7 +144,7 @@ def test_a_sink_that_fails_is_counted_and_the_other_gets_everything(
     )
     publisher.start()
     (tmp_path / "tree").touch()
-    publisher.publish(map, make_result, ["test_a", "test_b"])
+    publisher.publish(queue_of, ["test_a", "test_b"])
     assert [result["pubdir_path"] for result in lines_of(tmp_path)] == [None, None]
     assert list(troubles.lines()) == [
         f"publish: can't write below {tmp_path / 'tree'} (2 times): Not a directory"
