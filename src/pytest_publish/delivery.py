@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from json import dumps
 from pathlib import Path
 from typing import Final
 
@@ -114,7 +114,7 @@ class Delivery:
         folders = [entry for entry in sys.path if entry and os.path.isabs(entry)]
         instructions = Instructions(self.path, realos.getpid(), self._orders)
         with contextlib.suppress(BrokenPipeError):  # it died at once; wait() tells
-            self._input.write(json.dumps(folders).encode() + b"\n" + instructions.to_json())
+            self._input.write(dumps(folders).encode() + b"\n" + instructions.to_json())
 
     def append(self, body: bytes) -> None:
         """Hand over one result. Raises OSError if the outbox can't be written."""

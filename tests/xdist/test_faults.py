@@ -515,7 +515,9 @@ def test_what_can_not_be_written_for_a_while_is_published_once_it_can(
     run = run_pytest(*in_order, f"--pubdir={pubdir}", "--publish-strict", *mode)
     assert run.ret == pytest.ExitCode.OK
     run.stdout.no_fnmatch_line("publish: *can't*")
-    run.stdout.fnmatch_lines([f"*{TESTS} results sent to *, {TESTS} results written to *"])
+    run.stdout.fnmatch_lines(
+        [f"publish: {TESTS} results sent to *", f"publish: {TESTS} results written to *"]
+    )
     sent = [json.loads(post.body) for post in unruly.posts]
     assert [result["seq"] for result in sent] == list(range(TESTS))
     assert [result["pubdir_path"] is None for result in sent] == [
@@ -547,7 +549,7 @@ def test_a_link_or_a_fifo_in_the_tree_is_said_and_neither_followed_nor_waited_fo
     assert numbers(unruly) == [0, 1, 2]
     assert [result["name"] for result in tree_results(pubdir)] == ["test_free"]
     run.stdout.fnmatch_lines(
-        [f"publish: can't write below {pubdir} (2 times): {pubdir}/test_*: remove it"]
+        [f"publish: can't write below {pubdir.name} (2 times): {pubdir}/test_*: remove it"]
     )
 
 
@@ -1340,7 +1342,8 @@ def test_a_run_that_becomes_another_user_ends_as_it_would(
         assert re.search(
             r"can't write to the outbox \S+ \(2 times\): Permission denied", run.stdout
         )
-        assert list(Path(folder, "kept").iterdir()) == []
+        # The user that it is now may not remove that.
+        assert [path.name for path in Path(folder, "kept").iterdir()] == [".gitignore"]
 
 
 RUN_AND_LIST_CHILDREN = """
@@ -1377,7 +1380,8 @@ def test_a_hook_that_ends_the_session_leaves_no_relay_and_no_result_untold(
         assert numbers(unruly) == [0]
         assert not outboxes(pytester)
     else:
-        run.stdout.fnmatch_lines(["publish: 1 result waits to be sent to *"])
+        # pytest shows no summary.
+        run.stderr.fnmatch_lines(["publish: 1 result waits to be sent to *"])
 
 
 def test_a_session_within_this_one_does_not_take_its_outbox_for_one_that_was_left(
@@ -1453,5 +1457,5 @@ def test_where_nothing_can_be_kept_the_run_goes_on_and_says_so_once(
     assert run.stdout.lines.count(line) == 1
     assert run_pytest(*urls, "-p", "no:cacheprovider", "--publish-strict", *mode).ret == 1
     both = run_pytest(*urls, "-p", "no:cacheprovider", f"--pubdir={pubdir}", *mode)
-    both.stdout.fnmatch_lines([f"*publish: 1 result written to {pubdir}*", line])
+    both.stdout.fnmatch_lines([f"*publish: 1 result written to {pubdir.name}*", line])
     assert not unruly.posts
