@@ -34,12 +34,12 @@ from typing import Final
 from typing import TypeAlias
 
 import seeds  # first: it makes the others importable
+from faulty_server import CutError
+from faulty_server import FaultyServer
+from faulty_server import OK
+from faulty_server import ResetError
+from faulty_server import status
 from support import Post
-from unruly import CutError
-from unruly import OK
-from unruly import ResetError
-from unruly import status
-from unruly import Unruly
 
 
 Result: TypeAlias = dict[str, Any]
@@ -163,8 +163,8 @@ class Endpoint:
         """Listen again, at the same port."""
         self._server = self._started(self._server.port)
 
-    def _started(self, port: int) -> Unruly:
-        server = Unruly(port)
+    def _started(self, port: int) -> FaultyServer:
+        server = FaultyServer(port)
         server.answer = self._answer
         return server
 

@@ -33,10 +33,11 @@ from typing import TypeAlias
 import jsonschema
 import pytest
 
-import pytest_publish.result
-import seeds  # before unruly, which it makes importable
+import seeds  # before faulty_server, which it makes importable
 import suites
-from unruly import Unruly
+from faulty_server import FaultyServer
+from pytest_publish import schema
+from pytest_publish.results.values import escape
 
 
 Result: TypeAlias = dict[str, Any]
@@ -99,7 +100,7 @@ def run(suite: Suite, mode: tuple[str, ...], *, publish: bool = True) -> Run:
     for name, text in suite.items():
         (folder / name).write_text(text, "utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = changed\n published\n")
-    tree, record, endpoint = folder / "tree", folder / "record.json", Unruly()
+    tree, record, endpoint = folder / "tree", folder / "record.json", FaultyServer()
     ours = (
         *("-p", "publish", f"--pubdir={tree}"),
         *(f"--publish={endpoint.url}", f"--publish-outbox={folder / 'outbox'}"),
@@ -180,7 +181,7 @@ def plain(nodeid: str) -> str:
     nodeid = nodeid.removesuffix("-changed")
     for group in suites.GROUPS:
         nodeid = nodeid.removesuffix(f"@{group}")
-    return pytest_publish.result.escaped(nodeid) or "."
+    return escape(nodeid) or "."
 
 
 def split(reports: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -304,7 +305,7 @@ def of_session(found: Run) -> Iterator[str]:
     one, two = (sorted(map(json.dumps, results)) for results in (found.tree, found.posted))
     if one != two:
         yield f"the tree has {len(one)} results, the endpoint {len(two)}, and they differ"
-    validator = jsonschema.Draft202012Validator(pytest_publish.result.schema())
+    validator = jsonschema.Draft202012Validator(schema())
     for result in found.tree:
         for error in validator.iter_errors(result):
             yield f"{result['nodeid']}: against the schema: {error.json_path} {error.message[:200]}"

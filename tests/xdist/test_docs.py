@@ -25,7 +25,7 @@ from documents import not_run
 from documents import ROOT
 from documents import Shell
 from documents import URL
-from pytest_publish.result import schema
+from pytest_publish.results.result import schema
 from support import by_name
 from support import Endpoint
 from support import Post
@@ -117,9 +117,9 @@ def below(folder: Path) -> list[str]:
 
 
 def test_the_table_has_each_switch_and_its_ini_name(run_pytest: RunPytest) -> None:
-    shown = run_pytest("--help").stdout.str()
-    options = set(re.findall(r"^  (--pub[\w-]+)", shown, re.MULTILINE))
-    settings = set(re.findall(r"^  (pub\w+) \(", shown, re.MULTILINE))
+    redact_url = run_pytest("--help").stdout.str()
+    options = set(re.findall(r"^  (--pub[\w-]+)", redact_url, re.MULTILINE))
+    settings = set(re.findall(r"^  (pub\w+) \(", redact_url, re.MULTILINE))
     rows = dict(re.findall(r"^\| `(--[\w-]+)[^`]*` \| `(\w+)`", SWITCHES.text, re.MULTILINE))
     assert rows.keys() == options
     assert set(rows.values()) == settings
@@ -162,13 +162,13 @@ def test_what_was_left_behind_is_sent(suite: Shell, endpoint: Endpoint) -> None:
     endpoint.answer = lambda _post: 200
     first = min(named.parent.glob("*.jsonl"))
     first.rename(named)
-    first.with_suffix(".mark").unlink(missing_ok=True)
+    first.with_suffix(".cursor").unlink(missing_ok=True)
     shutil.copytree(named.parent, suite.folder / "results-unit/outbox")
     assert "3 sent to" in suite.run(RECIPES["an artifact's outbox"].replace(URL, endpoint.url))
     for command, count in ((one, 3), (all_of_them, 3), (tree, 6)):
         before = len(endpoint.posts)
-        shown = suite.run(command.replace(URL, endpoint.url))
-        assert f"{count} sent to" in shown
+        redact_url = suite.run(command.replace(URL, endpoint.url))
+        assert f"{count} sent to" in redact_url
         assert len(endpoint.posts) - before == count
     assert list(named.parent.glob("*.jsonl")) == []
     assert len(tree_results(suite.folder / "results")) == 6
@@ -356,6 +356,6 @@ def test_workers_on_several_machines_publish_by_the_controller(
         # A host without its requirements, here without any package.
         command = command.replace(".venv/bin/python", "'.venv/bin/python -S'", 1)
         command = command.replace("restart=4", "restart=1").rstrip()
-        shown = suite.run(f"{command} || true", PATH=path)
-        assert "maximum crashed workers reached: 1" in shown
-        assert "no tests ran" in shown
+        redact_url = suite.run(f"{command} || true", PATH=path)
+        assert "maximum crashed workers reached: 1" in redact_url
+        assert "no tests ran" in redact_url

@@ -45,10 +45,10 @@ def test_what_ran_before_the_limit_of_failures_is_published_and_nothing_else(
     run = run_pytest(*limit, "--pubdir", pubdir, *mode)
     assert run.ret in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
     published = list(outcomes(pubdir).values())
-    shown = run.parseoutcomes()
-    assert published.count("failed") == shown["failed"] < 20
-    assert published.count("passed") == shown.get("passed", 0)
-    assert len(published) == shown["failed"] + shown.get("passed", 0)
+    redact_url = run.parseoutcomes()
+    assert published.count("failed") == redact_url["failed"] < 20
+    assert published.count("passed") == redact_url.get("passed", 0)
+    assert len(published) == redact_url["failed"] + redact_url.get("passed", 0)
 
 
 @pytest.mark.parametrize("ending", ["pytest.exit('enough')", "raise KeyboardInterrupt"])

@@ -374,7 +374,8 @@ def test_what_a_test_leaves_patched_loses_nothing_and_ends_nothing(
             }.items():
                 for name in names.split():
                     setattr(module, name, broken)
-            for name in ("orjson", "fasteners", "uuid", "requests", "pytest_publish.encoding"):
+            ours = "pytest_publish.results.encoding"
+            for name in ("orjson", "fasteners", "uuid", "requests", ours):
                 sys.modules[name] = None
 
         def test_second():

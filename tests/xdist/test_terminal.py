@@ -13,13 +13,13 @@ import termios
 
 import pytest
 
-from pytest_publish.__main__ import main
+from faulty_server import FaultyServer
+from faulty_server import OK
+from faulty_server import status
+from pytest_publish.cli import main
 from support import OWN_PLUGINS
 from support import RunPytest
 from support import tree_results
-from unruly import OK
-from unruly import status
-from unruly import Unruly
 
 
 pytestmark = pytest.mark.one_worker
@@ -44,23 +44,23 @@ SUITE = """
 """
 # The bounds of time are tried without a session.
 AT_ONCE = """
-    from pytest_publish import summary
-    summary.LOOK = summary.UNREACHED = summary.PATIENCE = 0.0
-    summary.REPEAT = 0.1
+    from pytest_publish.plugin import terminal
+    terminal.LOOK = terminal.UNREACHED = terminal.PATIENCE = 0.0
+    terminal.REPEAT = 0.1
 """
 
 
 @pytest.fixture
-def refusing(unruly: Unruly) -> Unruly:
+def refusing(faulty_server: FaultyServer) -> FaultyServer:
     """Start an endpoint that refuses everything."""
-    unruly.answer = lambda _post: status(401, reason="Unauthorized")
-    return unruly
+    faulty_server.answer = lambda _post: status(401, reason="Unauthorized")
+    return faulty_server
 
 
 @pytest.fixture
-def dead() -> Unruly:
+def dead() -> FaultyServer:
     """Return an endpoint that is no longer there."""
-    endpoint = Unruly()
+    endpoint = FaultyServer()
     endpoint.stop()
     return endpoint
 
@@ -78,8 +78,8 @@ def own_lines(run: pytest.RunResult) -> list[str]:
 def test_what_goes_wrong_is_told_while_the_tests_run_and_at_the_end_with_its_remedy(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    refusing: Unruly,
-    dead: Unruly,
+    refusing: FaultyServer,
+    dead: FaultyServer,
     mode: tuple[str, ...],
 ) -> None:
     pytester.makeconftest(AT_ONCE)
@@ -120,7 +120,7 @@ def test_the_commands_that_are_told_send_all_also_those_of_the_next_header(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     monkeypatch: pytest.MonkeyPatch,
-    refusing: Unruly,
+    refusing: FaultyServer,
 ) -> None:
     monkeypatch.chdir(pytester.path)
     pytester.makepyfile("def test_it(): pass")
@@ -163,7 +163,7 @@ NO_TERMINAL: dict[str, str] = {
 
 @pytest.mark.parametrize("case", NO_TERMINAL)
 def test_what_was_not_delivered_is_told_also_without_a_summary(
-    pytester: pytest.Pytester, run_pytest: RunPytest, refusing: Unruly, case: str
+    pytester: pytest.Pytester, run_pytest: RunPytest, refusing: FaultyServer, case: str
 ) -> None:
     pytester.makeconftest(NO_TERMINAL[case])
     pytester.makepyfile("def test_first(): pass\ndef test_second(): pass")
@@ -180,10 +180,10 @@ def test_what_was_not_delivered_is_told_also_without_a_summary(
 
 
 def test_without_a_terminal_nothing_is_told_of_a_run_whose_results_all_arrived(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
     pytester.makepyfile("def test_first(): pass")
-    run = run_pytest("--publish", unruly.url, "-p", "no:terminal")
+    run = run_pytest("--publish", faulty_server.url, "-p", "no:terminal")
     assert (run.ret, run.stderr.lines) == (0, [])
 
 
@@ -197,31 +197,31 @@ def run_on_terminal(arguments: list[str], columns: int) -> str:
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"TERM": "dumb"}
     ):
         os.close(theirs)
-        shown = b""
+        redact_url = b""
         try:
             while part := os.read(ours, 4096):
-                shown += part
+                redact_url += part
         except OSError:  # as Linux tells that the other end is closed
             pass
         finally:
             os.close(ours)
-    return shown.decode()
+    return redact_url.decode()
 
 
 @pytest.mark.usefixtures("own_plugins")
 def test_what_is_told_fits_a_terminal_of_60_columns(
     pytester: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,
-    refusing: Unruly,
-    dead: Unruly,
+    refusing: FaultyServer,
+    dead: FaultyServer,
     mode: tuple[str, ...],
 ) -> None:
     monkeypatch.chdir(pytester.path)
     pytester.makeconftest(AT_ONCE)
     pytester.makepyfile(SUITE)
     urls = ["--publish", refusing.url, "--publish", dead.url, "--publish-grace", "0.5"]
-    shown = run_on_terminal([*urls, "--publish-strict", "--pubdir=tree", *mode], 60)
-    _header, publish, told = shown.partition("nothing gets through")
+    redact_url = run_on_terminal([*urls, "--publish-strict", "--pubdir=tree", *mode], 60)
+    _header, publish, told = redact_url.partition("nothing gets through")
     assert publish
     lines = told.replace("\r\n", "\n").split("\n")
     wide = [line for line in lines if max(map(len, line.split("\r"))) > 60]
