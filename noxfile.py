@@ -44,6 +44,16 @@ def versions(session: nox.Session, pytest: str) -> None:
 
 
 @nox.session
+@nox.parametrize("pytest", ["8.4", "newest"], ids=["8.4", "newest"])
+def fuzz(session: nox.Session, pytest: str) -> None:
+    """Try random suites, kills and faults for an hour, or for the seconds that are given."""
+    session.install("-e", ".[test]", *VERSIONS[pytest])
+    seconds = float(session.posargs[0]) if session.posargs else 3600
+    for program in ("verdicts", "losses"):
+        session.run("python", f"fuzz/{program}.py", f"--seconds={seconds / 2}")
+
+
+@nox.session
 def without_xdist(session: nox.Session) -> None:
     """Run what runs no other session, and the examples, where there is no xdist at all."""
     session.install("-e", ".[test]")

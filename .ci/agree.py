@@ -432,7 +432,7 @@ def _differences_of_session(run: Run) -> Iterator[str]:
         yield f"pytest's exit code is {run.exit_code}, by the results it is {expected}"
     if not run.summary["passed"]:
         yield "not one test passed: this suite is not set up as it should be"
-    schema = json.loads((PROJECT / "src/pytest_publish/result.schema.json").read_bytes())
+    schema = json.loads((PROJECT / "src/pytest_publish/results/schema.json").read_bytes())
     validator = jsonschema.Draft202012Validator(schema)
     for result in run.results:
         for error in validator.iter_errors(result):

@@ -39,7 +39,7 @@ _PROBE: Final = Path(__file__).resolve().parent / "probe"
 _WITHHELD: Final = ("PYTEST_", "PYTHON", "COV_CORE_", "COVERAGE_")
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 # Of the relay's command line.
-_RELAY: Final = b"pytest_publish.relay"
+_RELAY: Final = b"pytest_publish.delivery.relay"
 _SAMPLING: Final = 0.05
 
 

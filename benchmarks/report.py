@@ -135,37 +135,36 @@ def _text(path: Path) -> list[str]:
 
 
 _HEAD: Final = (
-    "peer",
-    "wall ratio",
-    "CPU ratio",
-    "CPU ratio with relay",
-    "µs a test more",
-    "CPU µs a test more",
-    "s more at the end",
+    "reporter",
+    "time, ratio",
+    "CPU time, ratio",
+    "CPU time with relay, ratio",
+    "extra µs per test",
+    "extra CPU µs per test",
+    "extra s at the end",
     "MB",
-    "MB more",
-    "MB relay",
+    "extra MB",
+    "MB of the relay",
     "delivered",
 )
 
 
-def markdown(results: dict[str, Any], table: list[Row]) -> str:
-    """Return the report: medians over the rounds, lowest and highest in brackets."""
+def in_full(results: dict[str, Any]) -> str:
+    """Return all tables, out of ``results.json``: medians, lowest and highest in brackets."""
+    table = [_as_row(row) for row in results["rows"]]
     where = ", ".join(f"{name} {value}" for name, value in results["machine"].items())
-    head = f"""\
-Measured on {results["date"]}: {where}. Medians, with the lowest and the highest round; \
-ratios and differences are against plain pytest in the same round (of 1.2.0, which needs an \
-older pytest, against that one). MB are of the largest pytest process. The load average \
-before was {results["load_before"]:.1f}."""
-    parts = [head]
+    load = f"The load average before was {results['load_before']:.1f}."
+    parts = [f"Measured on {results['date']}: {where}. {load}"]
     for workload in dict.fromkeys(row.workload for row in table):
-        of = [row for row in table if row.workload == workload]
-        rounds = f"Rounds: {results['rounds'][workload]}."
-        lines = [_cells(row) for row in of]
-        parts += [f"## {results['titles'][workload]}", rounds, _table([_HEAD, *lines])]
-    parts += [f"- {line}" for line in (*_lines_of(results), *_scaling(table))]
-    parts += ["## Versions", *_versions(results["versions"])]
-    return "\n\n".join(parts) + "\n"
+        rounds = results["rounds"][workload]
+        lines = [_cells(row) for row in table if row.workload == workload]
+        parts += [
+            f"### {results['titles'][workload]}",
+            f"{rounds} round{'s' * (rounds > 1)}.",
+            _table([_HEAD, *lines]),
+        ]
+    parts += ["### Versions", *_versions(results["versions"])]
+    return "\n\n".join(parts)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -192,7 +191,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _lines_of(results: dict[str, Any]) -> Iterator[str]:
     for name, latency in results.get("latency", {}).items():
         yield (
-            f"From a test's end to its POST's arrival, {name}: median "
+            f"From the end of a test to the arrival of its POST, {name}: median "
             f"{latency['median'] * 1e3:.0f} ms, 95th percentile {latency['p95'] * 1e3:.0f} ms "
             f"({latency['results']} results of {latency['expected']})."
         )
@@ -201,7 +200,7 @@ def _lines_of(results: dict[str, Any]) -> Iterator[str]:
         rate = Figure(**relay["posts_a_second"])
         yield (
             f"The relay, on one core: {rate.shown(0)} POSTs a second; "
-            f"{relay['cpu_micro']:.0f} µs of CPU a POST, its start included."
+            f"{relay['cpu_micro']:.0f} µs of CPU per POST, including the relay's start."
         )
 
 
@@ -209,12 +208,12 @@ _SHORT: Final = ("trivial", "trivial-n2", "failing")
 
 
 def in_short(results: dict[str, Any]) -> str:
-    """Return the table and the sentences that README has, out of ``results.json``."""
+    """Return one table and a few sentences, out of ``results.json``."""
     table = [_as_row(row) for row in results["rows"]]
     of = {(row.workload, row.peer): row for row in table}
     shown = [name for name in _SHORT if (name, "plain") in of]
     first = [row for row in table if row.workload == shown[0] and row.peer != "plain, pytest 8"]
-    head = ("", *(results["titles"][name] for name in shown), "results", "MB more")
+    head = ("", *(results["titles"][name] for name in shown), "results", "extra MB")
     lines = [
         (
             f"**{row.peer}**" if row.peer.startswith("ours") else row.peer,
@@ -225,7 +224,7 @@ def in_short(results: dict[str, Any]) -> str:
         for row in first
     ]
     sent = [row for row in table if row.workload in _FAR and row.peer.endswith("--publish")]
-    sentences = [*_lines_of(results), *map(_sentence, sent), *_scaling(table)]
+    sentences = [*_lines_of(results), *map(_sentence, sent)]
     return "\n".join([_table([head, *lines]), "", *(f"- {line}" for line in sentences)])
 
 
@@ -254,26 +253,9 @@ def _sentence(row: Row) -> str:
     if row.added is None:
         return f"{where}the run broke off after {row.tests:,} tests."
     return (
-        f"{where}{row.wall.median:.1f} times plain pytest, {row.added.median:+,.0f} µs a test and "
-        f"{row.end.median:+.1f} s at the end; {row.delivered:,} arrived, {row.kept:,} kept."
+        f"{where}{row.wall.median:.1f} times plain pytest, {row.added.median:+,.0f} µs per test "
+        f"and {row.end.median:+.1f} s at the end; {row.delivered:,} arrived, {row.kept:,} kept."
     )
-
-
-def _scaling(table: list[Row]) -> Iterator[str]:
-    """Yield what does or does not grow with the number of tests."""
-    of = {(row.workload, row.peer): row for row in table}
-    for (workload, peer), many in of.items():
-        few = of.get(("trivial", peer))
-        if PEERS[peer].baseline == peer or workload != "scaling":
-            continue
-        if few is None or few.added is None or many.added is None:
-            continue
-        relay = "" if many.memory_relay is None else f", the relay {many.memory_relay.shown(0)} MB"
-        yield (
-            f"From {few.expected:,} to {many.expected:,} tests, {peer}: from "
-            f"{few.added.median:.0f} to {many.added.median:.0f} µs a test more, from "
-            f"{few.memory_added.median:.1f} to {many.memory_added.median:.1f} MB more{relay}."
-        )
 
 
 def _table(lines: list[tuple[str, ...]]) -> str:

@@ -1,7 +1,8 @@
 """Measure what publishing costs, beside plain pytest and what else people use.
 
 Makes its own environments in a cache folder, runs every peer once a round in turn,
-and writes ``results.json``, ``results.md`` and ``benchmark.svg``. Needs Linux.
+and writes ``results.json`` and ``benchmark.svg``; ``cost_page.py`` makes text of the
+figures. Needs Linux.
 """
 
 from __future__ import annotations
@@ -178,14 +179,12 @@ def _write(
     folder: Path, results: dict[str, Any], runs: list[Run], environments: Environments
 ) -> None:
     used = dict.fromkeys(["ours", *(PEERS[run.peer].environment for run in runs)])
-    table = list(report.rows(runs))
     results["versions"] = {name: environments.versions(name) for name in used}
-    results["rows"] = [dataclasses.asdict(row) for row in table]
+    results["rows"] = [dataclasses.asdict(row) for row in report.rows(runs)]
     results["runs"] = [dataclasses.asdict(run) for run in runs]
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
     (folder / "results.json").write_text(text, "utf-8")
-    (folder / "results.md").write_text(report.markdown(results, table), "utf-8")
 
 
 def _plot(folder: Path, environments: Environments) -> None:

@@ -10,7 +10,8 @@ class Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         result = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        print(f"{result['outcome']:8} {result['duration']:7.3f} s  {result['nodeid']}", flush=True)
+        line = f"{result['outcome']:8} {result['duration']:7.3f} s  {result['nodeid']}\n"
+        print(line, end="", flush=True)  # in one piece, because connections have threads
         self.send_response(204)
         self.end_headers()
 

@@ -13,11 +13,12 @@ import pytest
 import trustme
 from pytest_httpserver import HTTPServer
 
+from documents import Shell
+from faulty_server import FaultyServer
 from support import Endpoint
 from support import OF_THIS_SESSION
 from support import OWN_PLUGINS
 from support import RunPytest
-from unruly import Unruly
 
 
 pytest_plugins = ["pytester"]
@@ -94,9 +95,9 @@ def pubdir(pytester: pytest.Pytester) -> Path:
 
 
 @pytest.fixture
-def unruly() -> Iterator[Unruly]:
+def faulty_server() -> Iterator[FaultyServer]:
     """Start an endpoint that can misbehave."""
-    server = Unruly()
+    server = FaultyServer()
     yield server
     server.stop()
 
@@ -108,10 +109,35 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def secure(authority: trustme.CA) -> Iterator[Unruly]:
+def secure(authority: trustme.CA) -> Iterator[FaultyServer]:
     """Start an endpoint with TLS whose authority nobody knows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
-    server = Unruly(tls=context)
+    server = FaultyServer(tls=context)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def shell(pytester: pytest.Pytester) -> Shell:
+    """Return a shell in the pytester's folder."""
+    return Shell(pytester)
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, shell: Shell) -> Shell:
+    """Return a shell where a small suite is, all of whose tests pass."""
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.xdist_group("database")
+        def test_a():
+            print("the token is s3cr3t")
+
+        def test_b(): pass
+
+        def test_private(): pass
+        """
+    )
+    return shell

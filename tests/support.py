@@ -18,7 +18,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request
 from werkzeug import Response
 
-from pytest_publish.result import schema
+from pytest_publish.results.result import schema
 
 
 Result: TypeAlias = dict[str, Any]

@@ -58,7 +58,7 @@ def test_what_keeps_it_from_starting_is_told_in_one_line(tmp_path: Path, board: 
     text.write_text("no store, but something else that somebody wants to keep\n" * 20, "utf-8")
     assert "no store" in refused("--port", "0", "--store", text)
     assert "Is a directory" in refused("--port", "0", "--store", tmp_path)
-    missing = "import sys; sys.modules['uvicorn'] = None; from pytest_publish import __main__ as m;"
+    missing = "import sys; sys.modules['uvicorn'] = None; from pytest_publish import cli as m;"
     told = refused("--port", "0", code=f"{missing} sys.exit(m.main())")
     assert "pip install 'pytest-publish[board]'" in told
 
@@ -80,7 +80,7 @@ def test_a_store_of_a_newer_version_or_another_program_is_left_alone(tmp_path: P
 def test_without_the_extra_nothing_of_it_is_loaded() -> None:
     code = """if True:
         import sys
-        from pytest_publish import __main__, plugin
+        from pytest_publish import cli, plugin
         loaded = {"starlette", "uvicorn", "platformdirs", "sqlite3"} & sys.modules.keys()
         sys.exit(str(loaded) if loaded else 0)
     """

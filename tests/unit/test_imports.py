@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,111 +13,67 @@ import pytest
 import pytest_publish
 
 
-PACKAGE: Final = Path(pytest_publish.__file__).parent
-SOURCES: Final = {path.stem: path for path in PACKAGE.glob("*.py")}
-
-#: Which modules of the package a module may know.
+ROOT: Final = Path(pytest_publish.__file__).parent
+#: Which parts of the package a part may import, besides itself.
 MAY_IMPORT: Final[dict[str, set[str]]] = {
-    "__init__": set(),
-    "__main__": {"board", "orders", "outbox", "relay"},
-    "aggregate": {"reports", "result"},
-    "arguments": set(),
-    "brief": {"realos", "result"},
-    "controller": {
-        "aggregate",
-        "arguments",
-        "forward",
-        "hookspec",
-        "outbox",
-        "plugin",
-        "publisher",
-        "realos",
-        "reports",
-        "result",
-        "settings",
-        "summary",
-    },
-    "delivery": {"orders", "outbox", "realos"},
-    "directory": {"brief", "layout", "realos", "result"},
-    "forward": {"hookspec", "reports", "result"},
-    "hookspec": {"result"},
-    "layout": set(),
-    "orders": set(),
-    "outbox": {"realos"},
-    "plugin": {"controller", "forward", "hookspec", "settings"},
-    "publisher": {"delivery", "directory", "realos", "result", "settings", "summary"},
-    "realos": set(),
-    "relay": {"orders", "outbox", "transport"},
-    "reports": {"result"},
-    "result": set(),
-    "settings": {"arguments", "directory", "layout", "orders"},
-    "summary": {"delivery", "orders", "settings"},
-    "transport": {"orders"},
+    "plugin": {"results", "tree", "delivery", "_os"},
+    "tree": {"results", "_os"},
+    "delivery": {"_os"},
+    "results": set(),
+    "_os": set(),
+    "board": set(),
+    "cli": {"board", "delivery", "_os"},
+    "__main__": {"cli"},
+    "__init__": {"results"},
 }
-#: Which modules may know a package of others.
-MAY_BE_IMPORTED_BY: Final[dict[str, set[str]]] = {
-    "_pytest": {"forward"},
-    "fasteners": {"directory", "outbox"},
-    "orjson": {"__main__", "outbox", "result"},
-    "pluggy": {"forward"},
-    "pytest": {"arguments", "controller", "forward", "hookspec", "plugin", "settings"},
-    "requests": {"transport"},
-    "urllib3": {"transport"},
+#: Packages of others that only some may import: a part, or one module of it.
+MAY_BE_IMPORTED_BY: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("pytest", "_pytest", "pluggy", "xdist"), ("plugin",)),
+    **dict.fromkeys(("requests", "urllib3"), ("delivery.http",)),
+    **dict.fromkeys(("starlette", "uvicorn", "platformdirs"), ("board",)),
+    "fasteners": ("board.store", "delivery.locks", "tree.writer"),
+    "orjson": ("board", "cli", "delivery", "results.encoding"),
 }
-FREE_OF_PYTEST: Final = {
-    "aggregate",
-    "brief",
-    "directory",
-    "layout",
-    "orders",
-    "outbox",
-    "realos",
-    "relay",
-    "reports",
-    "result",
-    "transport",
-}
-FREE_OF_TESTS: Final = {"orders", "outbox", "realos", "relay", "transport"}
-ABOUT_TESTS: Final = {"aggregate", "brief", "directory", "forward", "layout", "reports", "result"}
+HEAVY: Final = {"requests", "urllib3", "orjson", "fasteners", "execnet", "xdist"}
 
 
-def imported_by(module: str) -> Iterator[str]:
-    """Yield the dotted names of all modules that a module imports, wherever it does."""
-    if module == "board":  # a package, of which the test below has the rules
-        return
-    tree = ast.parse(SOURCES[module].read_text("utf-8"))
-    for node in ast.walk(tree):
+def name_of(path: Path) -> str:
+    """Return a module's name below the package; a folder's own module has the folder's."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+MODULES: Final = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def imports_of(module: str) -> Iterator[str]:
+    """Yield the full names of what a module imports, wherever in it that is."""
+    path = MODULES[module]
+    folder = ("pytest_publish", *path.relative_to(ROOT).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module or ""
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 1, "the package is flat"
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            yield from (f"pytest_publish.{name}" for name in names)
+            assert node.level < 2, "from another folder, by the full name"
+            above = ".".join(folder) + "." if node.level else ""
+            base = f"{above}{node.module or ''}".rstrip(".")
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def own(names: Iterator[str]) -> set[str]:
-    """Return which modules of the package are among names."""
-    parts = [name.split(".") for name in names]
-    return {name[1] for name in parts if name[0] == "pytest_publish"}
+def own_imports_of(module: str) -> Iterator[str]:
+    """Yield the modules of the package that a module imports."""
+    for name in imports_of(module):
+        if name.startswith("pytest_publish."):
+            inner = name.removeprefix("pytest_publish.")
+            yield inner if inner in MODULES else inner.rpartition(".")[0]
 
 
-def others(names: Iterator[str]) -> set[str]:
-    """Return which packages of others are among names."""
-    packages = {name.split(".")[0] for name in names}
-    return packages - {"pytest_publish"} - set(sys.stdlib_module_names)
+def part(module: str) -> str:
+    return module.split(".", maxsplit=1)[0]
 
 
-def reached_from(module: str) -> set[str]:
-    """Return all modules that a module knows, directly or by way of others."""
-    reached: set[str] = set()
-    waiting = {module}
-    while waiting:
-        found = own(imported_by(waiting.pop()))
-        waiting |= found - reached
-        reached |= found
-    return reached
+def is_within(module: str, places: tuple[str, ...]) -> bool:
+    return any(module == place or module.startswith(f"{place}.") for place in places)
 
 
 def loaded_by(code: str) -> set[str]:
@@ -130,76 +87,60 @@ def loaded_by(code: str) -> set[str]:
     return set(run.stdout.split())
 
 
-def test_the_table_has_every_module() -> None:
-    assert SOURCES.keys() == MAY_IMPORT.keys()
+def ours_among(loaded: set[str]) -> set[str]:
+    return {name for name in loaded if name.startswith("pytest_publish.")}
 
 
-@pytest.mark.parametrize("module", MAY_IMPORT)
-def test_a_module_knows_only_those_it_may_know(module: str) -> None:
-    assert own(imported_by(module)) <= MAY_IMPORT[module]
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_in_the_allowed_directions(module: str) -> None:
+    imported = set(map(part, own_imports_of(module)))
+    assert imported - {part(module)} <= MAY_IMPORT[part(module)]
 
 
-@pytest.mark.parametrize("module", MAY_IMPORT)
-def test_a_module_depends_only_on_packages_that_are_its_business(module: str) -> None:
-    allowed = {package for package, modules in MAY_BE_IMPORTED_BY.items() if module in modules}
-    assert others(imported_by(module)) <= allowed
-
-
-@pytest.mark.parametrize("module", sorted(FREE_OF_PYTEST))
-def test_what_needs_no_pytest_reaches_none_by_any_way(module: str) -> None:
-    for known in {module} | reached_from(module):
-        assert not others(imported_by(known)) & {"pytest", "_pytest", "pluggy", "xdist"}
-
-
-@pytest.mark.parametrize("module", sorted(FREE_OF_TESTS))
-def test_what_delivers_reaches_nothing_that_knows_of_tests(module: str) -> None:
-    assert not reached_from(module) & ABOUT_TESTS
-
-
-def test_the_board_knows_nothing_of_the_plugin() -> None:
-    for path in (PACKAGE / "board").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom):
-                assert node.level < 2, path
-            names = [alias.name for alias in getattr(node, "names", ())]
-            assert not any(name.startswith("pytest") for name in names), path
-
-
-def test_nothing_imports_itself_by_way_of_others() -> None:
-    # But for the door, which opens to the controller only when it is needed.
-    circles = {module for module in SOURCES if module in reached_from(module)}
-    assert circles <= {"controller", "plugin"}
-
-
-def test_a_run_that_publishes_nothing_loads_only_the_door() -> None:
-    loaded = loaded_by("import pytest_publish.plugin")
-    assert {name for name in loaded if name.startswith("pytest_publish.")} == {
-        "pytest_publish.plugin"
+@pytest.mark.parametrize("module", MODULES)
+def test_a_package_of_others_is_imported_where_it_belongs(module: str) -> None:
+    imported = {name.split(".")[0] for name in imports_of(module)}
+    misplaced = {
+        name
+        for name in imported & MAY_BE_IMPORTED_BY.keys()
+        if not is_within(module, MAY_BE_IMPORTED_BY[name])
     }
-    assert not loaded & {"requests", "urllib3", "orjson", "fasteners", "execnet", "xdist"}
+    assert not misplaced
 
 
-def test_declaring_the_hooks_loads_nothing_but_them() -> None:
+def test_no_module_imports_itself_through_others() -> None:
+    graph = {module: set(own_imports_of(module)) for module in MODULES}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_a_run_without_a_switch_loads_the_options_and_the_hooks_only() -> None:
     loaded = loaded_by(
         "import pytest, pytest_publish.plugin as plugin\n"
         "plugin.pytest_addhooks(pytest.PytestPluginManager())"
     )
-    assert {name for name in loaded if name.startswith("pytest_publish.")} == {
-        "pytest_publish.hookspec",
-        "pytest_publish.plugin",
-    }
-    assert not loaded & {"requests", "urllib3", "orjson", "fasteners", "execnet", "xdist"}
+    assert ours_among(loaded) == {"pytest_publish.plugin", "pytest_publish.plugin.hookspec"}
+    assert not loaded & HEAVY
 
 
 @pytest.mark.parametrize(
     ("module", "unneeded"),
     [
-        ("controller", {"requests", "urllib3", "pytest_publish.transport", "pytest_publish.relay"}),
-        ("forward", {"requests", "urllib3", "fasteners", "pytest_publish.settings"}),
-        ("relay", {"pytest", "_pytest", "pluggy", "execnet", "xdist", "pytest_publish.result"}),
+        ("plugin.controller", {"requests", "urllib3", "pytest_publish.delivery.relay"}),
+        ("plugin.worker", {"requests", "orjson", "fasteners", "pytest_publish.plugin.settings"}),
+        ("delivery.relay", {"pytest", "_pytest", "pluggy", "execnet", "xdist"}),
     ],
 )
 def test_a_process_loads_only_what_it_needs(module: str, unneeded: set[str]) -> None:
     loaded = loaded_by(f"import pytest_publish.{module}")
     assert f"pytest_publish.{module}" in loaded
     assert not loaded & unneeded
+
+
+def test_the_public_names_load_nothing_of_pytest() -> None:
+    loaded = loaded_by(
+        "import pytest_publish\n"
+        "assert set(pytest_publish.__all__) == {'TestResult', '__version__', 'schema'}\n"
+        "assert pytest_publish.schema()['title'] and pytest_publish.__version__\n"
+        "assert pytest_publish.TestResult.__name__ == 'TestResult'"
+    )
+    assert not loaded & {"pytest", "_pytest", *HEAVY}

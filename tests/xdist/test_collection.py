@@ -135,3 +135,24 @@ def test_a_class_that_can_not_be_collected_fails_once(
     assert (result["nodeid"], result["name"]) == ("sub/test_a.py::TestC", "TestC")
     assert (result["file"], result["outcome"]) == ("sub/test_a.py", "error")
     assert "missing" in result["excinfo"]["value"]
+
+
+def test_a_file_that_fails_on_another_worker_than_skips_it_has_both_results(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makepyfile(
+        test_a="""
+        import os
+        import pytest
+
+        if os.environ["PYTEST_XDIST_WORKER"] == "gw0":
+            pytest.skip("not here", allow_module_level=True)
+        raise LookupError("no")
+        """
+    )
+    run = run_pytest("--pubdir", pubdir, "-n", "2")
+    assert run.ret != pytest.ExitCode.OK
+    # Whoever is first: no failure is hidden, and after it no skip tells anything.
+    *earlier, last = [(r["result"], r["attempt"]) for r in tree_results(pubdir)]
+    assert last == ("fail", 1 + len(earlier))
+    assert earlier in ([], [("skip", 1)])

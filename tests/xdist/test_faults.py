@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
+import random
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 import trustme
 
+from faulty_server import CutError
+from faulty_server import FaultyServer
+from faulty_server import OK
+from faulty_server import ResetError
+from faulty_server import status
+from pytest_publish.delivery.locks import lock_of
+from pytest_publish.delivery.outbox import Header
+from pytest_publish.delivery.outbox import OutboxWriter
+from pytest_publish.delivery.outbox import refused_of
 from support import eventually
 from support import Post
 from support import RunPytest
 from support import tree_results
-from unruly import CutError
-from unruly import OK
-from unruly import ResetError
-from unruly import status
-from unruly import Unruly
 
 
 pytestmark = pytest.mark.one_worker
@@ -51,7 +59,7 @@ FIND_RELAY = """
             try:
                 parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
                 command = (path / "cmdline").read_text()
-                if parent == controller() and "pytest_publish.relay" in command:
+                if parent == controller() and "pytest_publish.delivery.relay" in command:
                     return int(path.name)
             except (OSError, ValueError):
                 pass
@@ -79,23 +87,26 @@ def outbox_of(pytester: pytest.Pytester) -> Path:
     return outbox
 
 
-def numbers(unruly: Unruly) -> list[int]:
+def numbers(faulty_server: FaultyServer) -> list[int]:
     """Return the numbers of the accepted results."""
-    return [result["seq"] for result in unruly.results]
+    return [result["seq"] for result in faulty_server.results]
 
 
 def test_a_dead_endpoint_costs_the_grace_and_the_named_command_sends_all_later(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
 ) -> None:
-    unruly.stop()
+    faulty_server.stop()
     pytester.makepyfile(SUITE)
-    run = run_pytest("--publish", unruly.url, "--publish-grace", "0.5", *mode)
+    run = run_pytest("--publish", faulty_server.url, "--publish-grace", "0.5", *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     outbox = outbox_of(pytester)
-    waiting = f"{TESTS} results wait to be sent to {unruly.url} (Connection refused)"
-    command = f"pytest-publish send {outbox} --to {unruly.url}"
-    run.stdout.fnmatch_lines([f"publish: {waiting}; send with: {command}"])
-    alive = Unruly(unruly.port)
+    waiting = f"{TESTS} results wait to be sent to {faulty_server.url} (Connection refused)"
+    command = f"pytest-publish send {outbox.relative_to(pytester.path)} --to {faulty_server.url}"
+    run.stdout.fnmatch_lines([f"publish: {waiting}; send with:", f"  {command}"])
+    alive = FaultyServer(faulty_server.port)
     sent = send(outbox, "--to", alive.url)
     alive.stop()
     assert (sent.returncode, sent.stderr) == (0, "")
@@ -141,18 +152,18 @@ def cut(_number: int) -> bytes:
 def test_what_fails_for_a_time_is_delivered_once(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    unruly: Unruly,
+    faulty_server: FaultyServer,
     mode: tuple[str, ...],
     answer: Callable[[Post], bytes],
 ) -> None:
     # Parametrized before the test is run twice, so it counts anew for each run.
-    unruly.answer = answer
+    faulty_server.answer = answer
     pytester.makepyfile(SUITE)
-    run = run_pytest("--publish", unruly.url, "--publish-grace", "30", *mode)
+    run = run_pytest("--publish", faulty_server.url, "--publish-grace", "30", *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
-    assert numbers(unruly) == list(range(TESTS))
-    assert len({post.body for post in unruly.posts}) == TESTS, "the same bytes at each try"
-    run.stdout.fnmatch_lines([f"*publish: {TESTS} results sent to {unruly.url}*"])
+    assert numbers(faulty_server) == list(range(TESTS))
+    assert len({post.body for post in faulty_server.posts}) == TESTS, "the same bytes at each try"
+    run.stdout.fnmatch_lines([f"*publish: {TESTS} results sent to {faulty_server.url}*"])
     assert not outboxes(pytester)
 
 
@@ -162,67 +173,103 @@ def test_what_fails_for_a_time_is_delivered_once(
 def test_an_endpoint_that_never_answers_holds_nobody_up_for_long(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    unruly: Unruly,
+    faulty_server: FaultyServer,
     mode: tuple[str, ...],
     timeout: str,
     reason: str,
 ) -> None:
     def answer(_post: Post) -> bytes:
-        unruly.wait(100)
+        faulty_server.wait(100)
         return OK
 
-    unruly.answer = answer
+    faulty_server.answer = answer
     pytester.makepyfile(SUITE)
     limits = ("--publish-timeout", timeout, "--publish-grace", "0.5")
-    run = run_pytest("--publish", unruly.url, *limits, *mode)
+    run = run_pytest("--publish", faulty_server.url, *limits, *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
-    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to * ({reason}); *"])
+    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to * ({reason});*"])
 
 
 @pytest.mark.parametrize("code", [400, 401, 413, 302])
 def test_a_refused_result_is_set_aside_and_the_others_go_on(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    unruly: Unruly,
+    faulty_server: FaultyServer,
     mode: tuple[str, ...],
     code: int,
 ) -> None:
-    unruly.answer = lambda post: status(code, reason="No") if b"test_it[5]" in post.body else OK
-    pytester.makepyfile(SUITE)
-    run = run_pytest("--publish", unruly.url, *mode)
-    assert run.ret == pytest.ExitCode.TESTS_FAILED
-    assert len(unruly.posts) == TESTS
-    assert len(unruly.results) == TESTS - 1
-    (refused,) = (pytester.path / ".pytest_cache/publish").iterdir()
-    run.stdout.fnmatch_lines(
-        [f"publish: 1 result was refused by {unruly.url} ({code} No) and set aside in {refused}"]
+    faulty_server.answer = lambda post: (
+        status(code, reason="No") if b"test_it[5]" in post.body else OK
     )
-    unruly.answer = lambda _post: OK
-    assert send(refused, "--to", unruly.url).returncode == 0
-    assert numbers(unruly) == list(range(TESTS))
-    assert not refused.exists()
+    pytester.makepyfile(SUITE)
+    run = run_pytest("--publish", faulty_server.url, *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert len(faulty_server.posts) == TESTS
+    assert len(faulty_server.results) == TESTS - 1
+    (refused,) = (pytester.path / ".pytest_cache/publish").iterdir()
+    url = faulty_server.url
+    run.stdout.fnmatch_lines(
+        [
+            f"publish: 1 result was refused by {url} ({code} No) and set aside; send with:",
+            f"  pytest-publish send {refused.relative_to(pytester.path)} --to {url}",
+        ]
+    )
+    again = send(refused)
+    assert again.returncode == 1
+    assert f"1 refused ({code} No), set aside in {refused}\n" in again.stdout
+    assert len(refused.read_bytes().splitlines()) == 2, "a header and the result, once"
+    assert refused.stat().st_mode & 0o777 == 0o600
+    assert list(refused.parent.iterdir()) == [refused]
+    faulty_server.answer = lambda _post: OK
+    assert send(refused).returncode == 0
+    assert numbers(faulty_server) == list(range(TESTS))
+    assert not list(refused.parent.iterdir())
 
 
 def test_a_slow_endpoint_gets_a_backlog_over_several_connections(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
 ) -> None:
-    def answer(_post: Post) -> bytes:
-        unruly.wait(0.1)
+    def answer(post: Post) -> bytes:
+        # The last one so long that the end is waited for, however slow the tests are.
+        faulty_server.wait(3 if post.key.endswith("-499") else 0.1)
         return OK
 
-    unruly.answer = answer
+    faulty_server.answer = answer
     pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(500)"))
-    run = run_pytest("--publish", unruly.url, *mode)
+    run = run_pytest("--publish", faulty_server.url, *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
-    assert numbers(unruly) == list(range(500))
-    assert 1 < unruly.connections <= 16
-    run.stdout.fnmatch_lines([f"publish: * results to be sent to {unruly.url}"])
+    assert numbers(faulty_server) == list(range(500))
+    assert 1 < faulty_server.connections <= 16
+    run.stdout.fnmatch_lines([f"publish: * to be sent to {faulty_server.url}; gives up in *"])
+
+
+def test_an_endpoint_that_keeps_up_gets_results_in_their_order(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
+) -> None:
+    def answer(_post: Post) -> bytes:
+        # As a small web application in Python does.
+        faulty_server.wait(random.uniform(0.005, 0.01))
+        return OK
+
+    faulty_server.answer = answer
+    pytester.makepyfile(SUITE)
+    run_pytest("--publish", faulty_server.url, *mode)
+    assert [json.loads(post.body)["seq"] for post in faulty_server.posts] == list(range(TESTS))
 
 
 def test_an_endpoint_that_appears_only_at_the_end_gets_all(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
 ) -> None:
-    unruly.stop()
+    faulty_server.stop()
     flag = pytester.path / "finished"
     pytester.makeconftest(
         f"""
@@ -232,15 +279,15 @@ def test_an_endpoint_that_appears_only_at_the_end_gets_all(
         """
     )
     pytester.makepyfile(SUITE)
-    late: list[Unruly] = []
+    late: list[FaultyServer] = []
 
     def appear() -> None:
         eventually(flag.exists, "the tests to be over")
-        late.append(Unruly(unruly.port))
+        late.append(FaultyServer(faulty_server.port))
 
     thread = threading.Thread(target=appear)
     thread.start()
-    run = run_pytest("--publish", unruly.url, "--publish-grace", "30", *mode)
+    run = run_pytest("--publish", faulty_server.url, "--publish-grace", "30", *mode)
     thread.join()
     (endpoint,) = late
     endpoint.stop()
@@ -259,7 +306,7 @@ def test_an_endpoint_that_appears_only_at_the_end_gets_all(
 def test_what_finished_before_pytest_died_is_delivered_by_the_relay(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    unruly: Unruly,
+    faulty_server: FaultyServer,
     pubdir: Path,
     death: str,
 ) -> None:
@@ -275,9 +322,9 @@ def test_what_finished_before_pytest_died_is_delivered_by_the_relay(
             {death}
 """
     )
-    run = run_pytest("--publish", unruly.url, f"--pubdir={pubdir}", "-p", "no:faulthandler")
+    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", "-p", "no:faulthandler")
     assert run.ret not in (0, 1)
-    eventually(lambda: numbers(unruly) == list(range(8)), "the relay to send the rest")
+    eventually(lambda: numbers(faulty_server) == list(range(8)), "the relay to send the rest")
     assert [result["seq"] for result in tree_results(pubdir)] == list(range(8))
     assert not list(pubdir.rglob(".*.tmp"))
     folder = pytester.path / ".pytest_cache/publish"
@@ -285,7 +332,7 @@ def test_what_finished_before_pytest_died_is_delivered_by_the_relay(
 
 
 def test_when_the_controller_is_killed_the_relay_delivers_what_the_workers_had_sent(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, pubdir: Path
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
 ) -> None:
     pytester.makepyfile(
         FIND_RELAY
@@ -304,19 +351,19 @@ def test_when_the_controller_is_killed_the_relay_delivers_what_the_workers_had_s
             time.sleep(60)
 """
     )
-    run = run_pytest("--publish", unruly.url, f"--pubdir={pubdir}", "-n", "2")
+    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", "-n", "2")
     assert run.ret == -signal.SIGKILL
     written = [result["seq"] for result in tree_results(pubdir)]
     assert len(written) >= 10
     eventually(lambda: not outboxes(pytester), "the relay to end")
     # The last may be in the outbox and not yet in the tree, or the other way round.
-    assert set(written[:-1]) <= set(numbers(unruly)) <= {*written, len(written)}
+    assert set(written[:-1]) <= set(numbers(faulty_server)) <= {*written, len(written)}
 
 
 def test_when_pytest_and_relay_are_killed_the_outbox_has_all_and_send_delivers_it(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
-    unruly.answer = lambda _post: status(503)
+    faulty_server.answer = lambda _post: status(503)
     pytester.makepyfile(
         FIND_RELAY
         + """
@@ -329,7 +376,7 @@ def test_when_pytest_and_relay_are_killed_the_outbox_has_all_and_send_delivers_i
             os.kill(os.getpid(), signal.SIGKILL)
 """
     )
-    assert run_pytest("--publish", unruly.url).ret == -signal.SIGKILL
+    assert run_pytest("--publish", faulty_server.url).ret == -signal.SIGKILL
     outbox = outbox_of(pytester)
     left = {path.suffix: path.stat().st_mode & 0o777 for path in outbox.parent.iterdir()}
     left.pop(".lock", None)  # in which there is nothing
@@ -337,21 +384,24 @@ def test_when_pytest_and_relay_are_killed_the_outbox_has_all_and_send_delivers_i
     assert set(left.values()) == {0o600}
     with outbox.open("ab") as file:
         file.write(b'{"type": "result", "nodeid": "cut off in the mid')
-    unruly.answer = lambda _post: OK
-    sent = send(outbox, "--to", unruly.url)
+    faulty_server.answer = lambda _post: OK
+    sent = send(outbox, "--to", faulty_server.url)
     assert sent.returncode == 1
     assert "its last line was cut off when the run died, and stays there" in sent.stdout
-    assert numbers(unruly) == list(range(8))
-    posts = len(unruly.posts)
-    assert send(outbox, "--to", unruly.url).returncode == 1
-    assert len(unruly.posts) == posts, "each line is sent once"
+    assert numbers(faulty_server) == list(range(8))
+    posts = len(faulty_server.posts)
+    assert send(outbox, "--to", faulty_server.url).returncode == 1
+    assert len(faulty_server.posts) == posts, "each line is sent once"
     assert outbox.read_bytes().endswith(b"in the mid")
 
 
 def test_when_the_relay_dies_the_run_goes_on_and_the_summary_says_so(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
 ) -> None:
-    unruly.answer = lambda _post: status(503)
+    faulty_server.answer = lambda _post: status(503)
     pytester.makepyfile(
         FIND_RELAY
         + """
@@ -363,12 +413,12 @@ def test_when_the_relay_dies_the_run_goes_on_and_the_summary_says_so(
             os.kill(relay(), signal.SIGKILL)
 """
     )
-    run = run_pytest("--publish", unruly.url, *mode)
+    run = run_pytest("--publish", faulty_server.url, *mode)
     run.assert_outcomes(passed=9)
-    run.stdout.fnmatch_lines(["publish: 9 results wait to be sent to * (*); send with: *"])
-    unruly.answer = lambda _post: OK
-    assert send(outbox_of(pytester), "--to", unruly.url).returncode == 0
-    assert numbers(unruly) == list(range(9))
+    run.stdout.fnmatch_lines(["publish: 9 results wait to be sent to * (*); send with:"])
+    faulty_server.answer = lambda _post: OK
+    assert send(outbox_of(pytester), "--to", faulty_server.url).returncode == 0
+    assert numbers(faulty_server) == list(range(9))
 
 
 LIMIT_FILES = """
@@ -383,13 +433,16 @@ LIMIT_FILES = """
 
 
 def test_a_full_disk_for_the_outbox_is_counted_and_what_fits_is_delivered(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
 ) -> None:
     pytester.makeconftest(LIMIT_FILES.replace("LIMIT,", "5000,"))
     pytester.makepyfile(SUITE.replace("!= 3", ">= 0"))
-    run = run_pytest("--publish", unruly.url, "-p", "no:cacheprovider", *mode)
+    run = run_pytest("--publish", faulty_server.url, "-p", "no:cacheprovider", *mode)
     assert run.ret == pytest.ExitCode.OK
-    delivered = len(unruly.results)
+    delivered = len(faulty_server.results)
     assert 0 < delivered < TESTS
     lost = TESTS - delivered
     times = "" if lost == 1 else rf" \({lost} times\)"
@@ -413,14 +466,118 @@ def test_a_full_disk_for_the_tree_is_counted_and_leaves_nothing_half_written(
     assert run.ret == pytest.ExitCode.OK
     assert {result["name"] for result in tree_results(pubdir)} == {"test_small", "test_large"}
     assert not list((pubdir / "test_huge").glob("[0-9]*"))
-    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir}: File too large"])
+    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir.name}: File too large"])
     run.stdout.fnmatch_lines(["*2 results written to*"])
+
+
+FOR_A_WHILE = """
+    import os
+    import resource
+    import pytest
+
+    torn_down = 0
+    limits = resource.getrlimit(resource.LIMIT)
+    taken = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(report):
+        global torn_down
+        if "PYTEST_XDIST_WORKER" in os.environ or report.when != "teardown":
+            return
+        torn_down += 1
+        if torn_down == 3:
+            begin()
+        if torn_down == 8:
+            while taken:
+                os.close(taken.pop())
+            resource.setrlimit(resource.LIMIT, limits)
+"""
+# Pytest's own output goes into a file too, which is small.
+NO_ROOM_IN_FILES = """
+    def begin():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+"""
+NO_DESCRIPTORS = """
+    def begin():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, limits[1]))
+        try:
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "begin"),
+    [("RLIMIT_FSIZE", NO_ROOM_IN_FILES), ("RLIMIT_NOFILE", NO_DESCRIPTORS)],
+    ids=["file size", "descriptors"],
+)
+def test_what_can_not_be_written_for_a_while_is_published_once_it_can(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    pubdir: Path,
+    mode: tuple[str, ...],
+    limit: str,
+    begin: str,
+) -> None:
+    pytester.makeconftest((FOR_A_WHILE + begin).replace("resource.LIMIT", f"resource.{limit}"))
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.parametrize("number", range({TESTS}))
+        def test_it(number, record_property):
+            record_property("large", "x" * 6000)
+        """
+    )
+    in_order = ("--publish", faulty_server.url, "--publish-connections=1")
+    run = run_pytest(*in_order, f"--pubdir={pubdir}", "--publish-strict", *mode)
+    assert run.ret == pytest.ExitCode.OK
+    run.stdout.no_fnmatch_line("publish: *can't*")
+    run.stdout.fnmatch_lines(
+        [f"publish: {TESTS} results sent to *", f"publish: {TESTS} results written to *"]
+    )
+    sent = [json.loads(post.body) for post in faulty_server.posts]
+    assert [result["seq"] for result in sent] == list(range(TESTS))
+    assert [result["pubdir_path"] is None for result in sent] == [
+        3 <= number < 8 for number in range(1, TESTS + 1)
+    ]
+    written = tree_results(pubdir)
+    assert [result["seq"] for result in written] == list(range(TESTS))
+    assert all(Path(result["pubdir_path"]).is_dir() for result in written)
+    assert {path.name for path in pubdir.glob("test_it*/*.*[a-z]")} == {".lock", "0.pass"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_link_or_a_fifo_in_the_tree_is_said_and_neither_followed_nor_waited_for(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pubdir.mkdir()
+    outside = pytester.mkdir("outside")
+    (pubdir / "test_linked").symlink_to(outside)
+    (pubdir / "test_fifo").mkdir()
+    os.mkfifo(pubdir / "test_fifo/.lock")
+    pytester.makepyfile("def test_fifo(): pass\ndef test_linked(): pass\ndef test_free(): pass")
+    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", *mode)
+    assert run.ret == pytest.ExitCode.OK
+    assert not list(outside.iterdir())
+    assert numbers(faulty_server) == [0, 1, 2]
+    assert [result["name"] for result in tree_results(pubdir)] == ["test_free"]
+    run.stdout.fnmatch_lines(
+        [f"publish: can't write below {pubdir.name} (2 times): {pubdir}/test_*: remove it"]
+    )
 
 
 def test_a_tree_that_vanishes_is_counted_and_the_endpoint_gets_all(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    unruly: Unruly,
+    faulty_server: FaultyServer,
     pubdir: Path,
     mode: tuple[str, ...],
 ) -> None:
@@ -441,16 +598,18 @@ def test_a_tree_that_vanishes_is_counted_and_the_endpoint_gets_all(
                         pass
         """
     )
-    run = run_pytest("--publish", unruly.url, f"--pubdir={pubdir}", *mode)
+    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", *mode)
     assert run.ret == pytest.ExitCode.OK
-    assert numbers(unruly) == list(range(9))
+    assert numbers(faulty_server) == list(range(9))
     assert run.stdout.str().count("publish: can't write below") == 1
-    unwritten = [result for result in unruly.results if result["pubdir_path"] is None]
-    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir} ({len(unwritten)} times): *"])
+    unwritten = [result for result in faulty_server.results if result["pubdir_path"] is None]
+    run.stdout.fnmatch_lines(
+        [f"publish: can't write below {pubdir.name} ({len(unwritten)} times): *"]
+    )
 
 
 def test_a_lock_that_somebody_holds_for_long_is_counted(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, pubdir: Path
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
 ) -> None:
     lock = pubdir / "test_held/.lock"
     lock.parent.mkdir(parents=True)
@@ -469,42 +628,48 @@ input()
     assert holder.stdout is not None
     holder.stdout.readline()
     pytester.makepyfile("def test_held(): pass\ndef test_free(): pass")
-    run = run_pytest("--publish", unruly.url, f"--pubdir={pubdir}")
+    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}")
     holder.communicate()
     assert run.ret == pytest.ExitCode.OK
-    assert numbers(unruly) == [0, 1]
+    assert numbers(faulty_server) == [0, 1]
     assert [result["name"] for result in tree_results(pubdir)] == ["test_free"]
     run.stdout.fnmatch_lines(["publish: can't write below *: *another process holds *test_held*"])
 
 
 def test_two_endpoints_are_served_independently(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
 ) -> None:
-    dead = Unruly()
+    dead = FaultyServer()
     dead.stop()
     pytester.makepyfile(SUITE)
-    urls = ("--publish", dead.url, "--publish", unruly.url)
+    urls = ("--publish", dead.url, "--publish", faulty_server.url)
     run = run_pytest(*urls, "--publish-grace", "0.5", *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
-    assert numbers(unruly) == list(range(TESTS))
+    assert numbers(faulty_server) == list(range(TESTS))
     run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to {dead.url} *"])
-    run.stdout.no_fnmatch_line(f"*wait to be sent to {unruly.url}*")
+    run.stdout.no_fnmatch_line(f"*wait to be sent to {faulty_server.url}*")
 
 
 def test_what_an_earlier_run_left_is_mentioned_and_not_sent_unasked(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
 ) -> None:
     pytester.makepyfile(SUITE)
-    dead = Unruly()
+    dead = FaultyServer()
     dead.stop()
     run_pytest("--publish", dead.url, "--publish-grace", "0", *mode)
     left = outbox_of(pytester)
     # --cache-clear empties pytest's cache, and what waits there is no cache.
-    run = run_pytest("--publish", unruly.url, "--cache-clear", *mode)
-    command = f"pytest-publish send {left} --to URL"
-    waits = f"publish: 1 outbox of an earlier run waits to be sent; send with: {command}"
-    assert waits in run.stdout.lines
-    assert numbers(unruly) == list(range(TESTS))
+    run = run_pytest("--publish", faulty_server.url, "--cache-clear", *mode)
+    command = f"  pytest-publish send {left.relative_to(pytester.path)} --to URL"
+    waits = "publish: 1 outbox of an earlier run waits to be sent; send with:"
+    assert (waits, command) in itertools.pairwise(run.stdout.lines)
+    assert numbers(faulty_server) == list(range(TESTS))
     assert outboxes(pytester) == [left]
 
 
@@ -522,14 +687,16 @@ def test_strict_makes_an_unwritten_result_fail_the_run(
     run = run_pytest(f"--pubdir={pubdir}", *(["--publish-strict"] if strict else []), *mode)
     run.assert_outcomes(passed=1)
     assert run.ret == (pytest.ExitCode.TESTS_FAILED if strict else pytest.ExitCode.OK)
-    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir}: *"])
+    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir.name}: *"])
+    told = "publish: something went wrong, see above (--publish-strict)" in run.stdout.str()
+    assert told == strict
 
 
 @pytest.mark.parametrize("strict", [False, True])
 def test_strict_makes_an_undelivered_result_fail_the_run(
     pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...], strict: bool
 ) -> None:
-    dead = Unruly()
+    dead = FaultyServer()
     dead.stop()
     pytester.makepyfile("def test_it(): pass")
     switch = ["--publish-strict"] if strict else []
@@ -539,14 +706,20 @@ def test_strict_makes_an_undelivered_result_fail_the_run(
 
 
 def test_strict_leaves_a_run_alone_whose_results_all_arrived(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
 ) -> None:
     pytester.makepyfile("def test_it(): pass")
-    assert run_pytest("--publish", unruly.url, "--publish-strict", *mode).ret == 0
+    assert run_pytest("--publish", faulty_server.url, "--publish-strict", *mode).ret == 0
 
 
 def test_batches_are_arrays_and_a_refused_one_is_taken_apart(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
 ) -> None:
     bodies: list[bytes] = []
 
@@ -554,13 +727,13 @@ def test_batches_are_arrays_and_a_refused_one_is_taken_apart(
         if b"test_it[5]" in post.body:
             return status(413)
         bodies.append(post.body)
-        unruly.wait(0.01)
+        faulty_server.wait(0.01)
         return OK
 
-    unruly.answer = answer
+    faulty_server.answer = answer
     pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(60)"))
     options = ("--publish-batch", "7", "--publish-connections", "1")
-    run = run_pytest("--publish", unruly.url, *options, *mode)
+    run = run_pytest("--publish", faulty_server.url, *options, *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     arrays = [json.loads(body) for body in bodies]
     assert all(1 <= len(array) <= 7 for array in arrays)
@@ -570,18 +743,21 @@ def test_batches_are_arrays_and_a_refused_one_is_taken_apart(
 
 
 def test_results_are_compressed_on_request(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
 ) -> None:
     pytester.makepyfile(SUITE)
-    run_pytest("--publish", unruly.url, "--publish-gzip", *mode)
-    assert numbers(unruly) == list(range(TESTS))
-    assert {post.headers["Content-Encoding"] for post in unruly.posts} == {"gzip"}
+    run_pytest("--publish", faulty_server.url, "--publish-gzip", *mode)
+    assert numbers(faulty_server) == list(range(TESTS))
+    assert {post.headers["Content-Encoding"] for post in faulty_server.posts} == {"gzip"}
 
 
 def test_an_outbox_goes_where_it_is_asked_to(
     pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...]
 ) -> None:
-    dead = Unruly()
+    dead = FaultyServer()
     dead.stop()
     pytester.makepyfile("def test_it(): pass")
     arguments = ("--publish", dead.url, "--publish-grace", "0")
@@ -590,40 +766,40 @@ def test_an_outbox_goes_where_it_is_asked_to(
 
 
 def test_a_folder_is_sent_with_all_its_outboxes_but_not_what_was_refused(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
     pytester.makepyfile(SUITE)
     folder = pytester.path / "kept"
-    arguments = (f"--publish-outbox={folder}", "--publish", unruly.url)
-    unruly.answer = lambda _post: status(403)
+    arguments = (f"--publish-outbox={folder}", "--publish", faulty_server.url)
+    faulty_server.answer = lambda _post: status(403)
     run_pytest(*arguments)
-    (refused,) = folder.iterdir()
-    unruly.answer = lambda _post: status(500)
+    (refused,) = folder.glob("*.jsonl")
+    faulty_server.answer = lambda _post: status(500)
     for _left_behind in range(3):
         run = run_pytest(*arguments, "--publish-grace", "0")
-    command = f"pytest-publish send {folder} --to URL"
-    waits = f"publish: 2 outboxes of earlier runs wait to be sent; send with: {command}"
-    assert waits in run.stdout.lines
-    unruly.answer = lambda _post: OK
-    assert send(folder, "--to", unruly.url).returncode == 0
-    assert len(unruly.results) == 3 * TESTS
-    assert list(folder.iterdir()) == [refused]
-    sent = send(folder, "--to", unruly.url)
+    command = f"  pytest-publish send {folder.name} --to URL"
+    waits = "publish: 2 outboxes of earlier runs wait to be sent; send with:"
+    assert (waits, command) in itertools.pairwise(run.stdout.lines)
+    faulty_server.answer = lambda _post: OK
+    assert send(folder, "--to", faulty_server.url).returncode == 0
+    assert len(faulty_server.results) == 3 * TESTS
+    assert {path.name for path in folder.iterdir()} == {".gitignore", refused.name}
+    sent = send(folder, "--to", faulty_server.url)
     assert sent.returncode == 1
     assert sent.stdout == f"{folder}: there is neither an outbox nor a result.json to send in it\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the command is for a POSIX shell")
 def test_the_command_in_the_summary_can_be_pasted_whatever_the_folder_is_named(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
-    unruly.stop()
+    faulty_server.stop()
     pytester.makepyfile(SUITE)
-    arguments = ("--publish", unruly.url, "--publish-grace", "0")
+    arguments = ("--publish", faulty_server.url, "--publish-grace", "0")
     run = run_pytest(*arguments, "--publish-outbox", "Tom's $HOME (old)")
-    command = re.search("send with: pytest-publish (.*)", run.stdout.str())
+    command = re.search("send with:\n  pytest-publish (.*)", run.stdout.str())
     assert command is not None
-    alive = Unruly(unruly.port)
+    alive = FaultyServer(faulty_server.port)
     pasted = f"{shlex.quote(sys.executable)} -m pytest_publish {command[1]}"
     done = subprocess.run(["bash", "-c", pasted], check=False, timeout=60)
     alive.stop()
@@ -634,7 +810,7 @@ def test_the_command_in_the_summary_can_be_pasted_whatever_the_folder_is_named(
 def test_what_is_refused_of_a_tree_is_set_aside_where_the_command_was_called(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    unruly: Unruly,
+    faulty_server: FaultyServer,
     pubdir: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -643,33 +819,235 @@ def test_what_is_refused_of_a_tree_is_set_aside_where_the_command_was_called(
         monkeypatch.setenv("TMPDIR", str(memory))
     pytester.makepyfile(SUITE)
     run_pytest(f"--pubdir={pubdir}")
-    unruly.answer = lambda post: status(422) if b"test_it[5]" in post.body else OK
-    for times in (1, 2):
-        sent = send(pubdir, "--to", unruly.url)
+    faulty_server.answer = lambda post: status(422) if b"test_it[5]" in post.body else OK
+    for _times in (1, 2):
+        sent = send(pubdir, "--to", faulty_server.url)
         assert sent.returncode == 1
         aside = pytester.path / "tree.refused.jsonl"
         assert sent.stdout.splitlines() == [
-            f"{pubdir}: {TESTS - 1} sent to {unruly.url}",
+            f"{pubdir}: {TESTS - 1} sent to {faulty_server.url}",
             f"{pubdir}: 1 refused (422 Whatever), set aside in {aside}",
         ]
-        refused = [json.loads(line)["name"] for line in aside.read_bytes().splitlines()]
-        assert refused == ["test_it[5]"] * times
+        _header, refused = map(json.loads, aside.read_bytes().splitlines())
+        assert refused["name"] == "test_it[5]"
+        assert aside.stat().st_mode & 0o777 == 0o600
+    assert len(tree_results(pubdir)) == TESTS
+    faulty_server.answer = lambda _post: OK
+    assert send(aside).returncode == 0
+    assert not aside.exists()
+    aside.write_text("mine")
+    faulty_server.answer = lambda _post: status(422)
+    assert (
+        f"not set aside, because {aside} is not ours"
+        in send(pubdir, "--to", faulty_server.url).stdout
+    )
+    assert aside.read_text() == "mine"
 
 
 def test_a_tree_can_be_sent(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, pubdir: Path
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
 ) -> None:
     pytester.makepyfile(SUITE)
     run_pytest(f"--pubdir={pubdir}")
-    sent = send(pubdir, "--to", unruly.url)
-    assert (sent.returncode, sent.stdout) == (0, f"{pubdir}: {TESTS} sent to {unruly.url}\n")
-    assert unruly.results == tree_results(pubdir)
+    sent = send(pubdir, "--to", faulty_server.url)
+    assert (sent.returncode, sent.stdout) == (0, f"{pubdir}: {TESTS} sent to {faulty_server.url}\n")
+    assert faulty_server.results == tree_results(pubdir)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Return what stands in all files of a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_no_outbox_is_never_changed_removed_or_sent(
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
+) -> None:
+    pytester.makepyfile(SUITE)
+    outbox = pytester.path / "kept"
+    faulty_server.answer = lambda _post: status(503)
+    arguments = (f"--pubdir={pubdir}", f"--publish-outbox={outbox}", "--publish-grace=0")
+    run_pytest("--publish", faulty_server.url, *arguments)
+    faulty_server.answer = lambda _post: OK
+    faulty_server.posts.clear()
+    (left,) = outbox.glob("*.jsonl")
+    others = pytester.path / "others"
+    others.mkdir()
+    for name, text in {
+        "pyproject.toml": "[project]\n",
+        "data.jsonl": '{"type": "result", "mine": 1}\n',
+        "poetry.lock": "a lock of others",
+        "poetry.mark": "a mark of others",
+        "empty.jsonl": "",
+    }.items():
+        (others / name).write_text(text)
+    (others / "folder.jsonl").mkdir()
+    os.mkfifo(others / "fifo.jsonl")
+    renamed = others / "poetry.jsonl"
+    renamed.write_bytes(left.read_bytes())
+    copied = others / "log.txt"
+    lines = left.read_bytes().splitlines(keepends=True)
+    copied.write_bytes(b"".join([lines[1], b'{"mine": 1}\n', lines[2]]))
+    before = contents(others), contents(pubdir)
+
+    for name in ("pyproject.toml", "data.jsonl", "poetry.lock", "empty.jsonl", "fifo.jsonl"):
+        sent = send(others / name, "--to", faulty_server.url)
+        assert (sent.returncode, sent.stdout) == (
+            1,
+            f"{others / name}: is neither an outbox nor a result, and is left alone\n",
+        )
+    assert not faulty_server.posts
+    one = send(copied, "--to", faulty_server.url)
+    assert (one.returncode, len(faulty_server.posts)) == (1, 2)
+    assert "lines in it that are no results, and are not sent: 1" in one.stdout
+    result = min(pubdir.rglob("result.json"))
+    (pretty := others / "result.json").write_text(
+        json.dumps(json.loads(result.read_bytes()), indent=1)
+    )
+    before[0][pretty] = pretty.read_bytes()
+    for path in (result, pretty):
+        faulty_server.posts.clear()
+        done = send(path, "--to", faulty_server.url)
+        assert (done.returncode, done.stdout) == (0, f"{path}: 1 sent to {faulty_server.url}\n")
+        assert len(faulty_server.posts) == 1
+    assert faulty_server.posts[0].body == orjson.dumps(orjson.loads(result.read_bytes()))
+    pretty.unlink()
+    del before[0][pretty]
+    faulty_server.posts.clear()
+    folder = send(others)
+    assert (folder.returncode, len(faulty_server.posts)) == (0, TESTS)
+    assert folder.stdout.splitlines() == [
+        f"{renamed}: {TESTS} sent to {faulty_server.url}",
+        f"{renamed}: stays, because it does not have the name that a run gave it",
+    ]
+    assert (contents(others), contents(pubdir)) == before
+
+
+def test_each_outbox_of_a_folder_is_sent_where_it_was_meant_for(
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
+) -> None:
+    other = FaultyServer()
+    for endpoint in (faulty_server, other):
+        endpoint.answer = lambda _post: status(503)
+    pytester.makepyfile(SUITE)
+    secret = other.url.replace("localhost", "user:hunter2@localhost") + "?token=hunter2"
+    folder = pubdir / "outbox"
+    arguments = (f"--publish-outbox={folder}", f"--pubdir={pubdir}", "--publish-grace=0")
+    run_pytest("--publish", faulty_server.url, "--publish", secret, *arguments)
+    first, second = sorted(folder.glob("*.jsonl"), key=lambda path: len(path.name))
+    assert b"hunter2" not in first.read_bytes() + second.read_bytes()
+    for endpoint in (faulty_server, other):
+        endpoint.answer = lambda _post: OK
+        endpoint.posts.clear()
+    redact_url = f"{other.url}?…"
+
+    elsewhere = send(pubdir, "--to", "http://localhost:1/", "--grace", "0")
+    assert elsewhere.returncode == 1
+    for path, url in ((first, faulty_server.url), (second, redact_url)):
+        line = f"{path}: is for {url}, and is left alone: name it to send it to another URL"
+        assert line in elsewhere.stdout.splitlines()
+
+    done = send(pubdir, "--to", faulty_server.url)
+    assert done.returncode == 1
+    assert numbers(faulty_server) == list(range(TESTS))
+    assert len(faulty_server.posts) == TESTS, "the tree in it has the same results"
+    assert not other.posts
+    assert [first.exists(), second.exists()] == [False, True]
+
+    unnamed = send(pubdir)
+    assert unnamed.returncode == 1
+    assert unnamed.stdout.splitlines() == [
+        f"{second}: is for {redact_url}, but the secret parts of that are not kept: use --to",
+        f"{pubdir}: results outside of an outbox tell no URL: give it with --to",
+    ]
+    copy = pytester.path / second.name
+    copy.write_bytes(second.read_bytes())
+    assert send(second, "--to", secret).returncode == 0
+    assert numbers(other) == list(range(TESTS))
+    assert other.posts[0].headers["Authorization"].startswith("Basic ")
+    # Named by itself, it is sent to any URL.
+    assert send(copy, "--to", faulty_server.url).returncode == 0
+    assert [second.exists(), copy.exists()] == [False, False]
+    before = len(other.posts)
+    assert send(pubdir, "--to", other.url).returncode == 0, "now all of the tree"
+    assert len(other.posts) - before == TESTS
+    other.stop()
+
+
+def make_outbox(folder: Path, session: str, url: str, count: int) -> Path:
+    """Leave an outbox behind, as a run does that was killed."""
+    path = folder / f"20261123T010203Z-{session[:8]}.jsonl"
+    writer = OutboxWriter(path, Header(url, is_whole=True))
+    for number in range(count):
+        body = {"type": "result", "session_id": session, "seq": number}
+        writer.append(orjson.dumps(body))
+    return path
+
+
+def test_without_a_url_each_outbox_of_a_folder_goes_to_its_own(
+    tmp_path: Path, faulty_server: FaultyServer
+) -> None:
+    other = FaultyServer()
+    first = make_outbox(tmp_path, "0a1b2c3d4e", faulty_server.url, 2)
+    second = make_outbox(tmp_path, "1a1b2c3d4e", other.url, 1)
+    killed_at_once = make_outbox(tmp_path, "2a1b2c3d4e", faulty_server.url, 0)
+    sent = send(tmp_path)
+    other.stop()
+    assert (sent.returncode, sent.stdout.splitlines()) == (
+        0,
+        [
+            f"{first}: 2 sent to {faulty_server.url}",
+            f"{second}: 1 sent to {other.url}",
+            f"{killed_at_once}: 0 sent to {faulty_server.url}",
+        ],
+    )
+    assert sorted(faulty_server.accepted) == ["0a1b2c3d4e-0", "0a1b2c3d4e-1"]
+    assert list(other.accepted) == ["1a1b2c3d4e-0"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_refused_is_not_sent_while_more_may_be_added_to_it(
+    tmp_path: Path, faulty_server: FaultyServer
+) -> None:
+    outbox = make_outbox(tmp_path, "0a1b2c3d4e", faulty_server.url, 1)
+    left = make_outbox(tmp_path, "1a1b2c3d4e", faulty_server.url, 1)
+    refused = left.rename(refused_of(outbox))
+    lock = lock_of(outbox)
+    assert lock.acquire(blocking=False)
+    held = send(refused)
+    assert (held.returncode, faulty_server.posts) == (1, [])
+    assert "a process is still sending it" in held.stdout
+    lock.release()
+    before = outbox.read_bytes()
+    assert send(refused).returncode == 0
+    assert [post.key for post in faulty_server.posts] == ["1a1b2c3d4e-0"]
+    assert not refused.exists()
+    assert outbox.read_bytes() == before
+
+
+def test_an_outbox_of_an_earlier_version_is_sent_to_the_url_that_is_named(
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
+) -> None:
+    pytester.makepyfile(SUITE)
+    faulty_server.answer = lambda _post: status(503)
+    run_pytest("--publish", faulty_server.url, "--publish-grace", "0")
+    faulty_server.answer = lambda _post: OK
+    outbox = outbox_of(pytester)
+    outbox.write_bytes(outbox.read_bytes().partition(b"\n")[2])
+    outbox.with_suffix(".cursor").unlink(missing_ok=True)
+    sent = send(outbox.parent)
+    assert (sent.returncode, sent.stdout) == (
+        1,
+        f"{outbox}: does not tell which URL it is for: give it with --to\n",
+    )
+    assert send(outbox.parent, "--to", faulty_server.url).returncode == 0
+    assert numbers(faulty_server) == list(range(TESTS))
+    assert not list(outbox.parent.iterdir())
 
 
 def test_send_does_not_race_a_relay_that_is_still_at_work(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
-    unruly.answer = lambda _post: status(503)
+    faulty_server.answer = lambda _post: status(503)
     pytester.makepyfile(
         """
         import pathlib, subprocess, sys
@@ -687,19 +1065,19 @@ def test_send_does_not_race_a_relay_that_is_still_at_work(
             assert sent.returncode == 1
         """
     )
-    run_pytest("--publish", unruly.url, "--publish-grace", "0").assert_outcomes(passed=2)
+    run_pytest("--publish", faulty_server.url, "--publish-grace", "0").assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize("signals", [1, 2])
 def test_an_interrupt_ends_the_run_and_a_second_one_the_waiting(
     pytester: pytest.Pytester,
-    unruly: Unruly,
+    faulty_server: FaultyServer,
     mode: tuple[str, ...],
     own_plugins: tuple[str, ...],
     signals: int,
 ) -> None:
     flag = pytester.path / "started"
-    unruly.answer = lambda _post: status(503)
+    faulty_server.answer = lambda _post: status(503)
     pytester.makepyfile(
         f"""
         import pathlib, time
@@ -713,7 +1091,7 @@ def test_an_interrupt_ends_the_run_and_a_second_one_the_waiting(
         """
     )
     grace = "0.5" if signals == 1 else "60"
-    arguments = (*own_plugins, "--publish", unruly.url, "--publish-grace", grace, *mode)
+    arguments = (*own_plugins, "--publish", faulty_server.url, "--publish-grace", grace, *mode)
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *arguments],
         cwd=pytester.path,
@@ -721,7 +1099,7 @@ def test_an_interrupt_ends_the_run_and_a_second_one_the_waiting(
         stderr=subprocess.STDOUT,
     )
     eventually(flag.exists, "the long test")
-    eventually(lambda: unruly.posts, "the first two to be tried")
+    eventually(lambda: faulty_server.posts, "the first two to be tried")
     process.send_signal(signal.SIGINT)
     if signals == 2:
         outbox = outbox_of(pytester)
@@ -730,17 +1108,17 @@ def test_an_interrupt_ends_the_run_and_a_second_one_the_waiting(
     output = process.communicate(timeout=60)[0].decode()
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     reason = "503 Whatever" if signals == 1 else "interrupted"
-    assert f"to be sent to {unruly.url} ({reason})" in output
+    assert f"to be sent to {faulty_server.url} ({reason})" in output
     assert len(outbox_of(pytester).read_bytes().splitlines()) >= 2
 
 
 def test_one_interrupt_ends_the_waiting_for_all_endpoints(
-    pytester: pytest.Pytester, unruly: Unruly, own_plugins: tuple[str, ...]
+    pytester: pytest.Pytester, faulty_server: FaultyServer, own_plugins: tuple[str, ...]
 ) -> None:
-    unruly.answer = lambda _post: status(503)
+    faulty_server.answer = lambda _post: status(503)
     pytester.makepyfile("def test_it(): pass")
-    other = f"{unruly.url}?other"
-    urls = ("--publish", unruly.url, "--publish", other, "--publish-grace", "60")
+    other = f"{faulty_server.url}?other"
+    urls = ("--publish", faulty_server.url, "--publish", other, "--publish-grace", "60")
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *own_plugins, *urls],
         cwd=pytester.path,
@@ -755,7 +1133,7 @@ def test_one_interrupt_ends_the_waiting_for_all_endpoints(
     output = process.communicate(timeout=30)[0].decode()
     assert output.count("(interrupted)") == 2, output
     # The second has a query, which is not shown: the command has a place for it.
-    assert f"--to {unruly.url}\n" in output
+    assert f"--to {faulty_server.url}\n" in output
     assert "--to URL\n" in output
 
 
@@ -766,7 +1144,7 @@ def has_ended(outbox: Path) -> bool:
 def test_secrets_are_in_no_command_line_terminal_outbox_or_tree(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    unruly: Unruly,
+    faulty_server: FaultyServer,
     pubdir: Path,
     mode: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
@@ -775,7 +1153,7 @@ def test_secrets_are_in_no_command_line_terminal_outbox_or_tree(
     secrets = ("aHVudGVyMg+signing0", "hunter2-header")
     monkeypatch.setenv("PYTEST_PUBLISH_SECRET", secrets[0])
     monkeypatch.setenv("PYTEST_PUBLISH_HEADERS", f"X-Api-Key: {secrets[1]}")
-    unruly.answer = lambda _post: status(503)
+    faulty_server.answer = lambda _post: status(503)
     pytester.makepyfile(
         FIND_RELAY
         + f"""
@@ -787,19 +1165,27 @@ def test_secrets_are_in_no_command_line_terminal_outbox_or_tree(
     """
     )
     run = run_pytest(
-        *("--publish", unruly.url, "--publish-grace", "0.5", f"--pubdir={pubdir}", "-vv", *mode)
+        *(
+            "--publish",
+            faulty_server.url,
+            "--publish-grace",
+            "0.5",
+            f"--pubdir={pubdir}",
+            "-vv",
+            *mode,
+        )
     )
     run.assert_outcomes(passed=1)
-    assert unruly.posts[0].headers["X-Api-Key"] == secrets[1]
-    assert unruly.posts[0].headers["webhook-signature"]
-    shown = run.stdout.str() + run.stderr.str()
+    assert faulty_server.posts[0].headers["X-Api-Key"] == secrets[1]
+    assert faulty_server.posts[0].headers["webhook-signature"]
+    redact_url = run.stdout.str() + run.stderr.str()
     for path in (*pubdir.rglob("*"), *(pytester.path / ".pytest_cache").rglob("*")):
-        shown += path.read_text() if path.is_file() else path.name
-    assert not [secret for secret in secrets if secret in shown]
+        redact_url += path.read_text() if path.is_file() else path.name
+    assert not [secret for secret in secrets if secret in redact_url]
 
 
 def test_a_relay_that_can_not_start_is_said_once(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
     pytester.makeconftest(
         """
@@ -808,16 +1194,16 @@ def test_a_relay_that_can_not_start_is_said_once(
         """
     )
     pytester.makepyfile(SUITE)
-    run = run_pytest("--publish", unruly.url)
+    run = run_pytest("--publish", faulty_server.url)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert run.stdout.str().count("sending can't be started") == 1
-    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to *; send with: *"])
-    assert send(outbox_of(pytester), "--to", unruly.url).returncode == 0
-    assert numbers(unruly) == list(range(TESTS))
+    run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to *; send with:"])
+    assert send(outbox_of(pytester), "--to", faulty_server.url).returncode == 0
+    assert numbers(faulty_server) == list(range(TESTS))
 
 
 def test_an_outbox_is_for_its_owner_only(pytester: pytest.Pytester, run_pytest: RunPytest) -> None:
-    dead = Unruly()
+    dead = FaultyServer()
     dead.stop()
     pytester.makepyfile(SUITE)
     run_pytest("--publish", dead.url, "--publish-grace", "0")
@@ -831,6 +1217,13 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
         f"{tmp_path}/gone.jsonl: can't be sent: No such file or directory\n",
     )
     assert not list(tmp_path.iterdir())
+    odd = tmp_path / "20261123T010203Z-0a1b2c3d.jsonl"
+    odd.write_bytes(Header("ftp://elsewhere/", is_whole=True).to_line())
+    assert f"{odd}: can't be sent: 'ftp://elsewhere/' is no URL like " in send(odd).stdout
+    odd.unlink()
+    (lines := tmp_path / "result.json").symlink_to("result.json")
+    assert f"{lines}: can't be sent: " in send(lines).stdout
+    lines.unlink()
     empty = send(tmp_path, "--to", "http://localhost/")
     assert (empty.returncode, empty.stdout) == (
         1,
@@ -843,7 +1236,7 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_does_not_verify_is_said_once_and_its_results_are_kept(
-    pytester: pytest.Pytester, run_pytest: RunPytest, secure: Unruly, mode: tuple[str, ...]
+    pytester: pytest.Pytester, run_pytest: RunPytest, secure: FaultyServer, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(SUITE)
     run = run_pytest("--publish", secure.url, *mode)
@@ -854,13 +1247,13 @@ def test_a_certificate_that_does_not_verify_is_said_once_and_its_results_are_kep
     )
     run.stdout.fnmatch_lines([line])
     (refused,) = (pytester.path / ".pytest_cache/publish").iterdir()
-    assert len(refused.read_bytes().splitlines()) == TESTS
+    assert len(refused.read_bytes().splitlines()) == 1 + TESTS
 
 
 def test_a_private_authority_is_trusted_by_environment(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    secure: Unruly,
+    secure: FaultyServer,
     authority: trustme.CA,
     mode: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
@@ -876,22 +1269,22 @@ def test_a_private_authority_is_trusted_by_environment(
 def test_a_proxy_of_the_environment_is_used(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    unruly: Unruly,
+    faulty_server: FaultyServer,
     mode: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", f"http://localhost:{unruly.port}")
+    monkeypatch.setenv("http_proxy", f"http://localhost:{faulty_server.port}")
     pytester.makepyfile(SUITE)
     run_pytest("--publish", "http://results.invalid/hook", *mode)
-    assert numbers(unruly) == list(range(TESTS))
+    assert numbers(faulty_server) == list(range(TESTS))
 
 
 def test_the_relay_holds_no_file_of_the_tree_and_no_terminal(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    unruly: Unruly,
+    faulty_server: FaultyServer,
     pubdir: Path,
     mode: tuple[str, ...],
 ) -> None:
@@ -908,13 +1301,13 @@ def test_the_relay_holds_no_file_of_the_tree_and_no_terminal(
         assert os.readlink(process / "fd/1") == os.devnull
     """
     )
-    run = run_pytest("--publish", unruly.url, f"--pubdir={pubdir}", *mode)
+    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", *mode)
     run.assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize("method", ["thread", "signal"])
 def test_what_pytest_timeout_ends_is_delivered(
-    pytester: pytest.Pytester, run_pytest: RunPytest, unruly: Unruly, method: str
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, method: str
 ) -> None:
     pytest.importorskip("pytest_timeout")
     pytester.makepyfile(
@@ -927,8 +1320,203 @@ def test_what_pytest_timeout_ends_is_delivered(
         """
     )
     timeout = ("-p", "timeout", "--timeout=1", f"--timeout-method={method}")
-    run_pytest("--publish", unruly.url, *timeout)
+    run_pytest("--publish", faulty_server.url, *timeout)
     # The thread method ends the process with os._exit, and there is no more to know.
     expected = [0, 1] if method == "thread" else [0, 1, 2]
-    eventually(lambda: numbers(unruly) == expected, "the relay to send the rest")
+    eventually(lambda: numbers(faulty_server) == expected, "the relay to send the rest")
     eventually(lambda: not outboxes(pytester), "the relay to tidy up")
+
+
+def test_a_test_that_removes_the_outbox_costs_nothing_that_was_before_it(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makepyfile(
+        """
+        import pathlib, shutil, time
+
+        def test_first(): pass
+
+        def test_removes():
+            folder = pathlib.Path(".pytest_cache/publish")
+            deadline = time.monotonic() + 30
+            while not list(folder.glob("*.mark")):  # the first is delivered
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            shutil.rmtree(folder)
+
+        def test_last(): pass
+        """
+    )
+    run = run_pytest("--publish", faulty_server.url, *mode)
+    run.assert_outcomes(passed=3)
+    assert numbers(faulty_server) == [0]
+    run.stdout.fnmatch_lines(
+        [
+            f"*publish: 1 result sent to {faulty_server.url}*",
+            "publish: can't write to the outbox * (2 times): No such file or directory",
+        ]
+    )
+    run.stdout.no_fnmatch_line("*to be sent*")
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.getuid() != 0, reason="only root may become another user"
+)
+def test_a_run_that_becomes_another_user_ends_as_it_would(
+    own_plugins: tuple[str, ...], faulty_server: FaultyServer
+) -> None:
+    # pytest's own temporary folders are closed to others, and pytest goes back to its own.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        Path(folder, "test_it.py").write_text(
+            "import os\n"
+            "def test_first(): pass\n"
+            "def test_gives_up_its_rights(): os.setuid(65534)\n"
+            "def test_last(): pass\n"
+        )
+        options = (
+            "--publish",
+            faulty_server.url,
+            "--publish-outbox=kept",
+            "-p",
+            "no:cacheprovider",
+        )
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", *own_plugins, *options],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=folder,
+        )
+        assert (run.returncode, run.stderr) == (pytest.ExitCode.OK, "")
+        assert numbers(faulty_server) == [0]
+        assert f"publish: 1 result sent to {faulty_server.url}" in run.stdout
+        assert re.search(
+            r"can't write to the outbox \S+ \(2 times\): Permission denied", run.stdout
+        )
+        # The user that it is now may not remove that.
+        assert [path.name for path in Path(folder, "kept").iterdir()] == [".gitignore"]
+
+
+RUN_AND_LIST_CHILDREN = """
+    import pathlib, sys
+    import pytest
+
+    try:
+        pytest.main(sys.argv[1:])
+    finally:
+        print()  # after the dots
+        print("children:", pathlib.Path("/proc/thread-self/children").read_text() or "none")
+"""
+
+
+@pytest.mark.parametrize("answer", [OK, status(503)], ids=["accepts", "fails"])
+@pytest.mark.parametrize("hook", ["pytest_sessionstart", "pytest_sessionfinish"])
+def test_a_hook_that_ends_the_session_leaves_no_relay_and_no_result_untold(
+    pytester: pytest.Pytester,
+    faulty_server: FaultyServer,
+    own_plugins: tuple[str, ...],
+    hook: str,
+    answer: bytes,
+) -> None:
+    faulty_server.answer = lambda _post: answer
+    pytester.makeconftest(f"def {hook}(): raise RuntimeError('a bug')")
+    pytester.makepyfile(test_it="def test_it(): pass")
+    script = pytester.makepyfile(script=RUN_AND_LIST_CHILDREN)
+    options = ("--publish", faulty_server.url, "--publish-grace=0.2", "test_it.py")
+    run = pytester.run(sys.executable, script, *own_plugins, *options)
+    run.stdout.fnmatch_lines(["children: none"])
+    if hook == "pytest_sessionstart":
+        assert not outboxes(pytester)
+    elif answer == OK:
+        assert numbers(faulty_server) == [0]
+        assert not outboxes(pytester)
+    else:
+        # pytest shows no summary.
+        run.stderr.fnmatch_lines(["publish: 1 result waits to be sent to *"])
+
+
+def test_a_session_within_this_one_does_not_take_its_outbox_for_one_that_was_left(
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
+) -> None:
+    faulty_server.answer = lambda _post: status(503)
+    pytester.makeconftest("pytest_plugins = 'pytester'")
+    pytester.makepyfile(
+        f"""
+        import pathlib, subprocess, sys
+
+        kept = pathlib.Path("kept").absolute()
+        options = (
+            "--publish={faulty_server.url}", f"--publish-outbox={{kept}}", "--publish-grace=0"
+        )
+
+        def test_first(): pass
+
+        def test_plugin(pytester):
+            (outer,) = kept.glob("*.jsonl")
+            pytester.makepyfile("def test_inner(): pass")
+            run = pytester.runpytest_inprocess("-p", "publish", *options)
+            run.assert_outcomes(passed=1)
+            run.stdout.no_fnmatch_line("*of an earlier run*")
+            command = [sys.executable, "-m", "pytest_publish", "send", outer, "--to", "http://h/"]
+            sent = subprocess.run(command, capture_output=True, text=True)
+            assert "a process is still sending it" in sent.stdout
+        """
+    )
+    options = ("--publish-outbox=kept", "--publish-grace=0")
+    run_pytest("--publish", faulty_server.url, *options).assert_outcomes(passed=2)
+
+
+def test_a_run_that_is_killed_at_once_leaves_no_outbox_to_be_told_of(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    own_plugins: tuple[str, ...],
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    options = ("--publish", faulty_server.url, "--publish-outbox=kept")
+    command = [sys.executable, "-m", "pytest", *own_plugins, *options]
+    process = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL)
+    kept = pytester.path / "kept"
+    while not list(kept.glob("*.jsonl")) and process.poll() is None:
+        pass  # to be there before its relay is
+    process.kill()
+    process.wait()
+    run_pytest(*options).stdout.no_fnmatch_line("*of an earlier run*")
+    eventually(lambda: not list(kept.glob("*.jsonl")), "the relay, if there was one, to end")
+
+
+def test_where_nothing_can_be_kept_the_run_goes_on_and_says_so_once(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makeconftest(
+        """
+        import pathlib, tempfile
+        import pytest_publish.plugin.settings as settings
+
+        # As in a container where nothing can be written to.
+        tempfile.tempdir = "/nowhere"
+        settings._IN_MEMORY = pathlib.Path("/nowhere")
+        """
+    )
+    pytester.makepyfile("def test_it(): pass")
+    urls = ("--publish", faulty_server.url, "--publish", f"{faulty_server.url}?other")
+    run = run_pytest(*urls, "-p", "no:cacheprovider", *mode)
+    assert run.ret == pytest.ExitCode.OK
+    line = (
+        "publish: nothing is sent, because no folder could be written to that keeps results: "
+        "name one with --publish-outbox DIR"
+    )
+    assert run.stdout.lines.count(line) == 1
+    assert run_pytest(*urls, "-p", "no:cacheprovider", "--publish-strict", *mode).ret == 1
+    both = run_pytest(*urls, "-p", "no:cacheprovider", f"--pubdir={pubdir}", *mode)
+    both.stdout.fnmatch_lines([f"*publish: 1 result written to {pubdir.name}*", line])
+    assert not faulty_server.posts

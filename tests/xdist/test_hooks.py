@@ -60,26 +60,138 @@ def test_a_result_hook_that_raises_is_told_once_and_does_no_harm(
 ) -> None:
     pytester.makeconftest(
         """
+        import sys
         import pytest
 
         class Odd(Exception):
-            def __str__(self): raise ValueError
+            def __str__(self): raise SystemExit
 
         def pytest_publish_result(result):
             if result.name == "test_a":
                 raise Odd
             if result.name == "test_b":
                 pytest.fail("no")
+            if result.name == "test_c":
+                sys.exit("enough")
+            if result.name == "test_d":
+                pytest.exit("enough")
             1 / 0
         """
     )
-    pytester.makepyfile("def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass")
+    pytester.makepyfile("".join(f"def test_{name}(): pass\n" for name in "abcde"))
     run = run_pytest("--pubdir", pubdir, *mode)
     assert run.ret == pytest.ExitCode.OK
-    assert by_name(tree_results(pubdir)).keys() == {"test_a", "test_b", "test_c"}
+    assert sorted(by_name(tree_results(pubdir))) == [f"test_{name}" for name in "abcde"]
     lines = [line for line in run.outlines if "hook raised" in line]
     assert len(lines) == 1
-    assert lines[0].startswith("publish: a pytest_publish_result hook raised (3 times): ")
+    assert lines[0].startswith("publish: a pytest_publish_result hook raised (5 times): ")
+
+
+def test_what_a_hook_puts_into_a_result_costs_neither_the_result_nor_blames_the_folder(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makeconftest(
+        """
+        def spoil(result):
+            result.stdout = 5
+            result.start_time = float("nan")
+            result.name = None
+            result.phases[0].when = None
+
+        ANSWERS = {"test_zero": 0, "test_none": None, "test_empty": "", "test_true": True}
+
+        def pytest_publish_result(result):
+            if result.name == "test_spoiled":
+                spoil(result)
+            if result.name == "test_judged":
+                result.result, result.outcome = "pass", "passed"
+            if result.name == "test_misjudged":
+                result.result = "wonderful"
+                result.excinfo.value = 5
+            return ANSWERS.get(result.name)
+        """
+    )
+    pytester.makepyfile(
+        """
+        def test_spoiled(): pass
+        def test_judged(): assert 0
+        def test_misjudged(): assert 0
+        def test_zero(): pass
+        def test_none(): pass
+        def test_empty(): pass
+        def test_true(): pass
+        """
+    )
+    run = run_pytest("--pubdir", pubdir, "--publish", endpoint.url, *mode)
+    results = by_name(tree_results(pubdir))
+    assert by_name(endpoint.results) == results
+    assert {name: result["result"] for name, result in results.items()} == {
+        "test_spoiled": "pass",
+        "test_judged": "pass",
+        "test_misjudged": "fail",
+        **dict.fromkeys(("test_zero", "test_none", "test_empty", "test_true"), "pass"),
+    }
+    assert results["test_misjudged"]["excinfo"]["value"] == "assert 0"
+    spoiled = results["test_spoiled"]
+    assert spoiled["stdout"] == "5"
+    assert spoiled["start_time"] > 0
+    (line,) = [line for line in run.outlines if line.startswith("publish: a")]
+    assert line == (
+        "publish: a pytest_publish_result hook set what a result can't hold (2 times): "
+        "stdout, name, start_time, phases"
+    )
+
+
+def test_a_result_whose_masking_fails_is_published_without_what_may_be_secret(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makeconftest(
+        """
+        def pytest_publish_result(result):
+            raise KeyError("hunter2")
+        """
+    )
+    pytester.makepyfile(
+        """
+        import logging
+        import unittest
+
+        class Test(unittest.TestCase):
+            def test_fails(self):
+                secret = "hunter2"
+                print(secret)
+                logging.warning(secret)
+                with self.subTest(secret):
+                    self.fail(secret)
+                raise ValueError(secret) from KeyError(secret)
+
+        def test_passes(record_property):
+            record_property("hunter2", "hunter2")
+        """
+    )
+    run = run_pytest("--publish", endpoint.url, "--pubdir", pubdir, *mode)
+    results = by_name(tree_results(pubdir))
+    assert by_name(endpoint.results) == results
+    files = [path.read_text("utf-8") for path in pubdir.rglob("*") if path.is_file()]
+    assert not [text for text in files if "hunter2" in text]
+    why = "withheld, because a pytest_publish_result hook raised KeyError"
+    failed, passed = results["test_fails"], results["test_passes"]
+    assert (failed["result"], failed["outcome"], passed["result"]) == ("fail", "failed", "pass")
+    assert failed["excinfo"] == {"type": "ValueError", "value": why, "traceback": []}
+    assert {phase["when"] for phase in failed["phases"]} == {"setup", "call", "teardown"}
+    assert failed["stdout"] == failed["log"] == why
+    assert failed["stderr"] == ""
+    assert failed["duration"] > 0
+    assert passed["properties"] == {"withheld": why}
+    assert any(line.startswith("publish: a pytest_publish_result hook") for line in run.outlines)
 
 
 def test_a_hook_adds_data_where_the_test_runs(
@@ -125,6 +237,7 @@ def test_a_properties_hook_that_raises_is_told_once_and_does_no_harm(
 ) -> None:
     pytester.makeconftest(
         """
+        import sys
         import pytest
 
         def pytest_publish_properties(item):
@@ -132,7 +245,7 @@ def test_a_properties_hook_that_raises_is_told_once_and_does_no_harm(
                 return 7
             if item.name == "test_b":
                 pytest.skip("no")
-            1 / 0
+            sys.exit("enough")
         """
     )
     pytester.makepyfile("def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass")

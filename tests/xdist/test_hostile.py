@@ -8,6 +8,7 @@ import pytest
 
 from support import by_name
 from support import Endpoint
+from support import Result
 from support import RunPytest
 from support import tree_results
 
@@ -285,5 +286,117 @@ def test_a_tree_is_below_its_path_whatever_separator_a_test_believes_in(
         """
     )
     run_pytest(f"--pubdir={pubdir}").assert_outcomes(passed=2)
-    assert sorted(path.name for path in pubdir.iterdir()) == ["test_first", "test_second"]
+    assert sorted(path.name for path in pubdir.glob("test_*")) == ["test_first", "test_second"]
     assert len(tree_results(pubdir)) == 2
+
+
+def test_what_a_conftest_patches_or_hides_is_not_what_publishing_uses(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makeconftest(
+        """
+        import hashlib, json, os, random, subprocess, sys, types, uuid
+
+        def broken(*args, **kwargs):
+            raise RuntimeError("patched by a conftest")
+
+        stub = types.ModuleType("orjson")
+        stub.dumps = lambda value: repr(value).encode()
+        sys.modules["orjson"] = sys.modules["fasteners"] = stub
+        os.urandom = lambda count: bytes(count)
+        same = uuid.UUID(int=0)
+        uuid.uuid4 = lambda: same
+        json.dumps = json.loads = hashlib.sha256 = broken
+        if "PYTEST_XDIST_WORKER" not in os.environ and "-n" not in sys.argv:
+            subprocess.Popen = broken
+        """
+    )
+    pytester.makepyfile(
+        test_file="""
+        def test_first(record_property):
+            record_property("a", 1)
+
+        def test_second(): pass
+        """
+    )
+    # pytest's cache is written by what is patched here.
+    arguments = ("-p", "no:cacheprovider", "--publish-outbox=outbox", *mode)
+    for _ in range(2):
+        run = run_pytest("--publish", endpoint.url, f"--pubdir={pubdir}", *arguments)
+        run.assert_outcomes(passed=2)
+        run.stdout.no_fnmatch_line("publish: can't*")
+    results = endpoint.results
+    assert sorted(tree_results(pubdir), key=_number) == sorted(results, key=_number)
+    assert len({_number(result) for result in results}) == 4
+    assert len({result["run_id"] for result in results}) == 2
+    found = {result["name"]: result["properties"] for result in results}
+    assert found == {"test_first": {"a": 1}, "test_second": {}}
+
+
+def _number(result: Result) -> tuple[str, int]:
+    return result["session_id"], result["seq"]
+
+
+def test_what_a_test_leaves_patched_loses_nothing_and_ends_nothing(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    pytester.makepyfile(
+        """
+        import builtins, hashlib, io, json, math, os, shutil, subprocess, sys, tempfile, time
+        import traceback, uuid
+
+        def broken(*args, **kwargs):
+            raise RuntimeError("patched by a test")
+
+        def test_first(record_property):
+            record_property("a", 1)
+            for module, names in {
+                builtins: "open",
+                hashlib: "sha256 md5",
+                io: "open",
+                json: "dumps loads",
+                math: "isfinite",
+                os: "unlink remove rmdir rename listdir kill urandom",
+                shutil: "rmtree",
+                subprocess: "Popen run",
+                tempfile: "gettempdir mkdtemp TemporaryFile",
+                time: "strftime gmtime sleep monotonic",
+                traceback: "extract_tb",
+                uuid: "uuid4",
+            }.items():
+                for name in names.split():
+                    setattr(module, name, broken)
+            ours = "pytest_publish.results.encoding"
+            for name in ("orjson", "fasteners", "uuid", "requests", ours):
+                sys.modules[name] = None
+
+        def test_second():
+            error = ValueError("second")
+            raise error from KeyError("cause")
+
+        def test_third(): pass
+        """
+    )
+    arguments = ("-p", "no:cacheprovider", "--publish-outbox=outbox", *mode)
+    run = run_pytest("--publish", endpoint.url, f"--pubdir={pubdir}", *arguments)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.no_fnmatch_line("publish: *lost*")
+    run.stdout.no_fnmatch_line("publish: can't*")
+    results = by_name(tree_results(pubdir))
+    assert by_name(endpoint.results) == results
+    assert {name: result["result"] for name, result in results.items()} == {
+        "test_first": "pass",
+        "test_second": "fail",
+        "test_third": "pass",
+    }
+    assert results["test_first"]["properties"] == {"a": 1}
+    (frame,) = results["test_second"]["excinfo"]["traceback"]
+    assert "in test_second" in frame

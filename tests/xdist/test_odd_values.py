@@ -225,6 +225,142 @@ def test_huge_output_and_very_many_log_lines_arrive_whole(
     assert lines[-1].endswith(" 99999")
 
 
+ODD_CONFTEST = """
+import os
+
+import pytest
+
+ODD_REPORTS = {
+    "test_wasxfail": ("call", {"wasxfail": True, "outcome": "skipped"}),
+    "test_duration": ("call", {"duration": None, "start": "s", "stop": float("nan")}),
+    "test_sections": ("call", {"sections": [("Captured stdout call", "kept"), 5, (1, 2, 3)]}),
+    "test_line": ("setup", {"location": ("test_odd.py", -1, "test_line")}),
+    "test_text_line": ("setup", {"location": ("test_odd.py", "7", "test_text_line")}),
+    "test_when": ("call", {"when": "body", "outcome": "failed"}),
+    "test_outcome": ("call", {"outcome": "failed", "longrepr": "seven"}),
+    "test_no_properties": ("call", {"user_properties": None}),
+}
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    when, odd = ODD_REPORTS.get(item.name, ("", {}))
+    if report.when == when:
+        vars(report).update(odd)
+    return report
+
+def pytest_runtest_logreport(report):
+    if not hasattr(report, "node"):  # on xdist's controller it is xdist's
+        report.node = "mine"
+    # On a worker xdist (3.6 to 3.8) insists on the test's own.
+    if report.when == "call" and "test_nodeid" in report.nodeid:
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            report.nodeid = "another"
+"""
+ODD_SUITE = """
+import asyncio
+
+import pytest
+
+@pytest.mark.xfail(reason=("bug 12",))
+def test_reason_tuple(): assert 0
+
+@pytest.mark.xfail(reason=12)
+def test_reason_int(): assert 0
+
+ENTRIES = [{"ticket": "A-1"}, ("a", "b", "c"), 5, None]
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=["dict", "triple", "int", "none"])
+def test_property(request, entry):
+    request.node.user_properties += [("good", 1), entry]
+    raise KeyError("k")
+
+@pytest.mark.parametrize("kind", [SystemExit, asyncio.CancelledError, GeneratorExit])
+def test_raises(kind, record_property):
+    class Odd(Exception):
+        def __str__(self): raise kind
+        __repr__ = __str__
+
+    record_property("odd", Odd())
+    raise Odd
+
+def test_wasxfail(): pass
+def test_duration(): pass
+def test_sections(): raise KeyError("k")
+def test_line(): pass
+def test_text_line(): pass
+def test_when(): pass
+def test_outcome(): pass
+def test_nodeid(): raise KeyError("k")
+def test_no_properties(): pass
+"""
+
+
+def test_odd_values_on_a_report_cost_neither_the_result_nor_its_verdict(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makeconftest(ODD_CONFTEST)
+    pytester.makepyfile(test_odd=ODD_SUITE)
+    # What bare pytest's summary can't read of them is not of interest here.
+    run = run_pytest("--pubdir", pubdir, "-q", "-rN", "--tb=no", *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.no_fnmatch_line("*publish: a re*")
+    results = by_name(tree_results(pubdir))
+    assert {name: (r["result"], r["outcome"]) for name, r in results.items()} == {
+        "test_reason_tuple": ("skip", "xfailed"),
+        "test_reason_int": ("skip", "xfailed"),
+        **dict.fromkeys(
+            [f"test_property[{name}]" for name in ("dict", "triple", "int", "none")]
+            + [f"test_raises[{kind}]" for kind in ("SystemExit", "CancelledError", "GeneratorExit")]
+            + ["test_sections", "test_when", "test_outcome", "test_nodeid"],
+            ("fail", "failed"),
+        ),
+        "test_wasxfail": ("skip", "xfailed"),
+        **dict.fromkeys(
+            ["test_duration", "test_line", "test_text_line", "test_no_properties"],
+            ("pass", "passed"),
+        ),
+    }
+    entry = {name: results[f"test_property[{name}]"]["properties"] for name in ("dict", "int")}
+    assert entry["dict"] == {"good": 1, "user_properties": {"ticket": "A-1"}}
+    assert entry["int"] == {"good": 1, "user_properties": 5}
+    raised = results["test_raises[SystemExit]"]
+    assert raised["excinfo"]["value"] == "<Odd object: its str raised SystemExit>"
+    assert raised["properties"] == {"odd": "<Odd object: its repr raised SystemExit>"}
+    assert results["test_sections"]["stdout"] == "kept"
+    assert {results[name]["line"] for name in ("test_line", "test_text_line")} == {None}
+    brief = (Path(results["test_reason_tuple"]["pubdir_path"]) / "brief.txt").read_text("utf-8")
+    assert "expected to fail: ('bug 12',)" in brief
+
+
+def test_a_ctrl_c_while_a_failures_text_is_read_does_not_make_it_a_pass(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makeconftest(
+        """
+        import signal
+        import pytest
+
+        class Long:
+            def __str__(self):
+                signal.raise_signal(signal.SIGINT)
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport():
+            report = yield
+            if report.failed:
+                report.longrepr = Long()
+            return report
+        """
+    )
+    pytester.makepyfile("def test_a(): assert 0\ndef test_b(): pass")
+    run = run_pytest("--pubdir", pubdir, "--tb=no", "-rN")
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    (result,) = tree_results(pubdir)
+    assert (result["name"], result["outcome"]) == ("test_a", "failed")
+    assert result["excinfo"]["type"] == "AssertionError"
+
+
 @pytest.mark.parametrize(
     "body",
     ["raise ValueError('\\udc80')", "record_property('odd', object())"],

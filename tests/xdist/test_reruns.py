@@ -164,11 +164,13 @@ def test_a_crash_is_an_attempt_of_a_test_that_is_run_again(
     assert run.ret == pytest.ExitCode.OK
     results = tree_results(pubdir)
     assert attempts(results) == [
-        ("test_a", 1, "fail", "crashed"),
+        ("test_a", 1, "fail", "rerun"),
         ("test_a", 2, "pass", "passed"),
         ("test_b", 1, "pass", "passed"),
     ]
-    assert [r["xdist_worker"] for r in results if r["name"] == "test_a"] == ["gw0", "gw1"]
+    first, second = (r for r in results if r["name"] == "test_a")
+    assert [r["xdist_worker"] for r in (first, second)] == ["gw0", "gw1"]
+    assert first["excinfo"]["type"] == "WorkerCrashed"
 
 
 def test_pytest_retrys_first_attempt_is_a_result_too(
@@ -194,6 +196,67 @@ def test_pytest_retrys_first_attempt_is_a_result_too(
     ]
     assert (first["stdout"], second["stdout"]) == ("try 1\n", "try 2\n")
     assert first["excinfo"]["type"] == "AssertionError"
+
+
+def test_an_attempt_whose_reports_a_plugin_keeps_to_itself_is_a_result_too(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytest.importorskip("flaky")
+    pytester.makepyfile(
+        """
+        import pytest
+        from flaky import flaky
+
+        calls, setups = [], []
+
+        @flaky(max_runs=3)
+        def test_never():
+            print("in it")
+            raise KeyError("k")
+
+        @flaky
+        def test_second():
+            calls.append(1)
+            assert len(calls) > 1
+
+        @flaky(max_runs=3, min_passes=2)
+        def test_twice(): pass
+
+        @pytest.fixture
+        def late():
+            setups.append(1)
+            if len(setups) == 1:
+                raise OSError("not yet")
+
+        @flaky
+        def test_setup(late): pass
+
+        def test_steady(): pass
+        """
+    )
+    run = run_pytest("-p", "flaky", "--pubdir", pubdir, *mode)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    results = tree_results(pubdir)
+    assert attempts(results) == [
+        ("test_never", 1, "fail", "rerun"),
+        ("test_never", 2, "fail", "rerun"),
+        ("test_never", 3, "fail", "failed"),
+        ("test_second", 1, "fail", "rerun"),
+        ("test_second", 2, "pass", "passed"),
+        ("test_setup", 1, "fail", "rerun"),
+        ("test_setup", 2, "pass", "passed"),
+        ("test_steady", 1, "pass", "passed"),
+        ("test_twice", 1, "pass", "passed"),
+        ("test_twice", 2, "pass", "passed"),
+    ]
+    for result in results:
+        assert [phase["when"] for phase in result["phases"]][-1] == "teardown"
+        if result["name"] == "test_never":
+            assert result["excinfo"]["type"] == "KeyError"
+            assert result["excinfo"]["traceback"]
+            assert result["stdout"] == "in it\n"
+            brief = (Path(result["pubdir_path"]) / "brief.txt").read_text("utf-8")
+            assert "KeyError" in brief
 
 
 def test_each_worker_counts_its_own_attempts_where_each_runs_all(

@@ -103,10 +103,12 @@ def test_header_and_summary_tell_what_goes_where(
 ) -> None:
     pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
     run = run_pytest("--publish", endpoint.url, "--pubdir", pubdir, *mode)
+    run.stdout.no_fnmatch_line("*run_id*")
     run.stdout.fnmatch_lines(
         [
-            f"publish: {endpoint.url}, {pubdir}",
-            f"*publish: 2 results sent to {endpoint.url}, 2 results written to {pubdir}*",
+            f"publish: {endpoint.url}, tree",
+            f"publish: 2 results sent to {endpoint.url}",
+            "publish: 2 results written to tree",
         ]
     )
 
@@ -143,6 +145,9 @@ def test_a_password_is_shown_nowhere(
         (["--publish", "http://h/", "--publish-header", "x"], "--publish-header: a header is"),
         (["--publish", "http://h/", "--publish-batch", "0"], "--publish-batch: '0' is not"),
         (["--publish", "http://h/", "--publish-timeout", "x"], "--publish-timeout: 'x' is not"),
+        (["--publish=http://h/", "-o", "publish_gzip=maybe"], "--publish-gzip: invalid truth"),
+        (["--publish=http://h/", "-o", "publish_grace=x"], "--publish-grace: 'x' is not"),
+        (["-o", "publish=x"], "--publish: 'x' is no URL"),
     ],
 )
 def test_a_bad_option_is_a_usage_error_of_one_line_before_collection(
@@ -169,7 +174,8 @@ def test_without_either_switch_the_plugin_is_inert(
 
         def test_nothing_is_loaded_or_registered(pytestconfig):
             loaded = {name for name in sys.modules if name.startswith("pytest_publish")}
-            assert loaded == {"pytest_publish", "pytest_publish.plugin", "pytest_publish.hookspec"}
+            names = ("pytest_publish", "pytest_publish.plugin", "pytest_publish.plugin.hookspec")
+            assert loaded == set(names)
             assert not {"requests", "orjson", "fasteners"} & set(sys.modules)
             assert not pytestconfig.pluginmanager.hasplugin("publish_controller")
         """
@@ -300,6 +306,21 @@ def test_settings_come_from_an_ini_file_too(
     assert result["run_id"] == "nightly-7"
     (post,) = endpoint.posts
     assert (post.headers["X-Team"], post.headers["X-Stage"]) == ("blue", "test")
+
+
+@pytest.mark.parametrize("switches", [("--publish=", "--pubdir="), ("-opublish=", "-opubdir=")])
+def test_empty_options_switch_off_what_the_ini_file_asks_for(
+    pytester: pytest.Pytester, run_pytest: RunPytest, switches: tuple[str, ...]
+) -> None:
+    pytester.makeini("[pytest]\npublish = http://localhost:9/\npubdir = tree\n")
+    pytester.makepyfile(
+        """
+        def test_it(pytestconfig):
+            assert not pytestconfig.pluginmanager.hasplugin("publish_controller")
+        """
+    )
+    run_pytest(*switches).assert_outcomes(passed=1)
+    assert not (pytester.path / "tree").exists()
 
 
 INI = "publish = {url}\npubdir = my results\npublish_strict = true\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import by_name
+from support import Endpoint
 from support import RunPytest
 from support import tree_results
 
@@ -46,6 +47,7 @@ def test_a_result_has_the_files_that_have_something_to_say(
     run_pytest("--pubdir", pubdir, *mode)
     always = {"brief.txt", "result.json"}
     assert files_below(pubdir) == {
+        ".gitignore",
         *(
             f"{test}/{file}"
             for test in ("test_quiet", "test_talkative")
@@ -95,7 +97,7 @@ def test_two_sessions_at_once_share_a_tree(
     ]
     assert [session.wait(60) for session in sessions] == [0, 0, 0]
     assert len(tree_results(pubdir)) == 3 * 40
-    for folder in pubdir.iterdir():
+    for folder in pubdir.glob("test_*"):
         assert (folder / "count").read_text() == "3"
         assert {path.name for path in folder.glob("*.*") if path.is_dir()} == {
             "0.pass",
@@ -273,3 +275,102 @@ def test_nothing_can_be_written_outside_of_the_tree(
     assert len(tree_results(deep)) == 5
     assert files_below(pubdir) == {f"several/folders/deep/{name}" for name in files_below(deep)}
     assert not Path("/etc/evil").exists()
+
+
+DOCTEST_LIKE = """
+    def test_it():
+        print(">>> 1 / 0")
+"""
+
+
+def test_what_is_published_is_never_collected(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(DOCTEST_LIKE)
+    pytester.maketxtfile(user=">>> 1 + 1\n2")
+    outboxes = pytester.path / "outboxes"
+    arguments = (
+        *(f"--pubdir={pubdir.parent}/./{pubdir.name}", "--doctest-glob=*.txt"),
+        *("--doctest-glob=*.jsonl*", f"--publish-outbox={outboxes}"),
+        *("--publish=http://127.0.0.1:9", "--publish-grace=0"),
+    )
+    for index in (0, 1):
+        run_pytest(*arguments, *mode).assert_outcomes(passed=2)
+        assert (pubdir / f"test_it/{index}.pass").is_dir()
+    collected = run_pytest(*arguments, "--collect-only", "-q").stdout.str()
+    assert "2 tests collected" in collected
+    assert {path.name for path in pubdir.iterdir()} == {".gitignore", "test_it", "user.txt"}
+    for folder in (pubdir, outboxes):
+        assert (folder / ".gitignore").read_text().endswith("\n*\n")
+    assert len(list(outboxes.glob("*.jsonl"))) == 2
+
+
+@pytest.mark.parametrize("path", [".", "tests"])
+def test_where_tests_are_in_the_tree_they_are_collected_and_results_are_not(
+    pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...], path: str
+) -> None:
+    folder = pytester.mkdir("tests")
+    (folder / "test_it.py").write_text("def test_it():\n    print('>>> 1 / 0')\n", "utf-8")
+    for index in (0, 1):
+        run_pytest("--pubdir", path, "--doctest-glob=*.txt", *mode).assert_outcomes(passed=1)
+        assert (pytester.path / path / f"test_it/{index}.pass/stdout.txt").is_file()
+    assert not list(pytester.path.rglob("tests/.gitignore"))
+    assert not (pytester.path / ".gitignore").exists()
+
+
+def test_a_gitignore_of_the_users_is_left_alone(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+) -> None:
+    pytester.makepyfile(DOCTEST_LIKE)
+    pubdir.mkdir()
+    (pubdir / ".gitignore").symlink_to(pytester.path / "elsewhere")
+    run_pytest(f"--pubdir={pubdir}").assert_outcomes(passed=1)
+    assert not (pytester.path / "elsewhere").exists()
+    (pubdir / ".gitignore").unlink()
+    (pubdir / ".gitignore").write_text("!*\n")
+    run_pytest(f"--pubdir={pubdir}").assert_outcomes(passed=1)
+    assert (pubdir / ".gitignore").read_text() == "!*\n"
+
+
+def test_an_outbox_folder_that_is_empty_again_is_removed_with_what_hid_it(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint
+) -> None:
+    pytester.makepyfile(DOCTEST_LIKE)
+    run_pytest("--publish", endpoint.url, "--publish-outbox=kept").assert_outcomes(passed=1)
+    assert len(endpoint.posts) == 1
+    assert not (pytester.path / "kept").exists()
+
+
+@pytest.mark.parametrize("path", ["tree", "."])
+def test_looponfail_does_not_run_again_because_of_what_was_published(
+    pytester: pytest.Pytester, run_pytest: RunPytest, path: str
+) -> None:
+    pytest.importorskip("xdist.looponfail", reason="xdist 4 has no -f any more")
+    # Instead of waiting for a change, say what has changed already.
+    pytester.makepyfile(
+        stop="""
+        import xdist.looponfail
+
+        def say(self, checkinterval):
+            before = {path: stat.st_mtime for path, stat in self.statcache.items()}
+            is_changed = self.check()
+            after = {path: stat.st_mtime for path, stat in self.statcache.items()}
+            names = sorted({path.name for path, _mtime in before.items() ^ after.items()})
+            print("changed by the run:", is_changed, names)
+            raise KeyboardInterrupt
+
+        xdist.looponfail.StatRecorder.waitonchange = say
+        """
+    )
+    project = pytester.mkdir("project")  # in pytester's own folder its stdout changes
+    pytester.makeini("[pytest]\nlooponfailroots = project")
+    where = (f"--pubdir=project/{path}", "--publish-outbox=project/kept", "--publish-grace=0")
+    arguments = ("-p", "xdist.looponfail", "-p", "stop", "-f", *where, "project")
+    for body, changed in (
+        ("print('output')", "False []"),
+        ("open('project/new', 'w')", "True ['new']"),
+    ):
+        (project / "test_it.py").write_text(f"def test_it(): {body}", "utf-8")
+        run = run_pytest(*arguments, "--publish=http://127.0.0.1:9")
+        assert f"changed by the run: {changed}" in run.outlines
+    assert len(list((project / path).glob("test_it/*.pass"))) == 2

@@ -1,0 +1,380 @@
+"""``pytest-publish``: deliver what a run left behind (``send``), show runs live (``board``)."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import functools
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import orjson
+
+from pytest_publish.board import command as board
+from pytest_publish.delivery.config import checked_count
+from pytest_publish.delivery.config import checked_header
+from pytest_publish.delivery.config import checked_seconds
+from pytest_publish.delivery.config import checked_timeout
+from pytest_publish.delivery.config import checked_url
+from pytest_publish.delivery.config import DeliveryConfig
+from pytest_publish.delivery.config import Endpoint
+from pytest_publish.delivery.config import private_from
+from pytest_publish.delivery.config import redact_url
+from pytest_publish.delivery.cursor import Cursor
+from pytest_publish.delivery.cursor import CursorFile
+from pytest_publish.delivery.leftovers import found_below
+from pytest_publish.delivery.leftovers import may_be_removed
+from pytest_publish.delivery.locks import is_free
+from pytest_publish.delivery.locks import lock_of
+from pytest_publish.delivery.outbox import append_to
+from pytest_publish.delivery.outbox import discard
+from pytest_publish.delivery.outbox import Header
+from pytest_publish.delivery.outbox import header_of
+from pytest_publish.delivery.outbox import key_of
+from pytest_publish.delivery.outbox import origin_of
+from pytest_publish.delivery.outbox import OutboxReader
+from pytest_publish.delivery.outbox import OutboxWriter
+from pytest_publish.delivery.outbox import refused_of
+from pytest_publish.delivery.outbox import REFUSED_SUFFIX
+from pytest_publish.delivery.outbox import SUFFIX
+from pytest_publish.delivery.relay import Relay
+
+
+_Checked = TypeVar("_Checked")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0 if all was sent, 1 if not, 130 if interrupted."""
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.command == "board":
+        return board.main(asked)
+    try:
+        config = _config(asked)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        done = [_send(path, config) for path in asked.path]
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was not sent yet is where it was", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # of "| head"
+        return 1
+    return 0 if all(done) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pytest-publish")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    board.add_arguments(
+        commands.add_parser("board", help="show runs live", description=board.DESCRIPTION)
+    )
+    send = commands.add_parser(
+        "send",
+        help="deliver what a run left behind",
+        description="Deliver the results of an outbox that a run left behind; of a FOLDER, "
+        "which is all outboxes in it, and then the tree that --pubdir wrote into it, at any "
+        "depth and each result once; or of a result.json. An outbox is removed, with its "
+        "files beside it, as soon as the endpoint has taken or refused all of it; nothing "
+        "else is ever changed or removed. What an endpoint refused for good is set aside in "
+        "NAME.refused.jsonl, which is an outbox too, but is sent only if it is named. Headers "
+        "with secrets come from the environment variable PYTEST_PUBLISH_HEADERS, one "
+        "NAME: VALUE a line, and the secret that signs from PYTEST_PUBLISH_SECRET.",
+    )
+    send.add_argument("path", nargs="+", type=Path, metavar="OUTBOX|FOLDER|TREE")
+    send.add_argument(
+        "--to",
+        type=_checking(checked_url),
+        metavar="URL",
+        help="where to send. Without it each outbox is sent to the URL that it was written "
+        "for; give it for an outbox that comes from somebody else, because that URL gets your "
+        "headers. Of a FOLDER, only what was written for this URL is sent; an outbox that is "
+        "named by itself is sent to it in any case. Needed for a tree and a result.json, and "
+        "for an outbox whose URL had a user, password or query, which are not kept",
+    )
+    send.add_argument(
+        "--header", action="append", default=[], type=_checking(checked_header), metavar="HEADER"
+    )
+    seconds, count = _checking(checked_seconds), _checking(checked_count)
+    send.add_argument("--timeout", type=_checking(checked_timeout), default=10.0, metavar="SECONDS")
+    send.add_argument("--grace", type=seconds, default=10.0, metavar="SECONDS")
+    send.add_argument("--connections", type=count, default=16, metavar="N")
+    send.add_argument("--batch", type=count, default=1, metavar="N")
+    send.add_argument("--gzip", action="store_true")
+    return parser
+
+
+def _checking(check: Callable[[str], _Checked]) -> Callable[[str], _Checked]:
+    """Have argparse show what is wrong with a value, and not the value."""
+
+    def checked(text: str) -> _Checked:
+        try:
+            return check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return checked
+
+
+def _config(asked: argparse.Namespace) -> DeliveryConfig:
+    headers, secret = private_from(os.environ)
+    endpoint = Endpoint(
+        url=asked.to or "",
+        headers=(*headers, *asked.header),
+        timeout=asked.timeout,
+        secret=secret,
+        gzip=asked.gzip,
+    )
+    return DeliveryConfig(endpoint, asked.connections, asked.batch, asked.grace)
+
+
+def _send(path: Path, config: DeliveryConfig) -> bool:
+    """Send what is at a path; tell what came of it, and return whether all is sent."""
+
+    def send() -> bool:
+        is_folder = path.is_dir()
+        return _send_folder(path, config) if is_folder else _send_file(path, config, is_named=True)
+
+    return _guarded(path, send)
+
+
+def _guarded(path: Path, send: Callable[[], bool]) -> bool:
+    try:
+        return send()
+    except OSError as error:
+        where = f": {error.filename}" if error.filename not in (None, str(path)) else ""
+        _say(path, f"can't be sent: {error.strerror or error}{where}")
+    # Where a file system has no locks; and of a URL that somebody wrote into a header.
+    except (RuntimeError, ValueError) as error:
+        _say(path, f"can't be sent: {error}")
+    return False
+
+
+def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
+    """Send the outboxes in a folder, and the tree in it without what they hold."""
+    done: list[bool] = []
+    keys: set[str] = set()
+    for path in found_below(folder):
+        send = functools.partial(_send_found, path, config, keys)
+        done.append(_guarded(path, send))
+    results = {key: path for key, path in _results_in(folder) if _name_of(key) not in keys}
+    if results:
+        paths = [results[key] for key in sorted(results)]
+        done.append(_guarded(folder, lambda: _send_copy(folder, map(_result_at, paths), config)))
+    if not done:
+        _say(folder, "there is neither an outbox nor a result.json to send in it")
+    return bool(done) and all(done)
+
+
+def _send_found(path: Path, config: DeliveryConfig, keys: set[str]) -> bool:
+    """Send an outbox of a folder; add what it holds to ``keys``, if it is for this URL."""
+    header = header_of(path)
+    if header is not None and _is_for(header, config):
+        keys.update(_keys_in(path))
+    return _send_file(path, config, is_named=False)
+
+
+def _keys_in(path: Path) -> Iterator[str]:
+    reader = OutboxReader(path)
+    while lines := reader.read():
+        yield from (line.key for line in lines if line.key is not None)
+    reader.close()
+
+
+def _results_in(tree: Path) -> Iterator[tuple[tuple[str, int], Path]]:
+    """Yield each result of a tree, by what orders it, with its path."""
+    for path in tree.rglob("result.json"):
+        if path.parent.name.startswith(".") or not path.is_file():
+            continue  # never finished, or a folder or a FIFO of others
+        data = path.read_bytes()
+        if key_of(data) is None:
+            _say(path, "is no result, and is not sent")
+        else:
+            told = orjson.loads(data)
+            yield (told["session_id"], told["seq"]), path
+
+
+def _name_of(key: tuple[str, int]) -> str:
+    return "{}-{}".format(*key)
+
+
+def _result_at(path: Path) -> bytes:
+    return _as_line(path.read_bytes())
+
+
+def _as_line(data: bytes) -> bytes:
+    """Return a result in one line: as it is, unless people's tools made several of it."""
+    data = data.strip()
+    return orjson.dumps(orjson.loads(data)) if b"\n" in data else data
+
+
+def _send_file(path: Path, config: DeliveryConfig, *, is_named: bool) -> bool:
+    header = header_of(path)
+    if header is None:
+        return _send_others_file(path, config)
+    url = _url_for(path, header, config, is_named=is_named)
+    if url is None:
+        return False
+    config = _to(url, config)
+    if may_be_removed(path):
+        return _send_outbox(path, config)
+    is_sent = _send_others_file(path, config)
+    _say(path, "stays, because it does not have the name that a run gave it")
+    return is_sent
+
+
+def _url_for(path: Path, header: Header, config: DeliveryConfig, *, is_named: bool) -> str | None:
+    """Return where an outbox is to be sent; None, and tell why, if nowhere."""
+    asked = config.endpoint.url
+    if asked and (is_named or _is_for(header, config)):
+        return asked
+    if asked:
+        _say(path, f"is for {header.url}, and is left alone: name it to send it to another URL")
+    elif not header.url:
+        _say(path, "does not tell which URL it is for: give it with --to")
+    elif not header.is_whole:
+        _say(path, f"is for {header.url}, but the secret parts of that are not kept: use --to")
+    else:
+        return header.url
+    return None
+
+
+def _is_for(header: Header, config: DeliveryConfig) -> bool:
+    """Tell whether an outbox is for the URL that was asked for, as far as anybody knows."""
+    asked = config.endpoint.url
+    return bool(asked) and header.url in ("", redact_url(asked))
+
+
+def _to(url: str, config: DeliveryConfig) -> DeliveryConfig:
+    endpoint = dataclasses.replace(config.endpoint, url=checked_url(url))
+    return dataclasses.replace(config, endpoint=endpoint)
+
+
+def _send_others_file(path: Path, config: DeliveryConfig) -> bool:
+    """Send from a file that is only read: a result.json, or results one a line."""
+    bodies, others = _bodies_in(path.read_bytes()) if path.is_file() else ([], 0)
+    if not bodies:
+        _say(path, "is neither an outbox nor a result, and is left alone")
+        return False
+    is_sent = _send_copy(path, bodies, config)
+    if others:
+        _say(path, f"lines in it that are no results, and are not sent: {others}")
+    return is_sent and not others
+
+
+def _bodies_in(data: bytes) -> tuple[list[bytes], int]:
+    """Return the results in a file, and how many lines are something else."""
+    if key_of(data) is not None:
+        return [_as_line(data)], 0
+    lines = [line for line in data.split(b"\n") if line and Header.from_line(line) is None]
+    bodies = [line for line in lines if key_of(line) is not None]
+    return bodies, len(lines) - len(bodies)
+
+
+def _send_copy(source: Path, bodies: Iterable[bytes], config: DeliveryConfig) -> bool:
+    """Send results of a tree or file that is only read."""
+    if not config.endpoint.url:
+        _say(source, "results outside of an outbox tell no URL: give it with --to")
+        return False
+    with tempfile.TemporaryDirectory(prefix="pytest-publish-") as folder:
+        copy = Path(folder, f"copy{SUFFIX}")
+        goal = redact_url(config.endpoint.url)
+        writer = OutboxWriter(copy, Header(goal, goal == config.endpoint.url))
+        for body in bodies:
+            writer.append(body)
+        relay, is_sent = _relayed(copy, config, source)
+        if relay.cursor.refused:
+            _keep_refused(source, refused_of(copy), relay)
+        return is_sent and not relay.cursor.refused
+
+
+def _keep_refused(source: Path, refused: Path, relay: Relay) -> None:
+    """Set aside, where the command was called, what was refused and is not there yet."""
+    name = source.resolve().name.removesuffix(SUFFIX) + REFUSED_SUFFIX
+    aside = Path.cwd() / name
+    told = f"{relay.cursor.refused} refused ({relay.cursor.refusal})"
+    try:
+        if aside.exists() and not may_be_removed(aside):
+            _say(source, f"{told}; not set aside, because {aside} is not ours")
+            return
+        _add_to(aside, refused)
+    except OSError as error:
+        _say(source, f"{told}; can't set aside in {aside}: {error.strerror}")
+    else:
+        _say(source, f"{told}, set aside in {aside}")
+
+
+def _add_to(aside: Path, refused: Path) -> None:
+    keys = set(_keys_in(aside)) if aside.exists() else set()
+    bodies, _others = _bodies_in(refused.read_bytes())
+    fresh = [body for body in bodies if key_of(body) not in keys]
+    header = header_of(refused) or Header()
+    append_to(aside, header, b"".join(body + b"\n" for body in fresh))
+
+
+def _send_outbox(path: Path, config: DeliveryConfig) -> bool:
+    """Send an outbox in its place, and remove it when all of it is sent."""
+    # To the file of what was refused its origin's relay may still add.
+    origin = origin_of(path)
+    family = [path, origin] if origin != path and origin.exists() else [path]
+    with contextlib.ExitStack() as held:
+        if not all(map(is_free, family)) or not all(_is_locked(each, held) for each in family):
+            _say(path, "a process is still sending it; try again when that run is over")
+            return False
+        return _send_locked(path, config)
+
+
+def _is_locked(path: Path, held: contextlib.ExitStack) -> bool:
+    """Take the lock of an outbox until ``held`` ends; tell whether it was free."""
+    lock = lock_of(path)
+    if not lock.acquire(blocking=False):
+        return False
+    held.callback(lock.release)
+    return True
+
+
+def _send_locked(path: Path, config: DeliveryConfig) -> bool:
+    refused_before = CursorFile(path).read().refused
+    relay, is_done = _relayed(path, config, path)
+    refused = relay.cursor.refused - refused_before
+    aside = refused_of(path)
+    is_sent = is_done and not relay.is_torn
+    if relay.is_torn:
+        _say(path, "its last line was cut off when the run died, and stays there")
+    elif is_sent:
+        discard(path)
+        if origin_of(path) != path and aside.exists():
+            aside = aside.rename(path)  # refused again
+    if refused:
+        _say(path, f"{refused} refused ({relay.cursor.refusal}), set aside in {aside}")
+    return is_sent and not refused
+
+
+def _relayed(path: Path, config: DeliveryConfig, name: Path) -> tuple[Relay, bool]:
+    """Relay an outbox; return the relay, and whether all whole lines were dealt with."""
+    relay = Relay(path, config, is_over=lambda: True, on_progress=_show_progress)
+    before = relay.cursor.sent
+    is_done = relay.run()
+    _say(name, f"{relay.cursor.sent - before} sent to {redact_url(config.endpoint.url)}")
+    if not is_done:
+        _say(name, f"the rest still waits: {relay.cursor.problem or 'nothing got through'}")
+    return relay, is_done
+
+
+def _show_progress(cursor: Cursor) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{cursor.sent} sent ", end="", file=sys.stderr, flush=True)
+
+
+def _say(path: Path, text: str) -> None:
+    if sys.stderr.isatty():
+        print(end="\r", file=sys.stderr)
+    print(f"{path}: {text}")

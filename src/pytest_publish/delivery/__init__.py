@@ -1,0 +1,1 @@
+"""The way of published objects to an endpoint: outbox, relay, HTTP."""

@@ -1,0 +1,242 @@
+"""One URL's outbox and relay, as the controller holds them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from json import dumps
+from pathlib import Path
+from typing import Final
+
+from pytest_publish._os import Descriptor
+from pytest_publish._os import realos
+
+from .config import ALL_ACCEPTED
+from .config import DeliveryConfig
+from .config import printable
+from .config import redact_url
+from .config import RelayConfig
+from .cursor import Cursor
+from .cursor import CursorFile
+from .locks import WriterLock
+from .outbox import discard
+from .outbox import errors_of
+from .outbox import Header
+from .outbox import OutboxWriter
+from .outbox import SUFFIX
+
+
+# Of the environment, what would make a relay measure or report itself as a test does,
+# and the secrets, which it is told in private.
+_WITHHELD: Final = (
+    *("COV_CORE_", "COVERAGE_PROCESS_", "PYTHONWARNINGS", "PYTHONDEVMODE"),
+    "PYTEST_PUBLISH_",
+)
+# Where requests and OpenSSL look for files.
+_PATHS: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
+# As it was before a conftest could patch it.
+_popen: Final = subprocess.Popen
+_POLL: Final = 0.005
+# Seconds that a relay may take to start on a busy machine.
+_STARTING: Final = 10.0
+# Seconds to wait for a relay that was killed; it may hang at its disk.
+_ENDING: Final = 1.0
+# Starts a relay with the modules that this process has. Their folders come through its
+# standard input, because they may be too many for a command line or a variable. A new
+# interpreter's own come first: on a test session's path is what lies beside a conftest,
+# which may have the name of a module that the relay needs.
+_CODE: Final = """
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+import json
+if told := sys.stdin.buffer.readline():
+    known = set(sys.path)
+    sys.path += [entry for entry in json.loads(told) if entry not in known]
+    from pytest_publish.delivery.relay import main
+    main()
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What became of the results of one URL. ``reason`` is "" if all arrived."""
+
+    sent: int
+    refused: int
+    waiting: int
+    reason: str
+    refusal: str
+
+
+class RelayProcess:
+    """Hands results over to a relay process by way of an outbox file."""
+
+    def __init__(self, folder: Path, name: str, config: DeliveryConfig) -> None:
+        """Create the outbox ``name`` in ``folder``. Raises OSError."""
+        self.url = config.endpoint.url
+        self.path = folder / f"{name}{SUFFIX}"
+        #: Whether a Ctrl-C ended the waiting.
+        self.was_interrupted = False
+        self._config = config
+        self._writer_lock = WriterLock(self.path)
+        try:
+            goal = redact_url(self.url)
+            self._writer = OutboxWriter(self.path, Header(goal, goal == self.url))
+        except OSError:
+            self._writer_lock.release()
+            raise
+        self._process: subprocess.Popen[bytes] | None = None
+        self._input: Descriptor | None = None
+        self._has_ended = False
+        self._is_told = True
+        self._errors = errors_of(self.path)
+        self._patience = config.grace + config.endpoint.timeout + _STARTING
+
+    def start(self) -> None:
+        """Start the relay. Raises OSError if no process can be started."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(self._errors, flags, 0o600), "wb") as errors:
+            theirs, ours = os.pipe()
+            # Open to the end, by which the relay can be told that this is the end.
+            self._input = Descriptor(ours)
+            try:
+                self._process = _popen(
+                    # Without the warnings that the tests' environment may turn into errors.
+                    [sys.executable, "-W", "ignore", "-c", _CODE],
+                    stdin=theirs,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                    cwd=self.path.parent,
+                    env=_environment(),
+                    # Ctrl-C goes to all processes of the terminal's foreground group,
+                    # and the relay is to send on. Of these two each system heeds its own.
+                    start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                )
+            finally:
+                os.close(theirs)
+        folders = [entry for entry in sys.path if entry and os.path.isabs(entry)]
+        instructions = RelayConfig(self.path, realos.getpid(), self._config)
+        with contextlib.suppress(BrokenPipeError):  # it died at once; wait() tells
+            self._input.write(dumps(folders).encode() + b"\n" + instructions.to_json())
+
+    def append(self, body: bytes) -> None:
+        """Hand over one result. Raises OSError if the outbox can't be written."""
+        self._writer.append(body)
+
+    def cursor(self) -> Cursor:
+        """Return how far the relay has got."""
+        return CursorFile(self.path).read()
+
+    def end(self) -> None:
+        """Tell the relay that no more results will come."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        try:
+            self._writer.end()
+        except OSError:
+            self._tell_end()
+
+    def _tell_end(self) -> None:
+        """Tell it past the file, on a full disk or where that is another user's by now."""
+        if self._process is None or self._input is None or self._process.poll() is not None:
+            return
+        try:
+            self._input.write(b"\n")
+        except OSError:
+            self._is_told = False
+
+    def wait(self, on_progress: Callable[[int], None]) -> DeliveryReport:
+        """Wait until the relay ends, which knows when to give up; then tidy up.
+
+        ``on_progress`` is called again and again with the number of results that
+        wait. A KeyboardInterrupt ends the waiting.
+        """
+        try:
+            stopped = self._wait(on_progress)
+        except KeyboardInterrupt:
+            return self.interrupt()
+        return self._finished(stopped)
+
+    def interrupt(self) -> DeliveryReport:
+        """Wait no longer; tidy up."""
+        self.was_interrupted = True
+        return self._finished("interrupted")
+
+    def _finished(self, stopped: str) -> DeliveryReport:
+        if stopped:
+            self._stop()
+        delivered = self._delivered(stopped)
+        if self._input is not None:
+            self._input.close()
+        if not delivered.waiting:
+            discard(self.path)
+        with contextlib.suppress(OSError):
+            realos.unlink(self._errors)
+        self._writer_lock.release()
+        return delivered
+
+    def _wait(self, on_progress: Callable[[int], None]) -> str:
+        """Wait for the relay's end; return why it is not waited for any longer."""
+        cursor_file = CursorFile(self.path)
+        waiting = self._writer.appended
+        progress_at = realos.monotonic()
+        while self._process is not None and self._process.poll() is None:
+            cursor = cursor_file.read()
+            if waiting != (waiting := self._writer.appended - cursor.sent - cursor.refused):
+                progress_at = realos.monotonic()
+            # It gives up by itself, unless it was stopped, or hangs at its disk.
+            if realos.monotonic() - progress_at > self._patience:
+                return "the relay hangs"
+            if not waiting and not self._is_told:
+                return "it can't be told that the run is over"
+            on_progress(waiting)
+            realos.sleep(_POLL)
+        return ""
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            # It may be another user's by now, and then sends on.
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                self._process.kill()
+                self._process.wait(_ENDING)
+
+    def _delivered(self, stopped: str) -> DeliveryReport:
+        if self._process is not None and self._process.returncode == ALL_ACCEPTED:
+            # The mark may tell less: its disk is full, or this process may not read it.
+            return DeliveryReport(self._writer.appended, 0, 0, "", "")
+        cursor = self.cursor()
+        waiting = self._writer.appended - cursor.sent - cursor.refused
+        reason = ""
+        if waiting:
+            reason = stopped or cursor.problem or self._relay_error()
+        return DeliveryReport(cursor.sent, cursor.refused, waiting, reason, cursor.refusal)
+
+    def _relay_error(self) -> str:
+        """Return why the relay ended, from what it wrote last on its standard error."""
+        if self._process is None:
+            return "the relay could not be started"
+        with contextlib.suppress(OSError):
+            text = realos.read_file(str(self._errors)).decode("utf-8", "replace")
+            last = next((line for line in reversed(text.split("\n")) if line.strip()), None)
+            if last is not None:
+                return f"the relay ended: {printable(last)}"
+        if self._process.returncode == 0:  # it gave up in the middle of its first try
+            return "nothing got through"
+        return f"the relay ended with status {self._process.returncode}"
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a relay, whose current folder is another one."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(_WITHHELD)
+    }
+    for name in _PATHS:
+        if environment.get(name):
+            environment[name] = os.path.abspath(environment[name])
+    return environment

@@ -1,0 +1,423 @@
+"""Follow an outbox and deliver each line, in a process of its own.
+
+What it is told comes through its standard input (:mod:`~pytest_publish.delivery.config`);
+what it has to say stands in the outbox's mark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from .config import ALL_ACCEPTED
+from .config import DeliveryConfig
+from .config import RelayConfig
+from .cursor import Cursor
+from .cursor import CursorFile
+from .http import Accepted
+from .http import Failed
+from .http import Refused
+from .http import retry_delay
+from .http import Transport
+from .locks import lock_of
+from .outbox import discard
+from .outbox import Line
+from .outbox import OutboxReader
+from .outbox import set_aside
+
+
+#: Seconds between two looks at an outbox that has nothing new.
+POLL: Final = 0.01
+# What is read ahead of the senders, in lines and in bytes.
+_AHEAD_LINES: Final = 512
+_AHEAD_BYTES: Final = 1 << 23
+# Where all cores are busy, the tests come first.
+_NICENESS: Final = 5
+# Below this many seconds a POST costs mostly this process's own time, and a second
+# connection would only compete with the first for the interpreter.
+_SLOW: Final = 0.005
+# Seconds that a line has waited when a second connection takes it. One connection keeps
+# the order, so this is how late results may be for the sake of it.
+_PATIENCE: Final = 0.5
+# Seconds between two tries to start a thread.
+_THREAD_AGAIN: Final = 0.1
+
+
+class Relay:
+    """Delivers one outbox to one endpoint.
+
+    ``is_over`` tells whether nothing more will be written to the outbox, even
+    though it has no end mark. ``on_progress`` is called with the mark now and then.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: DeliveryConfig,
+        *,
+        is_over: Callable[[], bool],
+        on_progress: Callable[[Cursor], None] | None = None,
+    ) -> None:
+        self.path = path
+        self._config = config
+        self._is_over = is_over
+        self._on_progress = on_progress
+        self._clock = time.monotonic
+        self._cursor_file = CursorFile(path)
+        self.cursor = self._cursor_file.read()
+        # One result that fails for ever must not keep the others waiting to the end.
+        patience = min(_PATIENCE, config.grace / 4)
+        self._backlog = _Backlog(self.cursor, self._cursor_file, path, self._clock, patience)
+        self._senders: list[_Sender] = []
+        self._no_thread_before = 0.0
+        #: Whether a part of a line stands at the end of the outbox.
+        self.is_torn = False
+
+    def run(self) -> bool:
+        """Deliver until the outbox is over and empty, or nothing gets through.
+
+        Returns whether all whole lines were dealt with. Raises OSError if the outbox
+        can't be read. The outbox's lock must be held.
+        """
+        reader = OutboxReader(self.path, self.cursor.offset)
+        try:
+            return self._follow(reader)
+        finally:
+            self.is_torn = reader.torn
+            reader.close()
+            self._backlog.close()
+
+    def _follow(self, reader: OutboxReader) -> bool:
+        over_since: float | None = None
+        # Lines have no time of their own; those read next were written after this.
+        had_all_at = self._clock()
+        while True:
+            # Asked before the last read: what was written until then is in it.
+            over = reader.ended or self._is_over()
+            is_read = self._backlog.wants_more
+            fresh = reader.read() if is_read else []
+            if fresh:
+                self._backlog.add(fresh, had_all_at)
+            elif is_read:
+                had_all_at = self._clock()
+                if over and self._backlog.is_idle:
+                    return True
+            self._add_sender()
+            if self._on_progress is not None:
+                self._on_progress(self.cursor)
+            if over:
+                over_since = over_since or self._clock()
+                if self._clock() - max(over_since, self._backlog.last_success) > self._config.grace:
+                    return False
+            if not fresh:
+                time.sleep(POLL)
+
+    def _add_sender(self) -> None:
+        """Open the first connection, or another if those that are open don't keep up."""
+        if not self._senders:
+            is_wanted = self._backlog.has_waiting
+        else:
+            is_wanted = (
+                self._backlog.needs_help()
+                and len(self._senders) < self._config.connections
+                and all(sender.is_slow(self._clock()) for sender in self._senders)
+            )
+        if is_wanted and self._clock() >= self._no_thread_before:
+            self._open()
+
+    def _open(self) -> None:
+        sender = _Sender(self._backlog, self._config, self._clock, helps=bool(self._senders))
+        try:
+            sender.start()
+        except RuntimeError as error:  # the user has too many threads or processes
+            self._no_thread_before = self._clock() + _THREAD_AGAIN
+            if not self._senders:
+                self._backlog.failed(str(error), 0.0)
+            return
+        self._senders.append(sender)
+
+
+class _Backlog:
+    """Where lines wait, and where their fate is written down. Used by all threads."""
+
+    def __init__(
+        self,
+        cursor: Cursor,
+        cursor_file: CursorFile,
+        path: Path,
+        clock: Callable[[], float],
+        patience: float,
+    ) -> None:
+        self._cursor = cursor
+        self._cursor_file = cursor_file
+        self._path = path
+        self._clock = clock
+        self._patience = patience
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._overdue = threading.Condition(self._lock)
+        self._idle_helpers = 0
+        self._waiting: deque[tuple[Line, float]] = deque()
+        self._waiting_bytes = 0
+        self._in_flight = 0
+        self._closed = threading.Event()
+        self.last_success = 0.0
+        self._not_before = 0.0
+
+    @property
+    def has_waiting(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def wants_more(self) -> bool:
+        return len(self._waiting) < _AHEAD_LINES and self._waiting_bytes < _AHEAD_BYTES
+
+    @property
+    def is_idle(self) -> bool:
+        with self._lock:
+            return not self._waiting and not self._in_flight
+
+    def _may_take(self, *, helps: bool) -> bool:
+        now = self._clock()
+        if not self._waiting or now < self._not_before:
+            return False
+        return not helps or now - self._waiting[0][1] >= self._patience
+
+    def needs_help(self) -> bool:
+        """Tell whether something has waited long, and nobody is there to take it."""
+        with self._lock:
+            if not self._may_take(helps=True):
+                return False
+            self._overdue.notify_all()
+            return not self._idle_helpers
+
+    def add(self, found: list[Line], since: float) -> None:
+        """Take in lines that may have waited since then."""
+        with self._lock:
+            lines = [line for line in found if not self._cursor.has_settled(line)]
+            self._waiting.extend((line, since) for line in lines)
+            self._waiting_bytes += sum(len(line.body) for line in lines)
+            self._changed.notify_all()
+
+    def take(self, most: int, *, helps: bool) -> list[Line]:
+        """Hand out lines to send together; wait for one, none once closed.
+
+        Who ``helps`` gets only what has waited long: as long as the first connection
+        keeps up, the others would do nothing but overtake it.
+        """
+        with self._lock:
+            while not self._closed.is_set() and not self._may_take(helps=helps):
+                self._wait_for_turn(helps=helps)
+            if self._closed.is_set():
+                return []
+            lines = [self._waiting.popleft()[0] for _ in range(min(most, len(self._waiting)))]
+            for line in lines:
+                self._waiting_bytes -= len(line.body)
+            self._in_flight += len(lines)
+            return lines
+
+    def _wait_for_turn(self, *, helps: bool) -> None:
+        if helps:
+            self._idle_helpers += 1
+            self._overdue.wait()
+            self._idle_helpers -= 1
+        else:
+            self._changed.wait(max(0.0, self._not_before - self._clock()) or None)
+
+    def hold(self, seconds: float) -> bool:
+        """Wait between two tries; False once closed."""
+        return not self._closed.wait(seconds)
+
+    def sent(self, lines: list[Line]) -> None:
+        with self._lock:
+            self.last_success = self._clock()
+            self._cursor.sent += len(lines)
+            self._cursor.problem = ""
+            self._settle(lines)
+
+    def refused(self, line: Line, reason: str) -> None:
+        """Set a line aside: the endpoint works, but will never take this one."""
+        with self._lock:
+            try:
+                set_aside(self._path, line.body)
+            except OSError as error:
+                # Not dealt with, so the mark stays before it and it is not lost.
+                self._cursor.problem = f"{reason}; can't set it aside: {error.strerror}"
+                return
+            self.last_success = self._clock()
+            self._cursor.refused += 1
+            self._cursor.refusal = self._cursor.refusal or reason
+            self._settle([line])
+
+    def failed(self, reason: str, wait: float) -> None:
+        """Take note of a failure, and of the seconds that the endpoint asked to wait.
+
+        What one connection was told holds for what the others would begin.
+        """
+        with self._lock:
+            self._not_before = max(self._not_before, self._clock() + wait)
+            if self._cursor.problem != reason:
+                self._cursor.problem = reason
+                self._write_cursor()
+
+    def _settle(self, lines: list[Line]) -> None:
+        self._in_flight -= len(lines)
+        for line in lines:
+            self._cursor.settle(line.start, line.stop)
+        self._write_cursor()
+
+    def _write_cursor(self) -> None:
+        # Without a mark (disk full) a later process sends again what was sent,
+        # under the same key.
+        with contextlib.suppress(OSError):
+            self._cursor_file.write(self._cursor)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed.set()
+            self._changed.notify_all()
+            self._overdue.notify_all()
+            self._cursor_file.close()
+
+
+class _Sender(threading.Thread):
+    """One connection: takes lines from the desk and sends them until it closes."""
+
+    def __init__(
+        self, backlog: _Backlog, config: DeliveryConfig, clock: Callable[[], float], *, helps: bool
+    ) -> None:
+        super().__init__(daemon=True)
+        self._backlog = backlog
+        self._config = config
+        self._clock = clock
+        self._helps = helps
+        self._transport = Transport(config.endpoint)
+        self._taken_at: float | None = None
+        self._usual = 0.0
+
+    def is_slow(self, now: float) -> bool:
+        """Tell whether this connection's POSTs wait for the endpoint."""
+        current = 0.0 if self._taken_at is None else now - self._taken_at
+        return max(current, self._usual) > _SLOW
+
+    def run(self) -> None:
+        while lines := self._backlog.take(self._config.batch, helps=self._helps):
+            self._taken_at = begun = self._clock()
+            self._deliver(lines)
+            self._taken_at = None
+            self._usual += (self._clock() - begun - self._usual) / 8
+        self._transport.close()
+
+    def _deliver(self, lines: list[Line]) -> None:
+        broken = [line for line in lines if line.key is None]
+        for line in broken:
+            self._backlog.refused(line, "not a result of pytest-publish")
+        whole = [line for line in lines if line.key is not None]
+        if whole:
+            self._deliver_whole(whole)
+
+    def _deliver_whole(self, lines: list[Line]) -> None:
+        answer = self._persist(lines)
+        if isinstance(answer, Accepted):
+            self._backlog.sent(lines)
+        elif isinstance(answer, Refused):
+            if len(lines) == 1:
+                self._backlog.refused(lines[0], answer.reason)
+                return
+            for line in lines:  # which of them it was, only the endpoint knows
+                self._deliver_whole([line])
+
+    def _persist(self, lines: list[Line]) -> Accepted | Refused | None:
+        """Try until the endpoint takes it or refuses it; None once the desk closes."""
+        key, body = _post_of(lines, self._config.batch)
+        sent = self._transport.prepare(body)
+        tries = 0
+        while True:
+            answer = self._transport.post(key, body, sent)
+            if not isinstance(answer, Failed):
+                return answer
+            tries += 1
+            wait = retry_delay(answer, tries)
+            self._backlog.failed(answer.reason, wait if answer.retry_after else 0.0)
+            if not self._backlog.hold(wait):
+                return None
+
+
+def _post_of(lines: list[Line], batch: int) -> tuple[str, bytes]:
+    """Return the key and the body of a POST: an object, or with batches an array."""
+    keys = [line.key or "" for line in lines]
+    if batch == 1:
+        return keys[0], lines[0].body
+    key = keys[0] if len(keys) == 1 else f"{keys[0]}_{keys[-1]}"
+    return key, b"[" + b",".join(line.body for line in lines) + b"]"
+
+
+def main() -> None:
+    """Run a relay as it is told on standard input, until the run is over and all is sent."""
+    try:
+        status = _run()
+    except Exception:
+        traceback.print_exc()
+        status = 1
+    # Without waiting for threads in the middle of a POST or of reading; the mark is written.
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _run() -> int:
+    """Return the exit status. Who can't tidy up has it done here: a run that died, or failed.
+
+    With refused results that is left to the run if there is one, which counts them.
+    """
+    told = RelayConfig.from_json(sys.stdin.buffer.readline())
+    if os.name == "posix":
+        os.nice(_NICENESS)
+    lock = lock_of(told.outbox)
+    if not lock.acquire(blocking=False):
+        sys.exit(f"another process sends {told.outbox}")
+    run = _Run(told.parent)
+    relay = Relay(told.outbox, told.config, is_over=lambda: run.is_over)
+    is_done = relay.run() and not relay.is_torn
+    is_accepted = is_done and not relay.cursor.refused
+    if (is_done and run.has_died) or (is_accepted and run.is_over):
+        discard(told.outbox)
+    return ALL_ACCEPTED if is_accepted else 0
+
+
+class _Run:
+    """The run whose results are sent, as its relay learns of its end."""
+
+    def __init__(self, parent: int) -> None:
+        self._parent = parent
+        self._told = threading.Event()
+        self._input_ended = threading.Event()
+        with contextlib.suppress(RuntimeError):  # too many threads; there is the end mark
+            threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        if sys.stdin.buffer.readline():
+            self._told.set()
+        sys.stdin.buffer.read()
+        self._input_ended.set()
+
+    @property
+    def has_died(self) -> bool:
+        if os.name == "posix":
+            # Not by a pipe that closes: a test may close all descriptors of its process,
+            # or leave a forked child behind that holds them open.
+            return os.getppid() != self._parent
+        # Windows keeps the number of a dead parent, but has no fork.
+        return self._input_ended.is_set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be written, though there may be no end mark."""
+        return self._told.is_set() or self.has_died

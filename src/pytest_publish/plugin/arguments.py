@@ -1,0 +1,62 @@
+"""Paths on the command line that pytest takes for places of tests.
+
+pytest (8.2 to 9.2) looks for its rootdir and ini file before it knows the options of
+plugins, and so takes a path that exists, and is a word of its own, for a place of tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+
+_PATH_OPTIONS: Final = ("--pubdir", "--publish-outbox")
+_INI_TABLES: Final = (
+    ("pyproject.toml", "[tool.pytest"),
+    ("tox.ini", "[pytest]"),
+    ("setup.cfg", "[tool:pytest]"),
+)
+
+
+def join_paths(arguments: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return a command line's arguments with each of our paths joined to its option."""
+    result: list[str] = []
+    for argument in map(str, arguments):
+        if result and result[-1] in _PATH_OPTIONS:
+            result[-1] += f"={argument}"
+        else:
+            result.append(argument)
+    return result
+
+
+def missed_ini_file(config: pytest.Config) -> str | None:
+    """Return a warning if pytest was misled by one of our paths already."""
+    words = config.invocation_params.args
+    separate = [
+        f"{option}={path}"
+        for option, path in itertools.pairwise(map(str, words))
+        # os.path takes a path that can't be for one that is not there.
+        if option in _PATH_OPTIONS and os.path.exists(config.invocation_params.dir / path)
+    ]
+    missed = _ini_file_above(config.invocation_params.dir)
+    if not separate or config.inipath is not None or missed is None:
+        return None
+    return f"pytest did not find {missed}, because a path is a word of its own: write {separate[0]}"
+
+
+def _ini_file_above(folder: Path) -> Path | None:
+    for parent in (folder, *folder.parents):
+        for name in ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"):
+            if (parent / name).is_file():
+                return parent / name
+        for name, table in _INI_TABLES:
+            with contextlib.suppress(OSError):
+                if table in (parent / name).read_text("utf-8", "replace"):
+                    return parent / name
+    return None

@@ -1,0 +1,169 @@
+"""An exception as data: its class, its text, and the user's frames."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from traceback import extract_tb
+from traceback import FrameSummary
+from traceback import StackSummary
+from traceback import TracebackException
+from traceback import walk_tb
+from types import FrameType
+from types import TracebackType
+from typing import Any
+from typing import Final
+
+import _pytest
+import pluggy
+import pytest
+
+from pytest_publish.results.guard import guarded
+from pytest_publish.results.values import escape
+
+
+_INTERNAL: Final = (
+    # importlib is the way from pytest's import of a file to the user's line.
+    *(
+        str(Path(package).parent) + os.sep
+        for package in (_pytest.__file__, pluggy.__file__, importlib.__file__)
+    ),
+    str(Path(__file__).parents[1]) + os.sep,
+    pytest.__file__,
+    "<frozen importlib",
+)
+# How Python (3.10 to 3.14) ends a row of frames that are all alike.
+_REPEATED: Final = "  [Previous line repeated"
+
+
+def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> dict[str, Any]:
+    """Return an exception as the JSON's ``excinfo``, of exact builtins.
+
+    Where Python prints more than that it has ``_text`` too, which is for people.
+    """
+    data: dict[str, Any] = {
+        "type": escape(type(excinfo.value).__name__),
+        "value": safe_str(excinfo.value),
+        "traceback": user_frames(excinfo),
+    }
+    if guarded(_has_more, lambda _error: False, excinfo.value):
+        whole = guarded(_whole_text, lambda _error: None, excinfo.value)
+        if whole is not None:
+            data["_text"] = whole
+    return data
+
+
+def safe_str(error: BaseException) -> str:
+    """Return an exception's text, or what stands for it where it has none."""
+    return guarded(
+        lambda: escape(str(error)),
+        lambda problem: f"<{type(error).__name__} object: its str raised {type(problem).__name__}>",
+    )
+
+
+def error_text(error: BaseException) -> str:
+    """Return an exception as one text, its class first."""
+    return f"{type(error).__name__}: {safe_str(error)}"
+
+
+def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
+    """Return the user's frames of a traceback, formatted as Python does.
+
+    Without their source where a test has patched what reads it.
+    """
+    return guarded(_frame_texts, lambda _error: [], excinfo)
+
+
+def _frame_texts(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
+    frames: list[str] = []
+    for text in StackSummary.from_list(_user_frames(excinfo)).format():
+        if text.startswith(_REPEATED):  # no frame of its own: the last one is to be a frame
+            frames[-1] += text
+        else:
+            frames.append(escape(text))
+    return frames
+
+
+def _user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[FrameSummary]:
+    tb: TracebackType | None = excinfo.tb
+    # The way into the test is all pytest's; cut off at once, its source is not read.
+    while tb is not None and _is_hidden(tb.tb_frame, excinfo):
+        tb = tb.tb_next
+    frames = list(walk_tb(tb))
+    entries = guarded(
+        lambda: list(extract_tb(tb)),
+        lambda _error: [_without_source(frame, line) for frame, line in frames],
+    )
+    return [
+        entry
+        for entry, (frame, _line) in zip(entries, frames, strict=True)
+        if not _is_hidden(frame, excinfo)
+    ]
+
+
+def _without_source(frame: FrameType, line: int) -> FrameSummary:
+    code = frame.f_code
+    return FrameSummary(code.co_filename, line, code.co_name, line="")
+
+
+def _has_more(error: BaseException) -> bool:
+    """Tell whether Python prints more of an exception than its own frames and text."""
+    has_context = error.__context__ is not None and not error.__suppress_context__
+    is_group = hasattr(error, "exceptions")
+    return has_context or is_group or error.__cause__ is not None or hasattr(error, "__notes__")
+
+
+def _whole_text(error: BaseException) -> str:
+    """Return an exception as Python prints it, with causes, groups and notes."""
+    whole = TracebackException(
+        type(error), error, error.__traceback__, lookup_lines=False, compact=True
+    )
+    waiting: list[tuple[TracebackException, BaseException]] = [(whole, error)]
+    while waiting:
+        told, found = waiting.pop()
+        told.stack = _user_stack(found)
+        inner = (
+            *((told.__cause__, found.__cause__), (told.__context__, found.__context__)),
+            # Of groups, which Python has since 3.11.
+            *zip(
+                getattr(told, "exceptions", None) or (),
+                getattr(found, "exceptions", ()),
+                strict=False,
+            ),
+        )
+        waiting += [(part, of) for part, of in inner if part is not None and of is not None]
+    return escape("".join(whole.format()))
+
+
+def _user_stack(error: BaseException) -> StackSummary:
+    if error.__traceback__ is None:  # it was never raised
+        return StackSummary()
+    return StackSummary.from_list(_user_frames(pytest.ExceptionInfo.from_exception(error)))
+
+
+def _is_hidden(frame: FrameType, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    if frame.f_code.co_filename.startswith(_INTERNAL):
+        return True
+    if "__unittest" in frame.f_globals:  # as unittest marks its own frames
+        return True
+    hide = frame.f_locals.get("__tracebackhide__", frame.f_globals.get("__tracebackhide__"))
+    # It may be a user's predicate.
+    return guarded(
+        lambda: bool(hide(excinfo)) if callable(hide) else bool(hide), lambda _error: False
+    )
+
+
+def cause_of_collect_error(
+    excinfo: pytest.ExceptionInfo[BaseException],
+) -> pytest.ExceptionInfo[BaseException]:
+    """Return what made a file or a conftest fail, out of pytest's own error about it."""
+    cause = excinfo.value.__cause__
+    # The second has no public name (8.2 to 9.2).
+    is_wrapper = (
+        isinstance(excinfo.value, pytest.Collector.CollectError)
+        or type(excinfo.value).__name__ == "ConftestImportFailure"
+    )
+    if is_wrapper and cause is not None:
+        return pytest.ExceptionInfo.from_exception(cause)
+    return excinfo

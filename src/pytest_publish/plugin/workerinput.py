@@ -1,0 +1,24 @@
+"""What the controller tells a worker before it starts, through xdist's ``workerinput``."""
+
+from __future__ import annotations
+
+from typing import Final
+from typing import TypedDict
+
+
+#: The key of ``workerinput``; a worker without it publishes nothing.
+KEY: Final = "pytest_publish"
+
+
+class IgnoredFolders(TypedDict):
+    """Folders not to be collected: ``whole``, or ``partly`` where tests are in them too."""
+
+    whole: list[str]
+    partly: list[str]
+
+
+class WorkerInput(TypedDict):
+    """What a worker is told."""
+
+    loadgroup: bool
+    ignored: IgnoredFolders

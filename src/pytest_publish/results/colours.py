@@ -1,0 +1,136 @@
+"""Pytest's texts without its colours, and as far indented as they are.
+
+What a test prints, logs or raises by itself keeps its escape codes. So nothing is taken
+out by its looks: only what pytest was seen to put in.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+from typing import Final
+
+
+#: What pytest put colours into, one line or less, and what that was without.
+Coloured = Mapping[str, str]
+
+# Also one that was cut off.
+_CODE: Final = re.compile(r"\x1b(?:\[[\d;]*(?:m|\Z)|\Z)")
+_LEVEL: Final = re.compile(r"(?:\x1b\[[\d;]+m)+([^\x1b]*)\x1b\[0m")
+_BLANK_LINES: Final = re.compile(r"\A(?:[ \t]*\n)+")
+# How pytest ends a line that it has cut.
+_CUT: Final = "..."
+_WIDTH: Final = 80
+
+
+class _Writer:
+    """Stands for pytest's terminal writer, to which a representation writes itself.
+
+    By that writer ``str()`` of it has colours under FORCE_COLOR, and the width of the
+    terminal; and it strips the first line.
+    """
+
+    hasmarkup = False
+    fullwidth = _WIDTH
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+
+    def write(self, text: str, **_markup: bool) -> None:
+        self.parts.append(text)
+
+    def line(self, text: str = "", **_markup: bool) -> None:
+        self.parts += (text, "\n")
+
+    def sep(self, sepchar: str, title: str | None = None, **_markup: Any) -> None:
+        line = (sepchar * _WIDTH)[:_WIDTH] if title is None else _titled(sepchar, title)
+        self.line(line.rstrip())
+
+    # Private, and all that pytest (8.2 to 9.2) writes source by; test_colours.py fails
+    # if it moves.
+    def _write_source(self, lines: Iterable[str], indents: Iterable[str] = ()) -> None:
+        for indent, line in itertools.zip_longest(indents, lines, fillvalue=""):
+            self.line(indent + line)
+
+
+def _titled(sepchar: str, title: str) -> str:
+    fill = sepchar * max((_WIDTH - len(title) - 2) // (2 * len(sepchar)), 1)
+    return f"{fill} {title} {fill}"
+
+
+def plain_text_of(longrepr: object) -> str:
+    """Return the text of a failure's representation. Raises what a plugin's own may."""
+    write_to: Any = getattr(longrepr, "toterminal", None)
+    if write_to is None:
+        return str(longrepr)
+    writer = _Writer()
+    try:
+        write_to(writer)
+    except AttributeError:  # a plugin's own may use more of the terminal writer
+        return str(longrepr)
+    return _BLANK_LINES.sub("", "".join(writer.parts)).rstrip()
+
+
+def noted(source: str, coloured: str) -> Iterator[tuple[str, str]]:
+    """Yield each line that pytest has coloured of a text, and what it was."""
+    sources = source.splitlines()
+    lines = coloured.splitlines()
+    for index, line in enumerate(lines):
+        plain = _CODE.sub("", line)
+        # A code in the source is the test's own; pygments may drop blank lines.
+        if len(lines) == len(sources) and _CODE.sub("", sources[index]) == plain:
+            plain = sources[index]
+        if plain != line:
+            yield line, plain
+
+
+def uncoloured(text: str, coloured: Coloured) -> str:
+    """Return a text that pytest has made, without the colours that it put in."""
+    for line in sorted(coloured, key=len, reverse=True):
+        text = text.replace(line, coloured[line])
+    if _CUT in text and "\x1b" in text:
+        lines = [_uncoloured_cut(line, coloured) for line in text.split("\n")]
+        text = "\n".join(lines)
+    return text
+
+
+def _uncoloured_cut(line: str, coloured: Coloured) -> str:
+    """Return a line without the colours of a coloured one that was cut off in it."""
+    if not line.endswith(_CUT):
+        return line
+    body = line.removesuffix(_CUT)
+    for at in (found.start() for found in _CODE.finditer(body)):
+        for whole in coloured:
+            begun = whole.find("\x1b[")
+            start = at - begun
+            if start >= 0 and whole.startswith(body[start:]):
+                return body[:start] + _CODE.sub("", body[start:]) + _CUT
+    return line
+
+
+def uncoloured_log(text: str, levels: Coloured) -> str:
+    """Return what was logged without the colours of the levels' names.
+
+    Each record begins a line and has one; what else has colours is a test's own.
+    """
+    if "\x1b[" not in text:
+        return text
+    return "\n".join(_uncoloured_level(line, levels) for line in text.split("\n"))
+
+
+def _uncoloured_level(line: str, levels: Coloured) -> str:
+    places = [(line.find(coloured), coloured) for coloured in levels if coloured in line]
+    if not places:
+        return line
+    _place, first = min(places)
+    return line.replace(first, levels[first], 1)
+
+
+def levels_of(formats: Iterable[str]) -> dict[str, str]:
+    """Return what the formats of coloured log levels colour: their names."""
+    found = (_LEVEL.search(text) for text in formats)
+    return {match[0]: match[1] for match in found if match}

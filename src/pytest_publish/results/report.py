@@ -1,0 +1,280 @@
+"""What one report of pytest tells: its outcome, exception, text, output and properties.
+
+A report is anything that has a report's attributes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from json import loads
+from typing import Any
+from typing import Final
+from typing import Protocol
+from typing import TypeAlias
+
+from .annotations import WorkerAnnotations
+from .colours import plain_text_of
+from .guard import guarded
+from .result import ExcInfo
+from .values import describe
+from .values import escape
+from .values import jsonable
+
+
+#: What pytest calls a location: file, line counted from 0, name in the file.
+Location: TypeAlias = tuple[str, "int | None", str]
+
+#: What was captured, and whatever else plugins attach: heading and text.
+Sections: TypeAlias = list[tuple[str, str]]
+
+
+#: ``when`` of the report by which xdist (3.6 to 3.8) tells of a dead worker.
+CRASH: Final = "???"
+
+
+class Report(Protocol):
+    """What is read of a pytest.TestReport; ``pytest_publish`` may be missing.
+
+    A plugin may have set any of it to anything.
+    """
+
+    nodeid: str
+    location: Any
+    when: Any
+    outcome: Any
+    longrepr: Any
+    duration: Any
+    start: Any
+    stop: Any
+    sections: Any
+    user_properties: Any
+
+
+class CollectReport(Protocol):
+    """What is read of a pytest.CollectReport; ``pytest_publish`` may be missing."""
+
+    nodeid: str
+    outcome: Any
+    longrepr: Any
+    sections: Any
+
+
+#: pytest's own words for how a phase ended, as its status hook says them; the most
+#: frequent first. No set, because a plugin's word may be of any type.
+OUTCOMES: Final = ("passed", "failed", "skipped", "xfailed", "xpassed", "rerun")
+
+#: The phases of a test, and a crash.
+WHENS: Final = ("setup", "call", "teardown", CRASH)
+
+#: What is known of a failure that has neither an exception nor a text.
+UNTOLD: Final = ExcInfo("Failed", "")
+
+#: The name of what is in ``user_properties`` and is no pair of a name and a value.
+UNNAMED: Final = "user_properties"
+
+
+def outcome_of(report: Report) -> str:
+    """Return a report's outcome in pytest's words, as its status hook does."""
+    outcome: str = report.outcome
+    if hasattr(report, "wasxfail"):
+        if outcome == "skipped":
+            return "xfailed"
+        if outcome == "passed" and report.when == "call":
+            return "xpassed"
+    if outcome in OUTCOMES:
+        return outcome
+    # pytest-retry (1.7) has a word of its own for an attempt that does not count.
+    return "rerun" if isinstance(report.outcome, str) else "failed"
+
+
+def times_of(report: Report) -> tuple[float, float, float]:
+    """Return a report's start, stop and duration."""
+    start, stop, duration = report.start, report.stop, report.duration
+    if (
+        type(start) is type(stop) is type(duration) is float
+        # A test that moves the clock (time-machine) moves pytest's too.
+        and duration >= 0.0
+        and -math.inf < start + stop + duration < math.inf
+    ):
+        return start, stop, duration
+    return _seconds(start), _seconds(stop), max(0.0, _seconds(duration))
+
+
+def _seconds(value: Any) -> float:
+    number = guarded(float, lambda _error: 0.0, value)
+    return number if math.isfinite(number) else 0.0
+
+
+def location_of(location: Any) -> Location:
+    """Return where a test stands; what can't be told of it is empty, the line None."""
+    return guarded(_location_of, lambda _error: ("", None, ""), location)
+
+
+def _location_of(location: Any) -> Location:
+    file, line, domain = location
+    return as_text(file), line if type(line) is int and line >= 0 else None, domain
+
+
+def excinfo_of(report: Report | CollectReport, annotations: WorkerAnnotations) -> ExcInfo:
+    """Return what was forwarded of the exception, else what its text tells."""
+    return guarded(
+        _excinfo_of,
+        lambda error: ExcInfo("Failed", _unreadable(report.longrepr, error)),
+        report,
+        annotations,
+    )
+
+
+def _excinfo_of(report: Report | CollectReport, annotations: WorkerAnnotations) -> ExcInfo:
+    data = annotations.get("excinfo")
+    if data is not None:
+        return ExcInfo(**data)
+    text = text_of(report.longrepr)
+    if text.startswith("[XPASS(strict)]"):
+        return ExcInfo("StrictXPass", text)
+    # A worker without this plugin, or a plugin that judged the report by itself.
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None:
+        return ExcInfo("Skipped", text) if report.outcome == "skipped" else ExcInfo("Failed", text)
+    message = escape(crash.message)
+    kind, _colon, value = message.partition(": ")
+    if kind.replace(".", "_").isidentifier():
+        return ExcInfo(kind.rpartition(".")[2], value)
+    # pytest leaves out the name of this class where its own text begins.
+    return ExcInfo("AssertionError" if message.startswith("assert ") else "Failed", message)
+
+
+def detail_of(report: Report) -> str:
+    """Return pytest's own text of what did not pass, for people."""
+    text = text_of(report.longrepr)
+    reason = getattr(report, "wasxfail", None)
+    if reason is None:
+        return text
+    expected = "expected to fail"
+    # A mark takes whatever it is given for a reason.
+    if reason != "":
+        expected += f": {as_text(reason)}"
+    return f"{expected}\n{text}".rstrip()
+
+
+def text_of(longrepr: Any) -> str:
+    """Return pytest's text of a failure; ``file:line: reason`` of a skip."""
+    if longrepr is None:
+        return ""
+    return guarded(_text_of, lambda error: _unreadable(longrepr, error), longrepr)
+
+
+def _text_of(longrepr: Any) -> str:
+    if isinstance(longrepr, tuple) and len(longrepr) == 3:
+        file, line, reason = longrepr
+        return escape(f"{file}:{line}: {reason}")
+    return escape(plain_text_of(longrepr))
+
+
+def _unreadable(value: object, error: BaseException) -> str:
+    return f"<no text: {type(error).__name__} in {type(value).__name__}>"
+
+
+def as_text(value: object) -> str:
+    """Return any value as an exact ``str`` that UTF-8 can hold."""
+    if type(value) is str:
+        return escape(value)
+    if isinstance(value, str):  # or a mock that passes for one
+        return guarded(escape, lambda _error: describe(value), value)
+    return describe(value)
+
+
+def sections_of(report: Report | CollectReport) -> Sections:
+    """Return a report's sections, each a heading and a text."""
+    if not report.sections:
+        return []
+    return guarded(lambda: [_section(part) for part in report.sections], lambda _error: [])
+
+
+def _section(part: Any) -> tuple[str, str]:
+    if isinstance(part, (tuple, list)) and len(part) == 2:
+        return as_text(part[0]), as_text(part[1])
+    return "", as_text(part)  # of a plugin: what it is, nobody knows
+
+
+def captured_in(stream: str, sections: Sections) -> list[str]:
+    """Return what was captured of stdout, stderr or log, in all phases."""
+    heading = f"Captured {stream}"
+    return [text for title, text in sections if title == heading or title.startswith(f"{heading} ")]
+
+
+def pairs_of(recorded: Any) -> list[Any]:
+    """Return what ``record_property`` and plugins recorded: pairs of JSON's own values."""
+    return guarded(
+        lambda: [_pair(entry) for entry in recorded],
+        lambda error: [[UNNAMED, _unreadable(recorded, error)]],
+    )
+
+
+def _pair(entry: object) -> Any:
+    is_pair = isinstance(entry, (tuple, list)) and len(entry) == 2
+    return jsonable(entry) if is_pair else [UNNAMED, jsonable(entry)]
+
+
+def properties_of(report: Report, annotations: WorkerAnnotations) -> dict[str, Any]:
+    """Return what ``record_property`` recorded; a name that came again has a list."""
+    pairs: Iterable[Any]
+    if "properties" in annotations:
+        pairs = loads(annotations["properties"])
+    elif "name" not in annotations and report.user_properties:
+        pairs = pairs_of(report.user_properties)
+    else:
+        return {}
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(str(name), []).append(value)
+    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+
+
+def subtest_description(report: object) -> str | None:
+    """Return how pytest names a subtest; None for the report of a whole test.
+
+    Both pytest 9's SubtestReport and pytest-subtests' SubTestReport have a
+    ``context`` with the message and the keyword arguments, and a method that
+    describes it.
+    """
+    context = getattr(report, "context", None)
+    if context is None or not hasattr(context, "msg") or not hasattr(context, "kwargs"):
+        return None
+    private = hasattr(report, "_sub_test_description")
+    describe = getattr(report, "_sub_test_description" if private else "sub_test_description", None)
+    return guarded(
+        lambda: escape(describe()),  # type: ignore[misc]
+        # There is none any more, or an argument's __repr__ raised.
+        lambda _error: "(<subtest>)" if context.msg is None else f"[{as_text(context.msg)}]",
+    )
+
+
+def without_group(nodeid: str, domain: str) -> tuple[str, str | None]:
+    """Split the group off a node id of which nothing was forwarded.
+
+    The location's name in the file, which has no group, tells where it begins;
+    where that does not fit, xdist's own rule.
+    """
+    path, _colons, names = nodeid.partition("::")
+    dotted = names.replace("::", ".")
+    domain = domain.replace("::", ".")
+    if dotted == domain:
+        return nodeid, None
+    at = names.find("@")
+    while at != -1:
+        if names[:at].replace("::", ".") == domain:
+            return f"{path}::{names[:at]}", names[at + 1 :]
+        at = names.find("@", at + 1)
+    if names.rfind("@") > names.rfind("]"):
+        name, _at, group = names.rpartition("@")
+        return f"{path}::{name}", group
+    return nodeid, None
+
+
+def name_in(nodeid: str) -> str:
+    """Return the last name of a node id with its parameters, which may hold ``::``."""
+    _path, _colons, names = nodeid.partition("::")
+    names, bracket, parameters = (names or nodeid).partition("[")
+    return names.rpartition("::")[2] + bracket + parameters

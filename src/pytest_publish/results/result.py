@@ -1,0 +1,179 @@
+"""What is published of a test: :class:`TestResult` and its JSON.
+
+The JSON is described for consumers by ``schema.json`` beside this file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from typing import Literal
+from typing import TypeAlias
+
+from .values import _map_text
+from .values import jsonable
+
+
+#: The three verdicts of the fixed contract.
+Verdict: TypeAlias = Literal["pass", "skip", "fail"]
+#: pytest's finer words, and those for what pytest has no single word for.
+Outcome: TypeAlias = Literal[
+    "passed", "xpassed", "skipped", "xfailed", "failed", "error", "crashed", "rerun"
+]
+
+
+@dataclasses.dataclass(slots=True)
+class ExcInfo:
+    """An exception: its class's name, ``str()`` of it, and its frames.
+
+    ``traceback`` holds one string a frame, formatted as Python formats it, the
+    failing line last; it is empty where no exception was raised or where no
+    frame is the user's.
+    """
+
+    type: str
+    value: str
+    traceback: list[str] = dataclasses.field(default_factory=list)
+    # For people, and as details of a result not in the JSON: the whole exception as
+    # Python prints it, where it has causes, notes, or others in a group.
+    _text: str = ""
+
+    @property
+    def text(self) -> str:
+        """The exception as Python prints it."""
+        # Not if a hook has changed what it was made of, which may have been a secret.
+        if self._text and self.type in self._text and self._first_line in self._text:
+            return self._text
+        head = ["Traceback (most recent call last):\n"] if self.traceback else []
+        last = f"{self.type}: {self.value}" if self.value else self.type
+        return "".join([*head, *self.traceback, last.rstrip("\n"), "\n"])
+
+    @property
+    def _first_line(self) -> str:
+        return self.value.partition("\n")[0]
+
+    def change(self, change: Callable[[str], str]) -> None:
+        """Change each of its texts, but for its type."""
+        self.value = change(self.value)
+        self.traceback = [change(frame) for frame in self.traceback]
+        self._text = change(self._text)
+
+
+@dataclasses.dataclass(slots=True)
+class Phase:
+    """One phase of a test as pytest judged it; times in epoch seconds."""
+
+    when: str
+    outcome: str
+    start_time: float
+    stop_time: float
+    duration: float
+    excinfo: ExcInfo | None = None
+
+
+@dataclasses.dataclass(slots=True)
+class Subtest:
+    """A child of a test: of pytest's ``subtests`` or unittest's ``subTest``."""
+
+    description: str
+    outcome: str
+    duration: float
+    excinfo: ExcInfo | None = None
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class TestResult:
+    """One finished attempt of a test, its fields in the order of its JSON.
+
+    Times are epoch seconds, ``duration`` is seconds. A ``pytest_publish_result``
+    hook may change any of it.
+    """
+
+    __test__ = False  # for pytest: this is not a test class
+
+    type: Literal["result"] = "result"
+    result: Verdict
+    nodeid: str
+    start_time: float
+    stop_time: float
+    duration: float
+    stdout: str = ""
+    stderr: str = ""
+    log: str = ""
+    xdist_dist: str | None = None
+    xdist_worker: str | None = None
+    xdist_scope: str | None = None
+    excinfo: ExcInfo | None = None
+    name: str
+    pubdir_path: str | None = None
+    outcome: Outcome
+    attempt: int = 1
+    run_id: str = ""
+    session_id: str = ""
+    seq: int = 0
+    file: str | None = None
+    line: int | None = None
+    phases: list[Phase] = dataclasses.field(default_factory=list)
+    subtests: list[Subtest] = dataclasses.field(default_factory=list)
+    properties: dict[str, Any] = dataclasses.field(default_factory=dict)
+    # Named so that it stays out of the JSON: orjson leaves out the fields of a
+    # dataclass that begin with an underscore.
+    _details: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    @property
+    def details(self) -> list[tuple[str, str]]:
+        """Pytest's own text of whatever did not pass, as (heading, text).
+
+        People read it in ``brief.txt``; it is not part of the JSON.
+        """
+        return self._details
+
+    def mask(self, secret: str, replacement: str = "***") -> None:
+        """Replace ``secret`` in every text that is going to be published.
+
+        The names by which a result is found again (node id, name, file, run) stay.
+        An empty ``secret``, one that is not set, is in no text.
+        """
+        if not secret:
+            return
+
+        def masked(text: str) -> str:
+            return text.replace(secret, replacement)
+
+        self.stdout, self.stderr, self.log = map(masked, (self.stdout, self.stderr, self.log))
+        parts: list[TestResult | Phase | Subtest] = [self, *self.phases, *self.subtests]
+        for part in parts:
+            # A phase's excinfo is often the result's own, which then comes twice.
+            if part.excinfo is not None:
+                part.excinfo.change(masked)
+        for subtest in self.subtests:
+            subtest.description = masked(subtest.description)
+        self.properties = _map_text(jsonable(self.properties), masked)
+        # A subtest's description is in its heading.
+        self._details = [(masked(heading), masked(text)) for heading, text in self._details]
+
+    def withhold(self, reason: str) -> None:
+        """Put ``reason`` in place of every text that a test may have made.
+
+        Names, verdict and times stay, by which the result is found and counted.
+        """
+        for name in ("stdout", "stderr", "log"):
+            setattr(self, name, reason if getattr(self, name) else "")
+        parts: list[TestResult | Phase | Subtest] = [self, *self.phases, *self.subtests]
+        for part in parts:
+            if part.excinfo is not None:
+                part.excinfo = ExcInfo(part.excinfo.type, reason)
+        for subtest in self.subtests:
+            subtest.description = reason
+        self.properties = {"withheld": reason} if self.properties else {}
+        self._details = [("withheld", reason)] if self._details else []
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a published result."""
+    path = Path(__file__).with_name("schema.json")
+    loaded: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return loaded

@@ -1,0 +1,144 @@
+"""What JSON can represent, and what execnet can carry."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from typing import Final
+
+from .guard import guarded
+
+
+# Deeper than anybody nests a property, shallow enough for the interpreter's stack.
+MAX_DEPTH: Final = 50
+# What orjson represents, and a consumer with signed 64-bit numbers can read.
+MIN_INT: Final = -(2**63)
+MAX_INT: Final = 2**63 - 1
+
+
+_PLAIN_TYPES: Final = frozenset({type(None), bool, float, complex, bytes})
+# execnet 2.1 packs anything up to MAX_INT, and below zero only 32 bits.
+_MIN_INT: Final = -(2**31)
+
+
+def _map_text(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_map_text(element, change) for element in value]
+    if isinstance(value, dict):
+        return {change(key): _map_text(element, change) for key, element in value.items()}
+    return value
+
+
+def escape(text: str) -> str:
+    r"""Return ``text`` as an exact ``str`` that UTF-8 can hold.
+
+    A lone surrogate becomes its backslash escape (``\udc80``).
+    """
+    text = str.__str__(text)  # of a subclass: its text, whatever its own __str__ says
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def describe(value: object) -> str:
+    """Return the text that stands for a value which is no plain data."""
+    return guarded(
+        lambda: escape(os.fspath(value) if isinstance(value, Path) else repr(value)),
+        lambda error: f"<{type(value).__name__} object: its repr raised {type(error).__name__}>",
+    )
+
+
+def jsonable(value: object, parents: tuple[int, ...] = ()) -> Any:
+    """Return ``value`` as what JSON can represent and every consumer can read.
+
+    Integers beyond 64 bits, NaN and the infinities become strings, and so does
+    whatever else JSON has no form for. ``parents`` are the ids of the containers
+    around it; one that holds itself is described.
+    """
+    # A mock passes for what it is not, and a user's own __int__ may raise.
+    return guarded(_jsonable, lambda _error: describe(value), value, parents)
+
+
+def _jsonable(value: object, parents: tuple[int, ...]) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, int):
+        return int(value) if MIN_INT <= value <= MAX_INT else digits(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else repr(float(value))
+    if isinstance(value, bytes):
+        return bytes.decode(value, "utf-8", "backslashreplace")
+    if id(value) in parents or len(parents) > MAX_DEPTH:
+        return describe(value)
+    inside = (*parents, id(value))
+    if isinstance(value, dict):
+        return {_key(key): jsonable(element, inside) for key, element in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(element, inside) for element in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):  # as orjson does
+        names = [
+            field.name for field in dataclasses.fields(value) if not field.name.startswith("_")
+        ]
+        return {name: jsonable(getattr(value, name), inside) for name in names}
+    return describe(value)
+
+
+def digits(value: int) -> str:
+    """Return the text that stands for an integer of any size."""
+    try:
+        return str(int(value))
+    except ValueError:  # more digits than sys.get_int_max_str_digits() allows
+        return hex(value)
+
+
+def _key(key: object) -> str:
+    plain = jsonable(key)
+    return plain if isinstance(plain, str) else describe(plain)
+
+
+def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
+    """Return ``value`` with exact builtins in place of whatever execnet refuses.
+
+    Unlike :func:`~pytest_publish.results.values.jsonable` it leaves tuples, bytes and sets
+    alone, which pytest needs back as they were.
+    """
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else escape(value)
+    if kind in _PLAIN_TYPES:
+        return value
+    # A mock passes for what it is not, and a user's own __int__ may raise.
+    return guarded(_transportable, lambda _error: describe(value), value, parents)
+
+
+def _transportable(value: Any, parents: tuple[int, ...]) -> Any:
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, int):
+        return int(value) if _MIN_INT <= value <= MAX_INT else digits(value)
+    if isinstance(value, float):
+        return float(value)
+    if id(value) in parents or len(parents) > MAX_DEPTH:
+        return describe(value)
+    inside = (*parents, id(value))
+    if isinstance(value, dict):
+        return {
+            transportable(key, inside): transportable(element, inside)
+            for key, element in value.items()
+        }
+    for container in (list, tuple, set, frozenset):
+        if isinstance(value, container):
+            return container(transportable(element, inside) for element in value)
+    return describe(value)

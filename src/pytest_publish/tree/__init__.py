@@ -1,0 +1,1 @@
+"""The directory tree of ``--pubdir``."""

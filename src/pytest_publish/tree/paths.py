@@ -1,0 +1,94 @@
+"""Names into paths: where below PATH a test's results are kept."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import Final
+from typing import Literal
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+
+#: How tests are laid out: by their bare name, or by their whole node id.
+Scheme: TypeAlias = Literal["name", "nodeid"]
+
+#: The most bytes (of UTF-8) that one path component takes; the limit of most file
+#: systems is 255, and the tree itself needs some for its temporary names.
+MAX_BYTES: Final = 200
+
+# Windows forbids <>:"/\|?* and the control characters, POSIX the slash and NUL.
+# The C1 controls, the line separators and the marks that turn the direction of
+# text are as harmful to whoever lists the tree. UTF-8 can't hold surrogates.
+_UNSAFE: Final = re.compile(
+    r'[<>:"/\\|?*%\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]'
+    r"|^[. ]|[. ]\Z"
+)
+# A device's name, alone or before any extension ("Naming Files, Paths, and
+# Namespaces", Microsoft), and the names that the tree itself uses.
+_RESERVED: Final = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\ *(\..*)?\Z"
+    r"|count\Z|[0-9]+\.(pass|skip|fail)\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+# Never in an encoded name, where two hexadecimal digits follow each "%".
+_EMPTY: Final = "%"
+_CUT: Final = "%~"
+_HASH_LENGTH: Final = 32
+
+
+def encode(name: str) -> str:
+    """Return ``name`` as one portable path component.
+
+    What a portable file name can't hold is percent-encoded, byte by byte of its
+    UTF-8. A component of more than :data:`MAX_BYTES` is cut and ends in a hash of
+    the whole name. Different names have different components.
+    """
+    if not name:
+        return _EMPTY
+    component = _UNSAFE.sub(_percent, name)
+    if _RESERVED.match(component):
+        component = _percent(component[0]) + component[1:]
+    encoded = component.encode()
+    if len(encoded) <= MAX_BYTES:
+        return component
+    digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    kept = encoded[: MAX_BYTES - len(_CUT) - _HASH_LENGTH].decode("utf-8", "ignore")
+    # Of an escape at the cut, nothing is kept.
+    return re.sub(r"%[0-9A-F]?\Z", "", kept) + _CUT + digest[:_HASH_LENGTH]
+
+
+def decode(component: str) -> str | None:
+    """Return the name that :func:`encode` made a component of; None if it was cut."""
+    if component == _EMPTY:
+        return ""
+    if _CUT in component:
+        return None
+    return unquote_to_bytes(component).decode("utf-8", "surrogatepass")
+
+
+def _percent(character: str | re.Match[str]) -> str:
+    if not isinstance(character, str):
+        character = character.group()
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+def components(nodeid: str, name: str, *, scope: str | None, scheme: Scheme) -> tuple[str, ...]:
+    """Return the path components, below PATH, of a test's directory.
+
+    ``scope`` is the group (or node id) that a test of a loadgroup run is kept
+    below, None in any other run.
+    """
+    names = _split(nodeid, name) if scheme == "nodeid" else [name]
+    return tuple(encode(part) for part in ([] if scope is None else [scope]) + names)
+
+
+def _split(nodeid: str, name: str) -> list[str]:
+    """Split a node id at its slashes and colons, but never inside the test's name."""
+    path, colons, names = nodeid.partition("::")
+    parts = path.split("/")
+    if colons:
+        if names != name:
+            parts += names.removesuffix(f"::{name}").split("::")
+        parts.append(name)
+    return parts

@@ -1,0 +1,258 @@
+"""The tree: each result in a directory of its own, below its test's directory."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Final
+from typing import Literal
+from typing import TypeAlias
+
+from fasteners import InterProcessLock
+
+from pytest_publish._os import realos
+from pytest_publish.results.result import TestResult
+from pytest_publish.results.result import Verdict
+
+from .brief import render
+from .paths import components
+from .paths import Scheme
+
+
+#: Which results are written.
+Filter: TypeAlias = Literal["all", "bad", "fail"]
+
+_WRITTEN: Final[dict[Filter, tuple[Verdict, ...]]] = {
+    "all": ("pass", "skip", "fail"),
+    "bad": ("skip", "fail"),
+    "fail": ("fail",),
+}
+_RESULT_NAME: Final = re.compile(r"\.?([0-9]+)\.(?:pass|skip|fail)")
+
+#: Seconds that one result waits at most for another process's lock, and that a whole
+#: run waits in vain.
+LOCK_TIMEOUT: Final = 1.0
+LOCK_TIMEOUT_OF_RUN: Final = 10.0
+_LOCK_POLL: Final = 0.002
+
+# How many folders above those of tests are known to be no links, before they are looked
+# at again: all tests of a loadgroup run may have one of their own.
+_MOST_PARENTS: Final = 1000
+# Whatever stands in the place of one of our files is neither followed nor waited for.
+_ONLY_FILES: Final = realos.NOFOLLOW | realos.NONBLOCK | realos.BINARY
+
+
+@dataclasses.dataclass(slots=True)
+class Reservation:
+    """An index of a test's directory that was given to one result."""
+
+    folder: str
+    name: str
+    is_tried: bool = False
+
+    @property
+    def path(self) -> str:
+        """The result's directory, once it is written."""
+        return f"{self.folder}{realos.SEPARATOR}{self.name}"
+
+
+class TreeWriter:
+    """Writes results below ``root``, an absolute path.
+
+    Several processes may write into one root: an index is given out under the
+    lock of its test's directory, and only once. Below ``root`` no link is followed.
+    """
+
+    def __init__(self, root: Path, *, scheme: Scheme = "name", which: Filter = "all") -> None:
+        self._root = str(root)
+        self._scheme: Scheme = scheme
+        self._which = _WRITTEN[which]
+        self._patience = LOCK_TIMEOUT_OF_RUN
+        self._parents: set[str] = set()
+
+    def reserve(self, result: TestResult, *, may_wait: bool = True) -> Reservation | None:
+        """Give the next index of its test to a result; None if it is filtered out.
+
+        The index advances all the same. Raises OSError, TimeoutError among them
+        where another process holds the lock.
+        """
+        names = components(
+            result.nodeid,
+            result.name,
+            scope=result.xdist_scope if result.xdist_dist == "loadgroup" else None,
+            scheme=self._scheme,
+        )
+        folder, is_new = self._make_folder(names)
+        index = self._next_index(folder, is_new=is_new, may_wait=may_wait)
+        if result.result not in self._which:
+            return None
+        return Reservation(folder, f"{index}.{result.result}")
+
+    def write(self, reservation: Reservation, result: TestResult, body: bytes) -> None:
+        """Fill a temporary directory and rename it to its slot, whole or not at all.
+
+        Called again after an interrupt, it goes on. Raises OSError.
+        """
+        temporary = f"{reservation.folder}{realos.SEPARATOR}.{reservation.name}.tmp"
+        files = _files(result, body)
+        if reservation.is_tried:
+            if realos.exists(reservation.path):
+                return
+            _refuse_link(reservation.folder)
+            _clear(temporary, files)
+        reservation.is_tried = True
+        realos.mkdir(temporary)
+        try:
+            for name, content in files:
+                realos.write_file(f"{temporary}{realos.SEPARATOR}{name}", content, os.O_EXCL)
+            # Never over another one: its index is this result's alone. Windows refuses
+            # as long as a scanner has a file in it open, which is then said (not run).
+            realos.rename(temporary, reservation.path)
+        except BaseException:  # a full disk, or a Ctrl-C
+            with contextlib.suppress(OSError):
+                _clear(temporary, files)
+            raise
+
+    def _make_folder(self, names: tuple[str, ...]) -> tuple[str, bool]:
+        """Return a test's folder, and whether this call has made it."""
+        parent = realos.SEPARATOR.join((self._root, *names[:-1]))
+        folder = f"{parent}{realos.SEPARATOR}{names[-1]}"
+        if parent not in self._parents:
+            self._check_parents(parent, names[:-1])
+        is_new = realos.makedirs(folder)
+        if not is_new:
+            _refuse_link(folder)
+        return folder, is_new
+
+    def _check_parents(self, parent: str, names: tuple[str, ...]) -> None:
+        folder = self._root
+        for name in names:
+            folder += f"{realos.SEPARATOR}{name}"
+            _refuse_link(folder)
+        if len(self._parents) >= _MOST_PARENTS:
+            self._parents.clear()
+        self._parents.add(parent)
+
+    def _next_index(self, folder: str, *, is_new: bool, may_wait: bool) -> int:
+        path = f"{folder}{realos.SEPARATOR}.lock"
+        # fasteners only locks: it would open the file by a function that tests may have
+        # patched, and would time its waiting by a clock that they may have stopped.
+        lock = InterProcessLock(path)
+        with realos.file(_open(path, os.O_WRONLY), "wb") as lock.lockfile:
+            self._wait_for(lock, path, self._patience if may_wait else 0.0)
+            try:
+                return _advance(folder, is_new=is_new)
+            finally:
+                lock.unlock()
+
+    def _wait_for(self, lock: InterProcessLock, path: str, patience: float) -> None:
+        begun = realos.monotonic()
+        waited = 0.0
+        while True:
+            try:
+                lock.trylock()
+            except (BlockingIOError, PermissionError):
+                if waited >= min(LOCK_TIMEOUT, patience):
+                    self._patience = max(0.0, self._patience - waited)
+                    raise TimeoutError(f"another process holds {path}") from None
+                realos.sleep(_LOCK_POLL)
+                waited = realos.monotonic() - begun
+            else:
+                return
+
+
+def _advance(folder: str, *, is_new: bool) -> int:
+    """Return the index that ``count`` allows next, having put it out of reach first.
+
+    ``is_new`` tells that this process has just made the folder. The number is
+    overwritten in place by one write of a few bytes, which a kill can't cut in two,
+    and it never gets shorter.
+    """
+    path = f"{folder}{realos.SEPARATOR}count"
+    fd = _open(path, os.O_RDWR)
+    try:
+        try:
+            text = realos.pread(fd, 32, 0)
+        except OSError:  # a FIFO, of which nothing was taken
+            raise _not_ours(path) from None
+        index = 0 if is_new and not text else _free_index(folder, text)
+        following = b"%d" % (index + 1)
+        realos.pwrite(fd, following, 0)
+        if len(text) > len(following):  # not ours, and its end would be taken for digits
+            realos.ftruncate(fd, len(following))
+        return index
+    finally:
+        realos.close(fd)
+
+
+def _open(path: str, access: int) -> int:
+    """Open a file of ours, which is made if it is not there."""
+    try:
+        return realos.open(path, access | os.O_CREAT | _ONLY_FILES, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a FIFO that nobody reads
+            raise _not_ours(path) from None
+        raise
+
+
+def _not_ours(path: str) -> OSError:
+    return OSError(errno.EINVAL, f"{path} is a link or no regular file: remove it")
+
+
+def _refuse_link(folder: str) -> None:
+    """Raise an OSError if a folder of the tree is a link, which may lead out of it."""
+    try:
+        mode = realos.lstat(folder).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(mode):
+        kind = "a link" if stat.S_ISLNK(mode) else "no folder"
+        raise OSError(errno.ENOTDIR, f"{folder} is {kind}: remove it")
+
+
+def _clear(temporary: str, files: list[tuple[str, bytes]]) -> None:
+    """Remove what there is of an unfinished result.
+
+    File by file, because to list a folder takes a descriptor, of which there may be none.
+    """
+    _refuse_link(temporary)
+    for name, _content in files:
+        with contextlib.suppress(FileNotFoundError):
+            realos.unlink(f"{temporary}{realos.SEPARATOR}{name}")
+    with contextlib.suppress(FileNotFoundError):
+        realos.rmdir(temporary)
+
+
+def _free_index(folder: str, count: bytes) -> int:
+    """Return what ``count`` says; the index after the last if it says nothing, or lies.
+
+    It is behind in a tree that was restored, or merged from two.
+    """
+    if count.rstrip().isdigit():
+        index = int(count)
+        stem = f"{folder}{realos.SEPARATOR}{index}."
+        if not any(realos.exists(stem + verdict) for verdict in _WRITTEN["all"]):
+            return index
+    found = map(_RESULT_NAME.match, realos.listdir(folder))
+    return max((int(match[1]) + 1 for match in found if match), default=0)
+
+
+def _files(result: TestResult, body: bytes) -> list[tuple[str, bytes]]:
+    files = [("brief.txt", _bytes(render(result))), ("result.json", body + b"\n")]
+    if result.excinfo is not None:
+        files.append(("exception.txt", _bytes(result.excinfo.text)))
+    for name in ("stdout", "stderr", "log"):
+        text: str = getattr(result, name)
+        if text:
+            files.append((f"{name}.txt", _bytes(text)))
+    return files
+
+
+def _bytes(text: str) -> bytes:
+    # A user's hook may have put in what UTF-8 can't hold.
+    return text.encode("utf-8", "backslashreplace")

@@ -1,0 +1,435 @@
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from typing import cast
+
+import pytest
+
+from pytest_publish.plugin import pytest_addoption
+from pytest_publish.plugin import settings
+from pytest_publish.plugin.settings import read_settings
+from pytest_publish.plugin.settings import Settings
+from pytest_publish.plugin.settings import short
+
+
+class Declared:
+    """Stands in for pytest's parser: the options and ini settings with their defaults."""
+
+    def __init__(self) -> None:
+        self.options: dict[str, object] = {}
+        self.ini: dict[str, object] = {}
+        pytest_addoption(cast("pytest.Parser", self))
+
+    def getgroup(self, _name: str, _description: str) -> Declared:
+        return self
+
+    def addoption(self, _name: str, *, dest: str, default: object, **_more: object) -> None:
+        self.options[dest] = default
+
+    def addini(self, name: str, _help: str, *, default: object, **_more: object) -> None:
+        self.ini[name] = default
+
+
+class Config:
+    """Stands in for pytest's Config: what is asked of it, and no more."""
+
+    def __init__(self, folder: Path, options: dict[str, object], ini: dict[str, object]) -> None:
+        declared = Declared()
+        assert declared.options.keys() >= options.keys()
+        assert declared.ini.keys() >= ini.keys()
+        self._options = declared.options | options
+        self._ini = declared.ini | ini
+        self.folder = folder
+        self.inipath: Path | None = None
+        self.invocation_params = pytest.Config.InvocationParams(args=[], plugins=None, dir=folder)
+        self.plugins = {"cacheprovider"}
+        self.pluginmanager = SimpleNamespace(hasplugin=lambda name: name in self.plugins)
+        self.cache = pytest.Cache(folder / ".cache", cast("pytest.Config", self), _ispytest=True)
+
+    def getoption(self, name: str) -> object:
+        return self._options[name]
+
+    def getini(self, name: str) -> object:
+        value = self._ini[name]
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    def read(self, **environment: str) -> Settings:
+        """Read the settings with only these variables set."""
+        return read_settings(cast("pytest.Config", self), environment)
+
+
+#: Returns a Config with the given options and, in ``ini``, ini settings.
+MakeConfig = Callable[..., Config]
+
+URL = "https://example.org/results"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "project"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def make_config(folder: Path) -> MakeConfig:
+    def make(ini: dict[str, object] | None = None, **options: object) -> Config:
+        return Config(folder, options, ini or {})
+
+    return make
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have a folder of temporary files that is ours."""
+    path = tmp_path / "temporary"
+    path.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(path))
+    return path
+
+
+def refusal(config: Config, **environment: str) -> str:
+    """Return the one line with which the settings are refused."""
+    with pytest.raises(pytest.UsageError) as refused:
+        config.read(**environment)
+    # Nor may a chained error be shown, which would have the value in it.
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+    text = str(refused.value)
+    assert len(text.splitlines()) == 1
+    return text
+
+
+def test_what_is_not_asked_for_has_its_default(make_config: MakeConfig) -> None:
+    read = make_config(publish=[URL]).read()
+    (order,) = read.deliveries
+    assert (read.pubdir, read.scheme, read.which) == (None, "name", "all")
+    assert (read.run_id, read.strict, read.warning) == (None, False, None)
+    assert (order.endpoint.url, order.endpoint.headers, order.endpoint.secret) == (URL, (), "")
+    assert (order.endpoint.timeout, order.endpoint.gzip) == (10.0, False)
+    assert (order.connections, order.batch, order.grace) == (16, 1, 10.0)
+
+
+EVERYTHING: dict[str, Any] = {
+    "publish": [URL, "http://second.example/"],
+    "pubdir": "tree",
+    "pubdir_layout": "nodeid",
+    "pubdir_filter": "bad",
+    "publish_run_id": "build 7",
+    "publish_header": ["X-A: 1"],
+    "publish_timeout": "2.5",
+    "publish_grace": "0",
+    "publish_connections": "4",
+    "publish_batch": "50",
+    "publish_gzip": True,
+    "publish_outbox": "outbox",
+    "publish_strict": True,
+}
+
+
+@pytest.mark.parametrize("where", ["options", "ini"])
+def test_everything_can_be_asked_for_by_option_and_by_ini(
+    make_config: MakeConfig, folder: Path, where: str
+) -> None:
+    config = make_config(**EVERYTHING) if where == "options" else make_config(ini=EVERYTHING)
+    read = config.read(PYTEST_PUBLISH_SECRET="whsec_aGk=", PYTEST_PUBLISH_HEADERS="X-B: 2")
+    assert [order.endpoint.url for order in read.deliveries] == EVERYTHING["publish"]
+    assert (read.pubdir, read.scheme, read.which) == (folder / "tree", "nodeid", "bad")
+    assert (read.run_id, read.strict) == ("build 7", True)
+    assert read.outbox_folder == folder / "outbox"
+    for order in read.deliveries:
+        assert order.endpoint.headers == (("X-B", "2"), ("X-A", "1"))
+        assert order.endpoint.secret == "whsec_aGk="
+        assert (order.endpoint.timeout, order.endpoint.gzip) == (2.5, True)
+        assert (order.connections, order.batch, order.grace) == (4, 50, 0.0)
+
+
+def test_every_setting_is_tried_here(make_config: MakeConfig) -> None:
+    assert Declared().options.keys() == Declared().ini.keys() == EVERYTHING.keys()
+    assert make_config(**EVERYTHING).read() != make_config(publish=[URL]).read()
+
+
+def test_the_command_line_goes_before_the_ini_file(make_config: MakeConfig) -> None:
+    ini: dict[str, object] = {
+        "publish": ["http://ini.example/"],
+        "pubdir": "ini",
+        "pubdir_layout": "nodeid",
+        "publish_batch": "2",
+    }
+    read = make_config(
+        ini, publish=[URL], pubdir="option", pubdir_layout="name", publish_batch="3"
+    ).read()
+    assert [order.endpoint.url for order in read.deliveries] == [URL]
+    assert read.deliveries[0].batch == 3
+    assert read.pubdir is not None
+    assert (read.pubdir.name, read.scheme) == ("option", "name")
+
+
+def test_an_empty_option_switches_off_what_the_ini_file_asks_for(make_config: MakeConfig) -> None:
+    assert make_config({"pubdir": "tree"}, pubdir="", publish=[URL]).read().pubdir is None
+
+
+def test_empty_lists_switch_off_what_the_ini_file_asks_for(make_config: MakeConfig) -> None:
+    ini: dict[str, object] = {"publish": [URL], "publish_header": ["X-A: 1"]}
+    assert make_config(ini, publish=[""], pubdir="tree").read().deliveries == ()
+    (order,) = make_config(ini, publish=["", "http://h/"], publish_header=[""]).read().deliveries
+    assert (order.endpoint.url, order.endpoint.headers) == ("http://h/", ())
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+@pytest.mark.parametrize("kind", [ValueError, TypeError, pytest.UsageError])
+def test_an_ini_value_that_pytest_refuses_is_told_with_the_option_and_without_the_value(
+    make_config: MakeConfig, name: str, kind: type[Exception]
+) -> None:
+    ini: dict[str, object] = {"publish": [URL], name: kind("expects a list, got str: 'hunter2'")}
+    text = refusal(make_config(ini))
+    assert text == f"--{name.replace('_', '-')}: expects a list"
+
+
+@pytest.mark.parametrize("name", sorted(EVERYTHING.keys() - {"publish_gzip", "publish_strict"}))
+def test_an_ini_value_of_another_type_is_told_with_the_option(
+    make_config: MakeConfig, name: str
+) -> None:
+    # As in pyproject.toml, where pytest lets a list through as it is.
+    ini: dict[str, object] = {"publish": [URL], name: [1]}
+    assert refusal(make_config(ini)).startswith(f"--{name.replace('_', '-')}: the ini file")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/work/project/tree", "tree"),
+        ("/work/tree", "../tree"),
+        ("/work/project", "."),
+        ("/tree", "/tree"),
+        ("/work/project/-tree", "/work/project/-tree"),
+    ],
+)
+def test_a_path_is_shown_as_pytest_shows_it(path: str, expected: str) -> None:
+    assert short(Path(path), Path("/work/project")) == expected
+
+
+def test_a_url_that_is_named_twice_is_served_once(make_config: MakeConfig) -> None:
+    assert len(make_config(publish=[URL, URL]).read().deliveries) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"publish": ["results"]}, "--publish: 'results' is no URL"),
+        ({"publish": [URL, "ftp://user:hunter2@h/?hunter2"]}, "--publish: 'h/' is no URL"),
+        ({"publish": ["http://user:hunter2@:99/"]}, "--publish: ':99/' is no URL"),
+        ({"publish_header": ["Authorization hunter2"]}, "--publish-header: a header is written"),
+        ({"publish_header": ["X-A: hunter2 €"]}, "--publish-header: the value of X-A"),
+        ({"pubdir_layout": "tree"}, "--pubdir-layout: 'tree' is none of name, nodeid"),
+        ({"pubdir_filter": "Bad"}, "--pubdir-filter: 'Bad' is none of all, bad, fail"),
+        ({"publish_timeout": "0"}, "--publish-timeout: '0' is not a number of seconds"),
+        ({"publish_timeout": "ten"}, "--publish-timeout: 'ten' is not a number of seconds"),
+        ({"publish_timeout": "nan"}, "--publish-timeout: 'nan' is not a number of seconds"),
+        ({"publish_timeout": "1e300"}, "--publish-timeout: '1e300' is not a number of seconds"),
+        ({"publish_grace": "inf"}, "--publish-grace: 'inf' is not a number of seconds"),
+        ({"publish_grace": "-1"}, "--publish-grace: '-1' is not a number of seconds"),
+        ({"publish_connections": "0"}, "--publish-connections: '0' is not a whole number"),
+        ({"publish_connections": "1.5"}, "--publish-connections: '1.5' is not a whole number"),
+        ({"publish_batch": "-1"}, "--publish-batch: '-1' is not a whole number"),
+        ({"publish_batch": "²"}, "--publish-batch: '²' is not a whole number"),
+        ({"publish_batch": "9" * 5000}, "--publish-batch: "),
+        ({"publish_run_id": "a\nb"}, "--publish-run-id: "),
+        ({"pubdir": "file"}, "--pubdir: can't write to "),
+        ({"pubdir": "file/below"}, "--pubdir: can't write to "),
+        ({"pubdir": "~nobody-of-that-name/tree"}, "--pubdir: "),
+        ({"pubdir": "a\0b"}, "--pubdir: can't write to "),
+        ({"publish_outbox": "file"}, "--publish-outbox: can't write to "),
+    ],
+)
+@pytest.mark.parametrize("where", ["options", "ini"])
+def test_what_can_not_be_is_refused_in_one_line_that_names_the_option(
+    make_config: MakeConfig, folder: Path, where: str, options: dict[str, object], told: str
+) -> None:
+    (folder / "file").write_text("a file")
+    asked = {"publish": [URL]} | options
+    text = refusal(make_config(**asked) if where == "options" else make_config(ini=asked))
+    assert text.startswith(told)
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PYTEST_PUBLISH_SECRET", "hunter2!"), ("PYTEST_PUBLISH_HEADERS", "X-A: 1\nhunter2")],
+)
+def test_a_secret_of_the_environment_is_refused_without_being_told(
+    make_config: MakeConfig, variable: str, value: str
+) -> None:
+    text = refusal(make_config(publish=[URL]), **{variable: value})
+    assert text.startswith(f"{variable}: ")
+    assert "hunter2" not in text
+
+
+def test_no_secret_is_in_the_text_of_settings(make_config: MakeConfig) -> None:
+    config = make_config(publish=["http://user:hunter2@h/"], publish_header=["X-A: hunter2"])
+    read = config.read(PYTEST_PUBLISH_SECRET="hunter2A")
+    assert read.deliveries[0].endpoint.secret == "hunter2A"
+    assert "hunter2" not in repr(read)
+
+
+def test_a_path_on_the_command_line_starts_where_pytest_was_called(
+    make_config: MakeConfig, folder: Path, tmp_path: Path
+) -> None:
+    config = make_config(pubdir="tree")
+    config.inipath = tmp_path / "pytest.ini"
+    assert config.read().pubdir == folder / "tree"
+    assert (folder / "tree").is_dir()
+
+
+@pytest.mark.parametrize("has_ini_file", [True, False])
+def test_a_path_in_the_ini_file_starts_at_that_file(
+    make_config: MakeConfig, folder: Path, tmp_path: Path, *, has_ini_file: bool
+) -> None:
+    config = make_config({"pubdir": "tree"})
+    if has_ini_file:
+        config.inipath = tmp_path / "pytest.ini"
+    assert config.read().pubdir == (tmp_path if has_ini_file else folder) / "tree"
+
+
+def test_a_path_may_begin_at_home(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert make_config(pubdir="~/tree").read().pubdir == tmp_path / "tree"
+
+
+def test_nothing_is_left_in_a_folder_that_was_tried(make_config: MakeConfig, folder: Path) -> None:
+    make_config(pubdir="tree", publish=[URL], publish_outbox="outbox").read()
+    assert list((folder / "tree").iterdir()) == []
+    assert list((folder / "outbox").iterdir()) == []
+
+
+def test_without_a_url_there_is_no_outbox(make_config: MakeConfig, folder: Path) -> None:
+    assert make_config(pubdir="tree", publish_outbox="outbox").read().outbox_folder is None
+    assert [path.name for path in folder.iterdir()] == ["tree"]
+
+
+def test_the_outbox_is_in_the_cache_where_clearing_it_does_not_reach(
+    make_config: MakeConfig, folder: Path
+) -> None:
+    config = make_config(publish=[URL])
+    outbox = config.read().outbox_folder
+    assert outbox == folder / ".cache" / "publish"
+    assert (folder / ".cache" / ".gitignore").is_file()
+    assert not (folder / ".cache" / "d").exists()
+    (outbox / "left.jsonl").write_text("{}")
+    pytest.Cache.clear_cache(folder / ".cache", _ispytest=True)
+    assert (outbox / "left.jsonl").is_file()
+    assert config.read().outbox_folder == outbox
+
+
+def test_the_outbox_is_in_the_cache_also_if_other_plugins_keep_folders_there(
+    make_config: MakeConfig, folder: Path
+) -> None:
+    config = make_config(publish=[URL])
+    theirs = [config.cache.mkdir("other") / "file", config.cache.mkdir("publish") / "file"]
+    for path in theirs:
+        path.write_text("theirs")
+    assert config.read().outbox_folder == folder / ".cache" / "publish"
+    assert [path.read_text() for path in theirs] == ["theirs", "theirs"]
+
+
+def test_without_a_cache_the_outbox_is_in_a_temporary_folder_of_the_user(
+    make_config: MakeConfig, folder: Path, temporary: Path
+) -> None:
+    config = make_config(publish=[URL])
+    config.plugins.clear()
+    outbox = config.read().outbox_folder
+    assert outbox is not None
+    assert outbox.parent == temporary
+    assert outbox.is_dir()
+    assert list(folder.iterdir()) == []
+    assert config.read().outbox_folder == outbox
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows gives each user a folder")
+def test_a_temporary_folder_that_others_can_look_into_is_not_used(
+    make_config: MakeConfig, temporary: Path
+) -> None:
+    config = make_config(publish=[URL])
+    config.plugins.clear()
+    first = config.read().outbox_folder
+    assert first is not None
+    assert first.stat().st_mode & 0o077 == 0
+    first.chmod(0o755)
+    second = config.read().outbox_folder
+    assert second is not None
+    assert second != first
+    assert second.stat().st_mode & 0o077 == 0
+    second.rmdir()
+    first.rmdir()
+    first.symlink_to(temporary)  # laid out by another user
+    assert config.read().outbox_folder != first
+
+
+@pytest.mark.parametrize("taken", [".cache", ".cache/publish"])
+def test_a_cache_that_cant_be_written_is_no_reason_to_stop(
+    make_config: MakeConfig, folder: Path, temporary: Path, taken: str
+) -> None:
+    (folder / taken).parent.mkdir(exist_ok=True)
+    (folder / taken).write_text("a file")
+    outbox = make_config(publish=[URL]).read().outbox_folder
+    assert outbox is not None
+    assert outbox.parent == temporary
+
+
+def test_a_user_without_a_name_has_a_temporary_folder_too(
+    make_config: MakeConfig, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    # As in a container that runs under a number that no user has.
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7, raising=False)
+    config = make_config(publish=[URL])
+    config.plugins.clear()
+    assert config.read().outbox_folder == temporary / "pytest-publish"
+
+
+def test_without_a_temporary_folder_the_outbox_is_in_memory(
+    make_config: MakeConfig, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr(settings, "_IN_MEMORY", memory)
+    config = make_config(publish=[URL])
+    config.plugins.clear()
+    temporary.rmdir()
+    outbox = config.read().outbox_folder
+    assert outbox is not None
+    assert outbox.parent == memory
+    assert outbox.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_where_nothing_can_be_written_there_is_no_outbox_unless_one_is_asked_for(
+    make_config: MakeConfig,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_named: bool,
+) -> None:
+    gone = tmp_path / "gone"
+    monkeypatch.setattr(settings, "_IN_MEMORY", gone)
+    if is_named:
+        monkeypatch.setattr(tempfile, "tempdir", str(gone))
+    else:  # tempfile looks at all the folders that it knows, and finds that none will do
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(gone)])
+    (folder / ".cache").write_text("a file")
+    assert make_config(publish=[URL]).read().outbox_folder is None
+    (folder / "file").touch()
+    config = make_config(publish=[URL], publish_outbox="file")
+    assert refusal(config).startswith("--publish-outbox: can't write to ")

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+from typing import cast
+
+import pytest
+
+from pytest_publish.results.repair import copied
+from pytest_publish.results.repair import repaired
+from pytest_publish.results.result import ExcInfo
+from pytest_publish.results.result import TestResult
+from report_factories import checked
+from report_factories import one
+from report_factories import report
+from report_factories import subtest
+
+
+def make_result() -> TestResult:
+    return one(
+        report("setup"), subtest("failed", "part"), report("call", "failed"), report("teardown")
+    )
+
+
+UNFIT: dict[str, list[Any]] = {
+    **{key: [5, None, b"x", []] for key in ["stdout", "stderr", "log"]},
+    **{key: [5, None, ""] for key in ["nodeid", "name"]},
+    **{key: [math.nan, "1", None] for key in ["start_time", "stop_time"]},
+    **{key: [None, [5], (), {}] for key in ["phases", "subtests"]},
+    "duration": [-1.0, math.inf, "1"],
+    "line": [0, "7", True],
+    "attempt": [0, None, "1"],
+    "excinfo": ["text", ExcInfo("A", cast("str", 5)), ExcInfo("A", "b", [cast("str", 5)])],
+    "properties": [None, [], "x"],
+    "type": ["other"],
+    "file": [5],
+    "xdist_worker": [5],
+    "_details": [[5]],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in UNFIT.items() for value in values]
+)
+def test_what_does_not_belong_into_a_field_is_named_and_mended(name: str, value: Any) -> None:
+    result = make_result()
+    before = copied(result)
+    setattr(result, name, value)
+    assert repaired(result, before) == [name]
+    checked(result)
+    if name in ("stdout", "stderr", "log"):
+        assert getattr(result, name) == repr(value)
+    else:
+        assert result == before
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("phases", "when", "nap"),
+        ("phases", "outcome", None),
+        ("phases", "start_time", "now"),
+        ("phases", "excinfo", 5),
+        ("subtests", "description", 5),
+        ("subtests", "duration", math.nan),
+    ],
+)
+def test_so_is_what_is_put_into_a_part_of_it(part: str, name: str, value: Any) -> None:
+    result = make_result()
+    before = copied(result)
+    setattr(getattr(result, part)[0], name, value)
+    assert repaired(result, before) == [part]
+    assert checked(result) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "published"),
+    [
+        (("pass", "passed"), ("pass", "passed")),
+        (("skip", "xfailed"), ("skip", "xfailed")),
+        (("pass", "failed"), ("fail", "failed")),
+        (("fine", "failed"), ("fail", "failed")),
+        ((None, []), ("fail", "failed")),
+    ],
+)
+def test_a_verdict_may_be_changed_to_another_and_to_nothing_else(
+    given: tuple[Any, Any], published: tuple[str, str]
+) -> None:
+    result = make_result()
+    before = copied(result)
+    result.result, result.outcome = given
+    assert repaired(result, before) == ([] if given == published else ["result"])
+    checked(result)
+    assert (result.result, result.outcome) == published
+    assert (result.excinfo is None) == (published[0] == "pass")
+
+
+def test_what_a_hook_deleted_is_there_again() -> None:
+    result = make_result()
+    before = copied(result)
+    del result.line, result.excinfo
+    assert sorted(repaired(result, before)) == ["excinfo", "line"]
+    assert checked(result) == before
+
+
+def test_a_pass_that_a_hook_fails_has_an_exception() -> None:
+    result = one(report("setup"), report("call"), report("teardown"))
+    before = copied(result)
+    result.result, result.outcome = "fail", "failed"
+    assert repaired(result, before) == []
+    assert checked(result).excinfo == ExcInfo("Failed", "")

@@ -1,0 +1,361 @@
+"""Every block of the pages in docs/ is run, and the pages say what is so."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+import requests
+import yaml
+
+from daemons import nginx
+from daemons import sshd
+from documents import Document
+from documents import lines
+from documents import not_run
+from documents import ROOT
+from documents import Shell
+from documents import URL
+from pytest_publish.results.result import schema
+from support import by_name
+from support import Endpoint
+from support import Post
+from support import RunPytest
+from support import tree_results
+
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="they are commands for a POSIX shell")
+
+PAGES: Final = {path.stem: Document(str(path)) for path in (ROOT / "docs").glob("*.md")}
+DELIVERY: Final = PAGES["delivery"]
+HOOKS: Final = PAGES["hooks"]
+JSON: Final = PAGES["json"]
+RECIPES: Final = PAGES["recipes"]
+SWITCHES: Final = PAGES["switches"]
+TREE: Final = PAGES["tree"]
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=list(PAGES))
+def test_each_block_is_run_and_each_link_leads_somewhere(page: Document) -> None:
+    assert set(page.unnamed) <= {"mermaid"}
+    assert not_run(page) == []
+    assert page.broken_links() == []
+
+
+def test_what_people_read_before_they_help_has_no_broken_links() -> None:
+    for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"):
+        assert Document(name).broken_links() == [], name
+
+
+# docs/json.md
+
+
+def test_the_tables_have_each_field_of_the_json_in_its_order() -> None:
+    fixed = words_of_rows(JSON.section("The fields that never change"))
+    more = words_of_rows(JSON.section("The other fields"))
+    assert [*fixed, *more] == list(schema()["properties"])
+
+
+def words_of_rows(section: str) -> list[str]:
+    """Return what stands in backquotes in the first cells of a table."""
+    cells = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    return list(itertools.chain(*(re.findall(r"`(\w+)`", cell) for cell in cells)))
+
+
+def test_the_table_of_outcomes_has_each_that_the_schema_has() -> None:
+    section = JSON.section("What counts as pass, skip and fail").partition("|---")[2]
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", section, re.MULTILINE)
+    allowed = {
+        (each["if"]["properties"]["result"]["const"], outcome)
+        for each in schema()["allOf"]
+        for outcome in each["then"]["properties"]["outcome"]["enum"]
+    }
+    assert set(rows) == allowed
+
+
+def test_the_schema_can_be_had_from_python(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(JSON["the schema"], {})
+    assert capsys.readouterr().out == f"{schema()['title']}\n"
+
+
+# docs/tree.md
+
+
+def test_a_tree_is_as_it_is_shown(suite: Shell) -> None:
+    suite.run("pytest --pubdir=results test_it.py::test_a")
+    listed = [line.split()[0] for line in TREE["what is in it"].splitlines()]
+    found = {
+        str(path.relative_to(suite.folder)) + ("/" if path.is_dir() else "")
+        for path in (suite.folder / "results/test_a").rglob("*")
+    }
+    assert set(listed) - found == {"results/test_a/0.pass/exception.txt"}
+    assert found <= set(listed)
+    shutil.rmtree(suite.folder / "results")
+    suite.run("pytest --pubdir=results -n 1 --dist loadgroup -k 'test_a or test_b'")
+    assert below(suite.folder) == TREE["below the group"].split()
+    shutil.rmtree(suite.folder / "results")
+    suite.run("pytest --pubdir=results --pubdir-layout=nodeid test_it.py::test_a")
+    assert below(suite.folder) == TREE["by node id"].split()
+
+
+def below(folder: Path) -> list[str]:
+    """Return where the results of a tree in a folder are."""
+    paths = [path.parent for path in (folder / "results").rglob("result.json")]
+    return sorted(str(path.relative_to(folder)) for path in paths)
+
+
+# docs/switches.md
+
+
+def test_the_table_has_each_switch_and_its_ini_name(run_pytest: RunPytest) -> None:
+    redact_url = run_pytest("--help").stdout.str()
+    options = set(re.findall(r"^  (--pub[\w-]+)", redact_url, re.MULTILINE))
+    settings = set(re.findall(r"^  (pub\w+) \(", redact_url, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(--[\w-]+)[^`]*` \| `(\w+)`", SWITCHES.text, re.MULTILINE))
+    assert rows.keys() == options
+    assert set(rows.values()) == settings
+    assert all(ini == option[2:].replace("-", "_") for option, ini in rows.items())
+
+
+def test_an_ini_file_can_name_several_endpoints(suite: Shell, endpoint: Endpoint) -> None:
+    first, second = re.findall(r"http\S+", SWITCHES["several endpoints"])
+    ini = SWITCHES["several endpoints"].replace(first, endpoint.url)
+    (suite.folder / "pytest.ini").write_text(ini.replace(second, f"{endpoint.url}?2"), "utf-8")
+    suite.run("pytest")
+    assert len(endpoint.posts) == 6
+    assert {post.headers["Content-Encoding"] for post in endpoint.posts} == {"gzip"}
+
+
+# docs/hooks.md
+
+
+def test_the_hooks_mask_add_and_withhold(suite: Shell, endpoint: Endpoint) -> None:
+    (suite.folder / "conftest.py").write_text(HOOKS["conftest.py"], "utf-8")
+    suite.run(f"pytest --publish {endpoint.url}")
+    results = by_name(endpoint.results)
+    assert sorted(results) == ["test_a", "test_b"]
+    assert results["test_a"]["stdout"] == "the token is ***\n"
+    assert results["test_a"]["properties"] == {"build": "1234", "owner": "blue team"}
+
+
+# docs/delivery.md
+
+
+def test_what_was_left_behind_is_sent(suite: Shell, endpoint: Endpoint) -> None:
+    one, all_of_them, tree = lines(DELIVERY["pytest-publish send"])
+    named = suite.folder / one.split()[2]
+    endpoint.answer = lambda _post: 503
+    for _run in range(2):
+        suite.run(
+            f"pytest --publish={endpoint.url} --publish-grace=0"
+            f" --publish-outbox={named.parent} --pubdir=results"
+        )
+    endpoint.answer = lambda _post: 200
+    first = min(named.parent.glob("*.jsonl"))
+    first.rename(named)
+    first.with_suffix(".cursor").unlink(missing_ok=True)
+    shutil.copytree(named.parent, suite.folder / "results-unit/outbox")
+    assert "3 sent to" in suite.run(RECIPES["an artifact's outbox"].replace(URL, endpoint.url))
+    for command, count in ((one, 3), (all_of_them, 3), (tree, 6)):
+        before = len(endpoint.posts)
+        redact_url = suite.run(command.replace(URL, endpoint.url))
+        assert f"{count} sent to" in redact_url
+        assert len(endpoint.posts) - before == count
+    assert list(named.parent.glob("*.jsonl")) == []
+    assert len(tree_results(suite.folder / "results")) == 6
+
+
+def test_one_connection_keeps_the_order_of_a_slow_endpoint(
+    suite: Shell, endpoint: Endpoint
+) -> None:
+    def answer_late(_post: Post) -> int:
+        time.sleep(0.03)
+        return 200
+
+    endpoint.answer = answer_late
+    (suite.folder / "conftest.py").write_text(
+        "def pytest_generate_tests(metafunc):\n"
+        "    metafunc.fixturenames.append('number')\n"
+        "    metafunc.parametrize('number', range(5))\n",
+        "utf-8",
+    )
+    suite.run(f"pytest --publish {endpoint.url} --publish-connections 1")
+    assert [result["seq"] for result in endpoint.results] == list(range(15))
+
+
+def test_each_promise_of_delivery_is_shown_by_a_test_that_there_is() -> None:
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*/test_*.py"))
+    named = re.findall(r"`(test_\w+)(…?)`", DELIVERY.text)
+    assert len(named) >= 14
+    for name, cut in named:
+        assert re.search(rf"def {name}{'' if cut else '[(]'}", sources), name
+    for path in re.findall(r"`(tests/[\w/]+\.py)`", DELIVERY.text):
+        assert (ROOT / path).is_file(), path
+
+
+# docs/cost.md
+
+
+def test_the_figures_of_the_cost_are_those_that_were_measured(tmp_path: Path) -> None:
+    page = Path(shutil.copy(ROOT / "docs/cost.md", tmp_path))
+    program, figures = ROOT / "benchmarks/cost_page.py", ROOT / "docs/benchmark/results.json"
+    subprocess.run([sys.executable, program, figures, page], check=True)
+    assert page.read_text("utf-8") == PAGES["cost"].text
+
+
+# docs/recipes.md
+
+
+def test_logstash_is_told_of_fields_that_there_are() -> None:
+    # Logstash itself is not run: what can be checked is its syntax's balance, and us.
+    text = RECIPES["logstash.conf"]
+    fields = set(re.findall(r"\[test\]\[(\w+)\]", text))
+    assert fields == {"start_time", "session_id", "seq"}
+    assert fields <= set(schema()["required"])
+    for opening, closing in ("{}", "[]"):
+        assert text.count(opening) == text.count(closing)
+
+
+def test_the_flow_of_node_red_answers_each_post_and_shows_it() -> None:
+    # Node-RED itself is not run.
+    flow = {node["id"]: node for node in json.loads(RECIPES["flow.json"])}
+    tab, *nodes = flow.values()
+    assert tab["type"] == "tab"
+    assert {node["z"] for node in nodes} == {tab["id"]}
+    (entry,) = (node for node in nodes if node["type"] == "http in")
+    assert (entry["method"], entry["url"]) == ("post", "/results")
+    assert "http://HOST:1880/results" in RECIPES.section("Node-RED")
+    wired = [flow[name]["type"] for name in itertools.chain(*entry["wires"])]
+    assert sorted(wired) == ["debug", "http response"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl to listen with")
+def test_nginx_passes_each_result_on_as_it_comes(suite: Shell, tmp_path: Path) -> None:
+    with nginx(tmp_path, RECIPES["results.conf"]) as url:
+        suite.run(f"pytest --publish {url}/results -k 'test_a or test_b'")
+        listener = RECIPES["listen"].replace("http://localhost:8080", url)
+        heard = []
+        with subprocess.Popen(
+            ["bash", "-c", f"exec timeout 60 {listener}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("data: "):
+                    heard.append(json.loads(line.removeprefix("data: "))["name"])
+                if len(heard) == 2:  # and now one that comes while it listens
+                    requests.post(f"{url}/results", json={"name": "live"}, timeout=10)
+                if len(heard) == 3:
+                    break
+            process.terminate()
+    assert [*sorted(heard[:2]), *heard[2:]] == ["test_a", "test_b", "live"]
+
+
+def test_shards_of_github_actions_join_one_run(shell: Shell, endpoint: Endpoint) -> None:
+    job = yaml.safe_load(RECIPES[".github/workflows/tests.yml"])["jobs"]["tests"]
+    (command,) = (step["run"] for step in job["steps"] if "pytest" in step.get("run", ""))
+    headers = job["env"]["PYTEST_PUBLISH_HEADERS"]
+    make_shards(shell.folder, job["strategy"]["matrix"]["shard"])
+    for shard in job["strategy"]["matrix"]["shard"]:
+        values = {
+            "matrix.shard": shard,
+            "vars.RESULTS_URL": endpoint.url,
+            "github.run_id": "1234",
+            "secrets.RESULTS_TOKEN": "t0k3n",
+        }
+        shell.run(evaluated(command, values), PYTEST_PUBLISH_HEADERS=evaluated(headers, values))
+    for results in (endpoint.results, tree_results(shell.folder / "results")):
+        assert sorted(by_name(results)) == ["test_integration", "test_unit"]
+        assert {result["run_id"] for result in results} == {"1234"}
+        assert len({result["session_id"] for result in results}) == 2
+    assert {post.headers["Authorization"] for post in endpoint.posts} == {"Bearer t0k3n"}
+    kept = next(step for step in job["steps"] if "artifact" in step.get("uses", ""))
+    assert kept["with"]["path"].split() == ["results", "outbox"]
+
+
+def evaluated(text: str, values: dict[str, str]) -> str:
+    """Return a text with the values of GitHub's expressions."""
+    return re.sub(r"\$\{\{ ([\w.]+) \}\}", lambda found: values[found[1]], text)
+
+
+def test_a_shard_of_gitlab_is_in_the_run_of_its_pipeline(shell: Shell, endpoint: Endpoint) -> None:
+    job = yaml.safe_load(RECIPES[".gitlab-ci.yml"])["tests"]
+    shard = job["parallel"]["matrix"][0]["SHARD"][0]
+    headers = job["variables"]["PYTEST_PUBLISH_HEADERS"].replace("$RESULTS_TOKEN", "t0k3n")
+    make_shards(shell.folder, [shard])
+    shell.run(
+        f"export PYTEST_PUBLISH_HEADERS='{headers}'\n{job['script'][-1]}",
+        SHARD=shard,
+        RESULTS_URL=endpoint.url,
+        CI_PIPELINE_ID="5678",
+    )
+    for results in (endpoint.results, tree_results(shell.folder / "results")):
+        assert [result["run_id"] for result in results] == ["5678"]
+    assert endpoint.posts[0].headers["Authorization"] == "Bearer t0k3n"
+    assert job["artifacts"]["paths"] == ["results", "outbox"]
+
+
+def make_shards(folder: Path, names: list[str]) -> None:
+    """Write a test into each of the shards' folders."""
+    for name in names:
+        path = folder / "tests" / name / f"test_{name}.py"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"def test_{name}(): pass\n", "utf-8")
+
+
+def test_tox_lets_headers_and_switches_through(suite: Shell, endpoint: Endpoint) -> None:
+    (suite.folder / "tox.ini").write_text(RECIPES["tox.ini"], "utf-8")
+    # With what is installed here in place of what tox would install.
+    instead = "-x testenv.deps= -x testenv.allowlist_externals=pytest --skip-pkg-install"
+    command = RECIPES["tox"].replace(URL, endpoint.url).replace(" tox", f" tox run {instead}")
+    command = command.replace('PYTEST_ADDOPTS="', 'PYTEST_ADDOPTS="$PYTEST_ADDOPTS ')
+    headers = "Authorization: Bearer t0k3n"
+    suite.run(command, PYTEST_PUBLISH_HEADERS=headers, VIRTUALENV_NO_SEED="1")
+    assert len(endpoint.results) == 3
+    assert {post.headers["Authorization"] for post in endpoint.posts} == {"Bearer t0k3n"}
+
+
+def test_workers_on_several_machines_publish_by_the_controller(
+    pytester: pytest.Pytester, suite: Shell, tmp_path: Path
+) -> None:
+    pytester.makeini("[pytest]\ntestpaths = test_it.py\n")
+    project = pytester.mkdir("project")
+    for name in ("test_it.py", "tox.ini"):
+        shutil.copy(suite.folder / name, project)
+    (project / ".venv").symlink_to(sys.prefix)
+    on_hosts = {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_ADDOPTS": suite.environment["PYTEST_ADDOPTS"],
+    }
+
+    def of_this_machine(block: str) -> str:
+        return block.replace("/srv/project", str(project)).replace("ci@", "")
+
+    with sshd(tmp_path, **on_hosts) as folder_of_ssh:
+        path = f"{folder_of_ssh}:{suite.environment['PATH']}"
+        ready = suite.run(of_this_machine(RECIPES["check the hosts"]), PATH=path)
+        assert ready.count("3 tests collected") == 2
+        command = of_this_machine(RECIPES["several machines"])
+        command = command.replace('PYTEST_ADDOPTS="', 'PYTEST_ADDOPTS="$PYTEST_ADDOPTS ')
+        suite.run(command, PATH=path)
+        results = tree_results(suite.folder / "results")
+        assert sorted(by_name(results)) == ["test_a", "test_b", "test_private"]
+        assert {result["xdist_dist"] for result in results} == {"load"}
+
+        # A host without its requirements, here without any package.
+        command = command.replace(".venv/bin/python", "'.venv/bin/python -S'", 1)
+        command = command.replace("restart=4", "restart=1").rstrip()
+        redact_url = suite.run(f"{command} || true", PATH=path)
+        assert "maximum crashed workers reached: 1" in redact_url
+        assert "no tests ran" in redact_url

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from support import by_name
+from support import Endpoint
+from support import eventually
+from support import RunPytest
+from support import tree_results
+
+
+#: Plugins beside this one, by the names of their entry points.
+COMPANY = {
+    "asyncio": "pytest_asyncio",
+    "timeout": "pytest_timeout",
+    "repeat": "pytest_repeat",
+    "randomly": "pytest_randomly",
+    "pytest_cov": "pytest_cov",
+    "pytest_reportlog": "pytest_reportlog",
+    "metadata": "pytest_metadata",
+    "html": "pytest_html",
+}
+
+SUITE = """
+import asyncio
+import random
+import time
+
+import pytest
+
+@pytest.mark.asyncio
+async def test_async():
+    await asyncio.sleep(0)
+
+@pytest.mark.asyncio
+async def test_async_fails():
+    await asyncio.sleep(0)
+    raise LookupError("awaited")
+
+@pytest.mark.timeout(0.2, method="signal")
+def test_slow(): time.sleep(30)
+
+@pytest.mark.repeat(3)
+def test_repeated(): assert random.random() < 2
+
+@pytest.mark.skip(reason="why")
+def test_skipped(): pass
+
+@pytest.mark.xfail
+def test_expected(): assert 0
+
+@pytest.fixture
+def broken():
+    yield
+    raise OSError("teardown")
+
+def test_teardown(broken): pass
+
+@pytest.fixture
+def unready(): raise OSError("setup")
+
+def test_setup(unready): pass
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pytest-timeout's signal method is POSIX's")
+def test_with_eight_other_plugins_all_work_and_agree_on_the_counts(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    for module in COMPANY.values():
+        pytest.importorskip(module)
+    pytester.makepyfile(test_suite=SUITE)
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    run = run_pytest(
+        *(argument for name in COMPANY for argument in ("-p", name)),
+        *("--cov", "test_suite", "--cov-report", "json:coverage.json"),
+        *("--report-log", "log.jsonl", "--html", "report.html", "--junitxml", "junit.xml"),
+        *("--pubdir", pubdir, "--publish", endpoint.url),
+        *mode,
+    )
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    results = tree_results(pubdir)
+    outcomes = {name: result["outcome"] for name, result in by_name(results).items()}
+    assert outcomes == {
+        "test_async": "passed",
+        "test_async_fails": "failed",
+        "test_slow": "failed",
+        "test_repeated[1-3]": "passed",
+        "test_repeated[2-3]": "passed",
+        "test_repeated[3-3]": "passed",
+        "test_skipped": "skipped",
+        "test_expected": "xfailed",
+        "test_teardown": "error",
+        "test_setup": "error",
+    }
+    assert by_name(endpoint.results) == by_name(results)
+    slow = by_name(results)["test_slow"]
+    assert "Timeout" in slow["excinfo"]["value"]
+
+    # The terminal and JUnit XML count a test that fails in its teardown twice.
+    redact_url = run.parseoutcomes()
+    redact_url.pop("warnings", None)
+    assert redact_url == {
+        "passed": 5,
+        "failed": 2,
+        "skipped": 1,
+        "xfailed": 1,
+        "errors": 2,
+    }
+    (suite,) = ET.parse(pytester.path / "junit.xml").getroot()
+    totals = [int(suite.attrib[name]) for name in ("failures", "errors", "skipped")]
+    assert totals == [2, 2, 2]
+    lines = (pytester.path / "log.jsonl").read_text("utf-8").splitlines()
+    reported = {
+        line["nodeid"]
+        for line in map(json.loads, lines)
+        if line["$report_type"] == "TestReport" and line["when"] == "teardown"
+    }
+    assert reported == {result["nodeid"] for result in results}
+    html = (pytester.path / "report.html").read_text("utf-8")
+    assert all(result["nodeid"] in html for result in results)
+    covered = json.loads((pytester.path / "coverage.json").read_text("utf-8"))
+    assert covered["totals"]["covered_lines"] > 10
+
+
+@pytest.mark.parametrize("distribution", [(), ("-n", "1")], ids=["serial", "xdist"])
+def test_a_time_out_that_ends_the_process_loses_nothing_that_had_finished(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    distribution: tuple[str, ...],
+) -> None:
+    pytest.importorskip("pytest_timeout")
+    pytester.makepyfile(
+        """
+        import time
+        import pytest
+
+        def test_before(): pass
+
+        @pytest.mark.timeout(0.2, method="thread")
+        def test_slow(): time.sleep(30)
+
+        def test_after(): pass
+        """
+    )
+    arguments = ("-p", "timeout", "--pubdir", pubdir, "--publish", endpoint.url)
+    run_pytest(*arguments, *distribution)
+    outcomes = {name: r["outcome"] for name, r in by_name(tree_results(pubdir)).items()}
+    if distribution:
+        assert outcomes == {"test_before": "passed", "test_slow": "crashed", "test_after": "passed"}
+    else:
+        assert outcomes == {"test_before": "passed"}
+    # The relay outlives a serial session that ended like this.
+    eventually(lambda: len(endpoint.posts) == len(outcomes))
+    assert by_name(endpoint.results).keys() == outcomes.keys()
