@@ -48,8 +48,12 @@ def show(page: Page, board: Board, session: Session, query: str = "") -> None:
 
 
 def test_a_real_run_appears_while_it_goes_on(
-    board: Board, page: Page, pytester: pytest.Pytester, run_pytest: RunPytest
+    start_board: Callable[..., Board],
+    page: Page,
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
 ) -> None:
+    board = start_board()
     page.goto(board.url)
     expect(page.get_by_text(f"pytest --publish {board.url} --publish-events")).to_be_visible()
     pytester.makepyfile(
