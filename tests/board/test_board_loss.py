@@ -17,7 +17,7 @@ from published import body
 from published import Session
 
 
-ROUNDS = 8
+ROUNDS = 6
 POSTERS = 3
 
 

@@ -34,7 +34,7 @@ SLOWEST: Final = 30.0
 #: The most rows of one event, and the most that a page which was away catches up on;
 #: beyond that it is told to load the run anew.
 MOST_ROWS: Final = 500
-MOST_MISSED: Final = 20_000
+MOST_MISSED: Final = 5_000
 
 
 @dataclasses.dataclass(slots=True)
