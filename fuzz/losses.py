@@ -334,7 +334,9 @@ def problems_of(plan: Plan, endpoint: Endpoint, folder: Path, said: str) -> Iter
         yield f"they came in another order than that of seq: {numbers}"
     if not processes_end(folder):
         yield f"processes are left running in {folder}"
-    if left := [path.name for path in (folder / "outbox").glob("*") if "cut off" not in said]:
+    # A .gitignore may stay.
+    left = [path.name for path in (folder / "outbox").glob("[!.]*")]
+    if left and "cut off" not in said:
         yield f"left behind: {left}"
     for problem in endpoint.problems:
         # Whoever was killed, or gave up, may not have read the endpoint's answer.

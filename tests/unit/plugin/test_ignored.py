@@ -37,7 +37,7 @@ def test_a_folder_with_other_things_is_ignored_where_we_write(rootdir: Path) -> 
     folder.mkdir()
     (folder / "test_it.py").touch()
     ours = ignored_in(rootdir, folder)
-    for name in ("0.pass", "12.fail", ".3.skip.tmp", "20261124T154946Z-463707d4-1.mark"):
+    for name in ("0.pass", "12.fail", ".3.skip.tmp", "20261124T154946Z-463707d4-1.cursor"):
         assert ours.has(folder / "deep" / name)
         assert not ours.has(rootdir / name)
     for name in ("test_it.py", "0.passed", "x0.pass", "count", "notes.jsonl"):
