@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from boards import Board
+from boards import CONFTEST
 from support import eventually
 from support import RunPytest
 
@@ -22,14 +23,6 @@ SUITE = """
     def test_some(number):
         print("sold", number)
         assert number != 3
-    """
-#: The switch that comes with events, where the installed plugin has none yet.
-CONFTEST = """
-    def pytest_addoption(parser):
-        try:
-            parser.addoption("--publish-events", action="store_true")
-        except ValueError:
-            pass
     """
 
 

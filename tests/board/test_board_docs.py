@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 import requests
-from test_board_command import CONFTEST
 
 from boards import Board
+from boards import CONFTEST
 from documents import Document
 from documents import ROOT
 from documents import Shell

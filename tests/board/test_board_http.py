@@ -68,8 +68,8 @@ def test_what_was_posted_comes_back_byte_for_byte(board: Board) -> None:
         (b"3", {}, 400, "neither an object nor an array"),
         (b"[3]", {}, 400, "object 0 of the array is no object"),
         (b"[]", {"Content_Encoding": "gzip"}, 400, "not gzip"),
-        (gzip.compress(b"[]" * 999)[:20], {"Content_Encoding": "gzip"}, 400, "cut short"),
-        (gzip.compress(b" " * (1 << 27)), {"Content_Encoding": "gzip"}, 413, "more than"),
+        (gzip.compress(b"[]" * 999, mtime=0)[:20], {"Content_Encoding": "gzip"}, 400, "cut short"),
+        (gzip.compress(b" " * (1 << 27), mtime=0), {"Content_Encoding": "gzip"}, 413, "more than"),
     ],
     ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else None,
 )

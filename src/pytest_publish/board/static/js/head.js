@@ -86,7 +86,8 @@ function secondsLeft(run, now) {
   if (state !== "running" || progress === null || progress < 0.02 || progress >= 1) return null;
   // Counted from what was heard last, so that it runs down between two results.
   const [elapsed, since] = [run.seen - started, Math.max(0, now - run.seen)];
-  return Math.max(0, (elapsed * (1 - progress)) / progress - since);
+  const left = (elapsed * (1 - progress)) / progress - since;
+  return left >= 1 ? left : null; // it takes longer than it did
 }
 
 /** @param {{ run: Run }} properties */
