@@ -23,6 +23,8 @@ _BLOCK: Final = re.compile(
     r"(?:<!-- (?P<name>[^\n]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+#: Where README.md links to, because a package index shows it without the other files.
+REPOSITORY: Final = "https://github.com/pytest-publish/pytest-publish/blob/main/"
 _LINK: Final = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -60,7 +62,7 @@ class Document:
         """Return the links to files, or headings in them, that are not there."""
         return [
             f"{target}#{anchor}"
-            for target, anchor in _LINK.findall(_BLOCK.sub("", self.text))
+            for target, anchor in _LINK.findall(_BLOCK.sub("", self.text).replace(REPOSITORY, ""))
             if not self._leads_somewhere(target, anchor)
         ]
 

@@ -95,10 +95,10 @@ def test_a_tree_is_as_it_is_shown(suite: Shell) -> None:
     listed = [line.split()[0] for line in TREE["what is in it"].splitlines()]
     found = {
         str(path.relative_to(suite.folder)) + ("/" if path.is_dir() else "")
-        for path in (suite.folder / "results/test_a").rglob("*")
+        for path in (suite.folder / "results").rglob("*")
     }
     assert set(listed) - found == {"results/test_a/0.pass/exception.txt"}
-    assert found <= set(listed)
+    assert found - set(listed) == {"results/test_a/"}
     shutil.rmtree(suite.folder / "results")
     suite.run("pytest --pubdir=results -n 1 --dist loadgroup -k 'test_a or test_b'")
     assert below(suite.folder) == TREE["below the group"].split()
@@ -174,6 +174,20 @@ def test_what_was_left_behind_is_sent(suite: Shell, endpoint: Endpoint) -> None:
     assert len(tree_results(suite.folder / "results")) == 6
 
 
+def test_the_summary_is_as_it_is_shown_and_its_command_sends_what_waits(
+    suite: Shell, endpoint: Endpoint
+) -> None:
+    endpoint.answer = lambda _post: 503
+    command = f"pytest --publish {endpoint.url} --publish-grace=0 -k 'test_a or test_b'"
+    output = suite.run(command)
+    text = SWITCHES["a summary"].replace(URL, endpoint.url)
+    pattern = re.escape(text).replace(re.escape("20261123T010203Z-0a1b2c3d"), r"\w+-\w+")
+    shown = re.search(re.sub(r"\\\(.*?\\\)", r"\\(.+\\)", pattern), output)
+    assert shown is not None, output
+    endpoint.answer = lambda _post: 200
+    assert "2 sent to" in suite.run(shown[0].splitlines()[1])
+
+
 def test_one_connection_keeps_the_order_of_a_slow_endpoint(
     suite: Shell, endpoint: Endpoint
 ) -> None:
@@ -193,7 +207,7 @@ def test_one_connection_keeps_the_order_of_a_slow_endpoint(
 
 
 def test_each_promise_of_delivery_is_shown_by_a_test_that_there_is() -> None:
-    sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*/test_*.py"))
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     named = re.findall(r"`(test_\w+)(…?)`", DELIVERY.text)
     assert len(named) >= 14
     for name, cut in named:

@@ -15,6 +15,7 @@ from daemons import free_port
 from documents import Document
 from documents import lines
 from documents import not_run
+from documents import REPOSITORY
 from documents import ROOT
 from documents import Shell
 from documents import URL
@@ -44,6 +45,12 @@ def test_each_block_is_run() -> None:
 
 def test_each_link_leads_somewhere() -> None:
     assert README.broken_links() == []
+
+
+def test_each_link_leads_somewhere_also_on_a_package_index() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README.text)
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert sum(link.startswith(REPOSITORY) for link in links) >= 10
 
 
 def test_it_is_short() -> None:
