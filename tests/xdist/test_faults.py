@@ -1500,11 +1500,11 @@ def test_where_nothing_can_be_kept_the_run_goes_on_and_says_so_once(
     pytester.makeconftest(
         """
         import pathlib, tempfile
-        import pytest_publish.plugin.settings as settings
+        import pytest_publish.plugin.outbox_folder as outbox_folder
 
         # As in a container where nothing can be written to.
         tempfile.tempdir = "/nowhere"
-        settings._IN_MEMORY = pathlib.Path("/nowhere")
+        outbox_folder._IN_MEMORY = pathlib.Path("/nowhere")
         """
     )
     pytester.makepyfile("def test_it(): pass")
