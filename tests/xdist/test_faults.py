@@ -688,8 +688,8 @@ def test_strict_makes_an_unwritten_result_fail_the_run(
     run.assert_outcomes(passed=1)
     assert run.ret == (pytest.ExitCode.TESTS_FAILED if strict else pytest.ExitCode.OK)
     run.stdout.fnmatch_lines([f"publish: can't write below {pubdir.name}: *"])
-    told = "publish: something went wrong, see above (--publish-strict)" in run.stdout.str()
-    assert told == strict
+    is_said = "publish: something went wrong, see above (--publish-strict)" in run.stdout.str()
+    assert is_said == strict
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -876,7 +876,7 @@ def test_what_is_no_outbox_is_never_changed_removed_or_sent(
         "pyproject.toml": "[project]\n",
         "data.jsonl": '{"type": "result", "mine": 1}\n',
         "poetry.lock": "a lock of others",
-        "poetry.mark": "a mark of others",
+        "poetry.cursor": "a cursor of others",
         "empty.jsonl": "",
     }.items():
         (others / name).write_text(text)
@@ -1342,7 +1342,7 @@ def test_a_test_that_removes_the_outbox_costs_nothing_that_was_before_it(
         def test_removes():
             folder = pathlib.Path(".pytest_cache/publish")
             deadline = time.monotonic() + 30
-            while not list(folder.glob("*.mark")):  # the first is delivered
+            while not list(folder.glob("*.cursor")):  # the first is delivered
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             shutil.rmtree(folder)
@@ -1416,7 +1416,7 @@ RUN_AND_LIST_CHILDREN = """
 
 @pytest.mark.parametrize("answer", [OK, status(503)], ids=["accepts", "fails"])
 @pytest.mark.parametrize("hook", ["pytest_sessionstart", "pytest_sessionfinish"])
-def test_a_hook_that_ends_the_session_leaves_no_relay_and_no_result_untold(
+def test_a_hook_that_ends_the_session_leaves_no_relay_and_no_result_uncounted(
     pytester: pytest.Pytester,
     faulty_server: FaultyServer,
     own_plugins: tuple[str, ...],
@@ -1471,7 +1471,7 @@ def test_a_session_within_this_one_does_not_take_its_outbox_for_one_that_was_lef
     run_pytest("--publish", faulty_server.url, *options).assert_outcomes(passed=2)
 
 
-def test_a_run_that_is_killed_at_once_leaves_no_outbox_to_be_told_of(
+def test_a_run_that_is_killed_at_once_leaves_no_outbox_in_the_next_header(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,

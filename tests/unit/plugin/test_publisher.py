@@ -221,6 +221,30 @@ def test_an_interrupt_in_the_middle_loses_nothing_and_publishes_nothing_twice(
         ]
 
 
+def test_an_interrupt_while_a_result_is_written_does_not_ask_the_hook_again(
+    tmp_path: Path, no_relay: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def ask(result: TestResult) -> bool:
+        asked.append(result.name)
+        return True
+
+    publisher = Publisher(settings_for(tmp_path, "http://localhost/"), ask, Problems())
+    publisher.start()
+    with monkeypatch.context() as patch:
+
+        def interrupt(*_arguments: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(type(realos), "rename", staticmethod(interrupt))
+        with pytest.raises(KeyboardInterrupt):
+            publisher.publish(queue_of(["test_a", "test_b"]))
+    publisher.publish(queue_of([]))
+    assert asked == ["test_a", "test_b"]
+    assert names_and_numbers(lines_of(tmp_path)) == [("test_a", 0), ("test_b", 1)]
+
+
 def test_a_result_that_the_tree_can_not_show_still_goes_out(tmp_path: Path, no_relay: None) -> None:
     def spoil(result: TestResult) -> bool:
         result.start_time = float("nan")
