@@ -73,8 +73,8 @@ class Counting:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self):
-        told = {"calls": calls, "system": system_calls, "tests": self.tests - 1}
-        pathlib.Path("counted.json").write_text(json.dumps(told))
+        figures = {"calls": calls, "system": system_calls, "tests": self.tests - 1}
+        pathlib.Path("counted.json").write_text(json.dumps(figures))
 
 
 def pytest_configure(config):
@@ -98,10 +98,10 @@ def cost_of(pytester: pytest.Pytester, run_pytest: RunPytest) -> Callable[..., C
 
     def counted(*args: str | Path) -> Cost:
         run_pytest(*args).assert_outcomes(passed=TESTS)
-        told = json.loads((pytester.path / "counted.json").read_bytes())
-        assert told["tests"] == TESTS - 1
-        system = {name: count / told["tests"] for name, count in told["system"].items()}
-        return Cost(told["calls"] / told["tests"], system)
+        figures = json.loads((pytester.path / "counted.json").read_bytes())
+        assert figures["tests"] == TESTS - 1
+        system = {name: count / figures["tests"] for name, count in figures["system"].items()}
+        return Cost(figures["calls"] / figures["tests"], system)
 
     def added(*args: str | Path) -> Cost:
         without, cost = counted(), counted(*args)

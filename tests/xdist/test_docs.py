@@ -25,6 +25,7 @@ from documents import not_run
 from documents import ROOT
 from documents import Shell
 from documents import URL
+from pytest_publish.plugin.options import OPTIONS
 from pytest_publish.results.result import schema
 from support import by_name
 from support import Endpoint
@@ -116,14 +117,19 @@ def below(folder: Path) -> list[str]:
 # docs/switches.md
 
 
-def test_the_table_has_each_switch_and_its_ini_name(run_pytest: RunPytest) -> None:
-    redact_url = run_pytest("--help").stdout.str()
-    options = set(re.findall(r"^  (--pub[\w-]+)", redact_url, re.MULTILINE))
-    settings = set(re.findall(r"^  (pub\w+) \(", redact_url, re.MULTILINE))
-    rows = dict(re.findall(r"^\| `(--[\w-]+)[^`]*` \| `(\w+)`", SWITCHES.text, re.MULTILINE))
-    assert rows.keys() == options
-    assert set(rows.values()) == settings
-    assert all(ini == option[2:].replace("-", "_") for option, ini in rows.items())
+def test_the_table_has_each_switch_its_ini_name_and_its_default(run_pytest: RunPytest) -> None:
+    row = re.compile(r"^\| `(--[\w-]+)[^`]*` \| `(\w+)`[^|]* \| ([^|]*?) ?\|", re.MULTILINE)
+    rows = {flag: (name, default.strip("`")) for flag, name, default in row.findall(SWITCHES.text)}
+    assert rows.keys() == {option.flag for option in OPTIONS}
+    for option in OPTIONS:
+        name, default = rows[option.flag]
+        assert name == option.name
+        # Other defaults are no values but words.
+        assert option.default is None or default == option.default
+    help_text = run_pytest("--help").stdout.str()
+    assert set(re.findall(r"^  (--pub[\w-]+)", help_text, re.MULTILINE)) == rows.keys()
+    settings = set(re.findall(r"^  (pub\w+) \(", help_text, re.MULTILINE))
+    assert settings == {name for name, _default in rows.values()}
 
 
 def test_an_ini_file_can_name_several_endpoints(suite: Shell, endpoint: Endpoint) -> None:

@@ -688,8 +688,8 @@ def test_strict_makes_an_unwritten_result_fail_the_run(
     run.assert_outcomes(passed=1)
     assert run.ret == (pytest.ExitCode.TESTS_FAILED if strict else pytest.ExitCode.OK)
     run.stdout.fnmatch_lines([f"publish: can't write below {pubdir.name}: *"])
-    told = "publish: something went wrong, see above (--publish-strict)" in run.stdout.str()
-    assert told == strict
+    is_said = "publish: something went wrong, see above (--publish-strict)" in run.stdout.str()
+    assert is_said == strict
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -1416,7 +1416,7 @@ RUN_AND_LIST_CHILDREN = """
 
 @pytest.mark.parametrize("answer", [OK, status(503)], ids=["accepts", "fails"])
 @pytest.mark.parametrize("hook", ["pytest_sessionstart", "pytest_sessionfinish"])
-def test_a_hook_that_ends_the_session_leaves_no_relay_and_no_result_untold(
+def test_a_hook_that_ends_the_session_leaves_no_relay_and_no_result_uncounted(
     pytester: pytest.Pytester,
     faulty_server: FaultyServer,
     own_plugins: tuple[str, ...],
@@ -1471,7 +1471,7 @@ def test_a_session_within_this_one_does_not_take_its_outbox_for_one_that_was_lef
     run_pytest("--publish", faulty_server.url, *options).assert_outcomes(passed=2)
 
 
-def test_a_run_that_is_killed_at_once_leaves_no_outbox_to_be_told_of(
+def test_a_run_that_is_killed_at_once_leaves_no_outbox_in_the_next_header(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
@@ -1500,11 +1500,11 @@ def test_where_nothing_can_be_kept_the_run_goes_on_and_says_so_once(
     pytester.makeconftest(
         """
         import pathlib, tempfile
-        import pytest_publish.plugin.settings as settings
+        import pytest_publish.plugin.outbox_folder as outbox_folder
 
         # As in a container where nothing can be written to.
         tempfile.tempdir = "/nowhere"
-        settings._IN_MEMORY = pathlib.Path("/nowhere")
+        outbox_folder._IN_MEMORY = pathlib.Path("/nowhere")
         """
     )
     pytester.makepyfile("def test_it(): pass")

@@ -55,7 +55,7 @@ def test_a_hook_masks_adds_and_withholds_before_anything_is_published(
     assert not (pubdir / "test_private").exists()
 
 
-def test_a_result_hook_that_raises_is_told_once_and_does_no_harm(
+def test_a_result_hook_that_raises_is_reported_once_and_does_no_harm(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest(
@@ -232,7 +232,7 @@ def test_a_hook_adds_data_where_the_test_runs(
     }
 
 
-def test_a_properties_hook_that_raises_is_told_once_and_does_no_harm(
+def test_a_properties_hook_that_raises_is_reported_once_and_does_no_harm(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest(

@@ -174,7 +174,8 @@ def test_without_either_switch_the_plugin_is_inert(
 
         def test_nothing_is_loaded_or_registered(pytestconfig):
             loaded = {name for name in sys.modules if name.startswith("pytest_publish")}
-            names = ("pytest_publish", "pytest_publish.plugin", "pytest_publish.plugin.hookspec")
+            plugin = "pytest_publish.plugin"
+            names = ("pytest_publish", plugin, f"{plugin}.options", f"{plugin}.hookspec")
             assert loaded == set(names)
             assert not {"requests", "orjson", "fasteners"} & set(sys.modules)
             assert not pytestconfig.pluginmanager.hasplugin("publish_controller")

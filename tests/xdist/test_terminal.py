@@ -25,7 +25,7 @@ from support import tree_results
 pytestmark = pytest.mark.one_worker
 
 
-# The second test ends when the relays know, so that what they know can be told after it.
+# The second test ends when the relays know, so that what they know can be said after it.
 SUITE = """
     import pathlib, time
 
@@ -66,7 +66,7 @@ def dead() -> FaultyServer:
 
 
 def commands_in(run: pytest.RunResult) -> list[list[str]]:
-    """Return the arguments of the commands that a run has told."""
+    """Return the arguments of the commands that a run shows."""
     lines = [shlex.split(line) for line in run.stdout.lines if line.startswith("  pytest-publish ")]
     return [words[1:] for words in lines]
 
@@ -75,7 +75,7 @@ def own_lines(run: pytest.RunResult) -> list[str]:
     return [line for line in run.stdout.lines if "publish" in line]
 
 
-def test_what_goes_wrong_is_told_while_the_tests_run_and_at_the_end_with_its_remedy(
+def test_what_goes_wrong_is_said_while_the_tests_run_and_at_the_end_with_its_remedy(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     refusing: FaultyServer,
@@ -109,14 +109,14 @@ def test_what_goes_wrong_is_told_while_the_tests_run_and_at_the_end_with_its_rem
             "=* 4 passed *",
         ]
     )
-    told = run.stdout.str()
-    assert told.count("(401 Unauthorized)\n") == 1
-    assert told.count("it goes on trying") == 1
-    assert told.index("it goes on trying") < told.index("[100%]")
+    said = run.stdout.str()
+    assert said.count("(401 Unauthorized)\n") == 1
+    assert said.count("it goes on trying") == 1
+    assert said.index("it goes on trying") < said.index("[100%]")
     assert run.ret == pytest.ExitCode.TESTS_FAILED
 
 
-def test_the_commands_that_are_told_send_all_also_those_of_the_next_header(
+def test_the_commands_that_are_shown_send_all_also_those_of_the_next_header(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     monkeypatch: pytest.MonkeyPatch,
@@ -127,7 +127,7 @@ def test_the_commands_that_are_told_send_all_also_those_of_the_next_header(
     runs = [run_pytest("--publish", refusing.url, "-q", "-n", "1") for _time in range(3)]
     first = runs[0]
     assert own_lines(first)[0].endswith("set aside; send with:")
-    assert len(own_lines(first)) == 2, "trouble and nothing else"
+    assert len(own_lines(first)) == 2, "the problems and nothing else"
     refusing.answer = lambda _post: OK
     (command,) = commands_in(first)
     assert main(command) == 0
@@ -162,7 +162,7 @@ NO_TERMINAL: dict[str, str] = {
 
 
 @pytest.mark.parametrize("case", NO_TERMINAL)
-def test_what_was_not_delivered_is_told_also_without_a_summary(
+def test_what_was_not_delivered_is_said_also_without_a_summary(
     pytester: pytest.Pytester, run_pytest: RunPytest, refusing: FaultyServer, case: str
 ) -> None:
     pytester.makeconftest(NO_TERMINAL[case])
@@ -179,7 +179,7 @@ def test_what_was_not_delivered_is_told_also_without_a_summary(
     assert ("--publish-strict" in run.stderr.str()) == (case != "an internal error")
 
 
-def test_without_a_terminal_nothing_is_told_of_a_run_whose_results_all_arrived(
+def test_without_a_terminal_nothing_is_said_of_a_run_whose_results_all_arrived(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
     pytester.makepyfile("def test_first(): pass")
@@ -197,19 +197,19 @@ def run_on_terminal(arguments: list[str], columns: int) -> str:
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"TERM": "dumb"}
     ):
         os.close(theirs)
-        redact_url = b""
+        text = b""
         try:
             while part := os.read(ours, 4096):
-                redact_url += part
+                text += part
         except OSError:  # as Linux tells that the other end is closed
             pass
         finally:
             os.close(ours)
-    return redact_url.decode()
+    return text.decode()
 
 
 @pytest.mark.usefixtures("own_plugins")
-def test_what_is_told_fits_a_terminal_of_60_columns(
+def test_what_is_said_fits_a_terminal_of_60_columns(
     pytester: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,
     refusing: FaultyServer,
@@ -220,12 +220,12 @@ def test_what_is_told_fits_a_terminal_of_60_columns(
     pytester.makeconftest(AT_ONCE)
     pytester.makepyfile(SUITE)
     urls = ["--publish", refusing.url, "--publish", dead.url, "--publish-grace", "0.5"]
-    redact_url = run_on_terminal([*urls, "--publish-strict", "--pubdir=tree", *mode], 60)
-    _header, publish, told = redact_url.partition("nothing gets through")
+    text = run_on_terminal([*urls, "--publish-strict", "--pubdir=tree", *mode], 60)
+    _header, publish, said = text.partition("nothing gets through")
     assert publish
-    lines = told.replace("\r\n", "\n").split("\n")
+    lines = said.replace("\r\n", "\n").split("\n")
     wide = [line for line in lines if max(map(len, line.split("\r"))) > 60]
     assert len(wide) == 2
     assert all(line.startswith("  pytest-publish send .pytest_cache/") for line in wide)
     assert "publish: 4 results written to tree" in lines
-    assert "\rpublish: 4 to send, gives up in" in told
+    assert "\rpublish: 4 to send, gives up in" in said

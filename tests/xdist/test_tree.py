@@ -140,7 +140,7 @@ def test_loadgroup_keeps_tests_below_their_scope(
     }
 
 
-def test_the_user_is_told_once_where_xdist_ignores_groups(
+def test_the_user_reads_once_where_xdist_ignores_groups(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile(

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 
 @dataclasses.dataclass(slots=True)
-class Problem:
-    """Something that went wrong, once or often: how often, and how it was at first."""
-
+class _Problem:
     first: str
     count: int = 0
 
@@ -18,21 +16,21 @@ class Problems:
     """Counts what went wrong in publishing, which is never raised into the run."""
 
     def __init__(self) -> None:
-        self._of: dict[str, Problem] = {}
+        self._by_kind: dict[str, _Problem] = {}
 
-    def add(self, what: str, error: BaseException | str) -> None:
-        """Count one trouble; ``what`` tells which are of the same kind."""
+    def add(self, kind: str, error: BaseException | str) -> None:
+        """Count a problem; of each kind only the first error is shown."""
         if isinstance(error, OSError) and error.strerror:
             error = error.strerror
         elif isinstance(error, BaseException):
             error = f"{type(error).__name__}: {error}"
-        self._of.setdefault(what, Problem(error)).count += 1
+        self._by_kind.setdefault(kind, _Problem(error)).count += 1
 
     def __bool__(self) -> bool:
-        return bool(self._of)
+        return bool(self._by_kind)
 
     def lines(self) -> Iterator[str]:
-        """Yield one line for each kind of trouble."""
-        for what, problem in self._of.items():
+        """Yield one line for each kind of problem."""
+        for kind, problem in self._by_kind.items():
             times = "" if problem.count == 1 else f" ({problem.count} times)"
-            yield f"publish: {what}{times}: {problem.first}"
+            yield f"publish: {kind}{times}: {problem.first}"

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import getpass
 import os
-import stat
-import tempfile
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from typing import cast
-from typing import Final
 from typing import TypeVar
 
 import pytest
@@ -31,20 +27,21 @@ from pytest_publish.tree.paths import Scheme
 from pytest_publish.tree.writer import Filter
 
 from .arguments import missed_ini_file
+from .options import BY_NAME
+from .outbox_folder import default_outbox_folder
+from .outbox_folder import make_writable
 
 
 _Checked = TypeVar("_Checked")
-
-# Linux's folder in memory. A container whose disk is read-only mostly has it.
-_IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a private one is made in it
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
     """What the user asked for, in a process that publishes.
 
-    ``orders`` has one entry for each URL; ``outbox_folder`` is None without any, and
-    where no folder can be written to. ``shown_pubdir`` is how the user reads it.
+    ``deliveries`` has one entry for each URL. ``outbox_folder`` is None if there is no
+    URL, or no folder that can be written to. ``shown_pubdir`` is ``pubdir`` as the user
+    reads it.
     """
 
     pubdir: Path | None
@@ -70,8 +67,8 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str]) -> Sett
     return Settings(
         pubdir=pubdir,
         shown_pubdir=short(pubdir, config.invocation_params.dir) if pubdir else "",
-        scheme=cast("Scheme", asked.choice("pubdir_layout", ("name", "nodeid"))),
-        which=cast("Filter", asked.choice("pubdir_filter", ("all", "bad", "fail"))),
+        scheme=cast("Scheme", asked.choice("pubdir_layout")),
+        which=cast("Filter", asked.choice("pubdir_filter")),
         deliveries=deliveries,
         outbox_folder=_outbox_folder(asked) if deliveries else None,
         run_id=_run_id(asked),
@@ -81,7 +78,7 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str]) -> Sett
 
 
 def short(path: Path, folder: Path) -> str:
-    """Return a path as pytest shows it: against where it was called, if that is shorter."""
+    """Return a path relative to where pytest was called, as pytest does, if that is shorter."""
     full = str(path)
     with contextlib.suppress(ValueError):  # on two drives of Windows
         relative = os.path.relpath(full, folder)
@@ -112,7 +109,7 @@ class _Asked:
         return value or None
 
     def texts(self, name: str) -> list[str]:
-        """Return a list, in which an empty text does no more than to replace the ini file's."""
+        """Return a list without empty texts, which only switch off what the ini file has."""
         values = self.config.getoption(name)
         if values is None:
             values = self._ini(name)
@@ -131,20 +128,18 @@ class _Asked:
             # with it, and a truth value without the option's name (pytest 8.2 to 9.2).
             raise _usage_error(name, str(error).partition(", got ")[0]) from None
 
-    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+    def choice(self, name: str) -> str:
+        choices = BY_NAME[name].choices
         value = self.text(name) or choices[0]
         if value not in choices:
             raise _usage_error(name, f"{value!r} is none of {', '.join(choices)}")
         return value
 
-    def checked(self, name: str, check: Callable[[str], _Checked], default: _Checked) -> _Checked:
-        text = self.text(name)
-        if text is None:
-            return default
-        return _checked(check, text, _option(name))
+    def checked(self, name: str, check: Callable[[str], _Checked]) -> _Checked:
+        return _checked(check, self.text(name) or BY_NAME[name].default or "", name)
 
     def path(self, name: str) -> Path | None:
-        """Return a path: of the command line against where pytest was called."""
+        """Return a path: relative to where pytest was called, or to its ini file."""
         base = self.config.invocation_params.dir
         text = self.text(name)
         if self.config.getoption(name) is None and self.config.inipath is not None:
@@ -159,11 +154,7 @@ class _Asked:
 
 def _usage_error(name: str, text: str) -> pytest.UsageError:
     """Return the error that ends pytest with exit code 4 and this one line."""
-    return pytest.UsageError(f"{_option(name)}: {text}")
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return pytest.UsageError(f"{BY_NAME[name].flag}: {text}")
 
 
 def _deliveries_from(asked: _Asked, environment: Mapping[str, str]) -> tuple[DeliveryConfig, ...]:
@@ -174,31 +165,31 @@ def _deliveries_from(asked: _Asked, environment: Mapping[str, str]) -> tuple[Del
         raise pytest.UsageError(str(error)) from None
     shared: dict[str, Any] = {
         "headers": (*headers, *_headers(asked)),
-        "timeout": asked.checked("publish_timeout", checked_timeout, 10.0),
+        "timeout": asked.checked("publish_timeout", checked_timeout),
         "secret": secret,
         "gzip": asked.flag("publish_gzip"),
     }
-    connections = asked.checked("publish_connections", checked_count, 16)
-    batch = asked.checked("publish_batch", checked_count, 1)
-    grace = asked.checked("publish_grace", checked_seconds, 10.0)
+    connections = asked.checked("publish_connections", checked_count)
+    batch = asked.checked("publish_batch", checked_count)
+    grace = asked.checked("publish_grace", checked_seconds)
     return tuple(
         DeliveryConfig(
-            Endpoint(_checked(checked_url, url, "--publish"), **shared), connections, batch, grace
+            Endpoint(_checked(checked_url, url, "publish"), **shared), connections, batch, grace
         )
         for url in urls
     )
 
 
-def _checked(check: Callable[[str], _Checked], text: str, where: str) -> _Checked:
+def _checked(check: Callable[[str], _Checked], text: str, name: str) -> _Checked:
     try:
         return check(text)
     except ValueError as error:
-        raise pytest.UsageError(f"{where}: {error}") from None
+        raise _usage_error(name, str(error)) from None
 
 
 def _headers(asked: _Asked) -> Iterator[tuple[str, str]]:
     for line in asked.texts("publish_header"):
-        yield _checked(checked_header, line, "--publish-header")
+        yield _checked(checked_header, line, "publish_header")
 
 
 def _run_id(asked: _Asked) -> str | None:
@@ -210,81 +201,19 @@ def _run_id(asked: _Asked) -> str | None:
 
 def _pubdir(asked: _Asked) -> Path | None:
     path = asked.path("pubdir")
-    if path is not None:
-        _check_writable(path, "pubdir")
-    return path
-
-
-def _check_writable(path: Path, name: str) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except (OSError, ValueError) as error:  # the latter for a null character
-        reason = getattr(error, "strerror", None) or error
-        raise _usage_error(name, f"can't write to {path}: {reason}") from None
+    return None if path is None else _writable(path, "pubdir")
 
 
 def _outbox_folder(asked: _Asked) -> Path | None:
-    """Return the folder of the outboxes: as asked for, else in the cache, else temporary.
-
-    None where nothing can be written to, which is no reason not to run tests.
-    """
     path = asked.path("publish_outbox")
-    if path is not None:
-        _check_writable(path, "publish_outbox")
-        return path
-    finders: tuple[Callable[[], Path | None], ...] = (
-        lambda: _in_cache(asked.config),
-        lambda: _private_in(Path(tempfile.gettempdir())),  # which raises if there is none
-        lambda: _private_in(_IN_MEMORY),
-    )
-    for find in finders:
-        with contextlib.suppress(OSError, pytest.UsageError):
-            found = find()
-            if found is not None:
-                _check_writable(found, "publish_outbox")
-                return found
-    return None
+    if path is None:
+        return default_outbox_folder(asked.config)
+    return _writable(path, "publish_outbox")
 
 
-def _in_cache(config: pytest.Config) -> Path | None:
-    """Return a folder in pytest's cache that ``--cache-clear`` leaves alone.
-
-    Raises OSError.
-    """
-    if not config.pluginmanager.hasplugin("cacheprovider"):
-        return None
-    # pytest writes the .gitignore of its cache only where it makes the folder
-    # itself, which this call has it do (8.2 to 9.2).
-    assert config.cache is not None
-    made = config.cache.mkdir("publish")
-    with contextlib.suppress(OSError):  # another plugin keeps something there
-        made.rmdir()
-        made.parent.rmdir()
-    return made.parent.parent / "publish"
-
-
-def _private_in(folder: Path) -> Path:
-    """Return a folder that only this user can look into, the same in each run if it can be.
-
-    Raises OSError.
-    """
-    name = "pytest-publish"
-    with contextlib.suppress(OSError, KeyError, ImportError):
-        name += f"-of-{getpass.getuser()}"
-    path = folder / name
-    with contextlib.suppress(OSError):
-        path.mkdir(mode=0o700)
-    with contextlib.suppress(OSError):
-        if _is_private(path.lstat()):
-            return path
-    return Path(tempfile.mkdtemp(prefix="pytest-publish-", dir=folder))
-
-
-def _is_private(status: os.stat_result) -> bool:
-    """Tell whether it is a folder of this user's alone, and none that another one laid out."""
-    if not stat.S_ISDIR(status.st_mode):
-        return False
-    # Windows gives each user a temporary folder (not run there).
-    return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o077)
+def _writable(path: Path, name: str) -> Path:
+    try:
+        return make_writable(path)
+    except (OSError, ValueError) as error:  # the latter for a null character
+        reason = getattr(error, "strerror", None) or error
+        raise _usage_error(name, f"can't write to {path}: {reason}") from None

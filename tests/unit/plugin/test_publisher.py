@@ -18,7 +18,7 @@ from pytest_publish._os import realos
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.config import Endpoint
 from pytest_publish.delivery.process import RelayProcess
-from pytest_publish.plugin import retry as backlog
+from pytest_publish.plugin import retry
 from pytest_publish.plugin.problems import Problems
 from pytest_publish.plugin.publisher import Publisher
 from pytest_publish.plugin.settings import Settings
@@ -145,7 +145,7 @@ def problem(request: pytest.FixtureRequest) -> Problem:
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest, problem: Problem, tmp_path: Path) -> Path:
-    """Return a folder that the trouble is made for."""
+    """Return the folder in which the problem is made."""
     is_full = problem is full_disk
     disk: Path = request.getfixturevalue("small_disk") if is_full else tmp_path
     return disk
@@ -219,6 +219,30 @@ def test_an_interrupt_in_the_middle_loses_nothing_and_publishes_nothing_twice(
             ("test_b", 1),
             ("test_c", 2),
         ]
+
+
+def test_an_interrupt_while_a_result_is_written_does_not_ask_the_hook_again(
+    tmp_path: Path, no_relay: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def ask(result: TestResult) -> bool:
+        asked.append(result.name)
+        return True
+
+    publisher = Publisher(settings_for(tmp_path, "http://localhost/"), ask, Problems())
+    publisher.start()
+    with monkeypatch.context() as patch:
+
+        def interrupt(*_arguments: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(type(realos), "rename", staticmethod(interrupt))
+        with pytest.raises(KeyboardInterrupt):
+            publisher.publish(queue_of(["test_a", "test_b"]))
+    publisher.publish(queue_of([]))
+    assert asked == ["test_a", "test_b"]
+    assert names_and_numbers(lines_of(tmp_path)) == [("test_a", 0), ("test_b", 1)]
 
 
 def test_a_result_that_the_tree_can_not_show_still_goes_out(tmp_path: Path, no_relay: None) -> None:
@@ -311,7 +335,7 @@ def test_one_test_that_can_never_be_written_holds_up_no_other(
 def test_of_too_many_that_wait_the_oldest_are_dropped_and_counted(
     tmp_path: Path, no_relay: None, monkeypatch: pytest.MonkeyPatch, most: str, limit: int
 ) -> None:
-    monkeypatch.setattr(backlog, most, limit)
+    monkeypatch.setattr(retry, most, limit)
     problems = Problems()
     publisher = Publisher(
         settings_for(tmp_path, "http://localhost/"), lambda _result: True, problems

@@ -10,8 +10,8 @@ from typing import cast
 
 import pytest
 
+from pytest_publish.plugin import outbox_folder
 from pytest_publish.plugin import pytest_addoption
-from pytest_publish.plugin import settings
 from pytest_publish.plugin.settings import read_settings
 from pytest_publish.plugin.settings import Settings
 from pytest_publish.plugin.settings import short
@@ -109,12 +109,16 @@ def refusal(config: Config, **environment: str) -> str:
 
 def test_what_is_not_asked_for_has_its_default(make_config: MakeConfig) -> None:
     read = make_config(publish=[URL]).read()
-    (order,) = read.deliveries
+    (delivery,) = read.deliveries
     assert (read.pubdir, read.scheme, read.which) == (None, "name", "all")
     assert (read.run_id, read.strict, read.warning) == (None, False, None)
-    assert (order.endpoint.url, order.endpoint.headers, order.endpoint.secret) == (URL, (), "")
-    assert (order.endpoint.timeout, order.endpoint.gzip) == (10.0, False)
-    assert (order.connections, order.batch, order.grace) == (16, 1, 10.0)
+    assert (delivery.endpoint.url, delivery.endpoint.headers, delivery.endpoint.secret) == (
+        URL,
+        (),
+        "",
+    )
+    assert (delivery.endpoint.timeout, delivery.endpoint.gzip) == (10.0, False)
+    assert (delivery.connections, delivery.batch, delivery.grace) == (16, 1, 10.0)
 
 
 EVERYTHING: dict[str, Any] = {
@@ -140,15 +144,15 @@ def test_everything_can_be_asked_for_by_option_and_by_ini(
 ) -> None:
     config = make_config(**EVERYTHING) if where == "options" else make_config(ini=EVERYTHING)
     read = config.read(PYTEST_PUBLISH_SECRET="whsec_aGk=", PYTEST_PUBLISH_HEADERS="X-B: 2")
-    assert [order.endpoint.url for order in read.deliveries] == EVERYTHING["publish"]
+    assert [delivery.endpoint.url for delivery in read.deliveries] == EVERYTHING["publish"]
     assert (read.pubdir, read.scheme, read.which) == (folder / "tree", "nodeid", "bad")
     assert (read.run_id, read.strict) == ("build 7", True)
     assert read.outbox_folder == folder / "outbox"
-    for order in read.deliveries:
-        assert order.endpoint.headers == (("X-B", "2"), ("X-A", "1"))
-        assert order.endpoint.secret == "whsec_aGk="
-        assert (order.endpoint.timeout, order.endpoint.gzip) == (2.5, True)
-        assert (order.connections, order.batch, order.grace) == (4, 50, 0.0)
+    for delivery in read.deliveries:
+        assert delivery.endpoint.headers == (("X-B", "2"), ("X-A", "1"))
+        assert delivery.endpoint.secret == "whsec_aGk="
+        assert (delivery.endpoint.timeout, delivery.endpoint.gzip) == (2.5, True)
+        assert (delivery.connections, delivery.batch, delivery.grace) == (4, 50, 0.0)
 
 
 def test_every_setting_is_tried_here(make_config: MakeConfig) -> None:
@@ -166,7 +170,7 @@ def test_the_command_line_goes_before_the_ini_file(make_config: MakeConfig) -> N
     read = make_config(
         ini, publish=[URL], pubdir="option", pubdir_layout="name", publish_batch="3"
     ).read()
-    assert [order.endpoint.url for order in read.deliveries] == [URL]
+    assert [delivery.endpoint.url for delivery in read.deliveries] == [URL]
     assert read.deliveries[0].batch == 3
     assert read.pubdir is not None
     assert (read.pubdir.name, read.scheme) == ("option", "name")
@@ -179,13 +183,13 @@ def test_an_empty_option_switches_off_what_the_ini_file_asks_for(make_config: Ma
 def test_empty_lists_switch_off_what_the_ini_file_asks_for(make_config: MakeConfig) -> None:
     ini: dict[str, object] = {"publish": [URL], "publish_header": ["X-A: 1"]}
     assert make_config(ini, publish=[""], pubdir="tree").read().deliveries == ()
-    (order,) = make_config(ini, publish=["", "http://h/"], publish_header=[""]).read().deliveries
-    assert (order.endpoint.url, order.endpoint.headers) == ("http://h/", ())
+    (delivery,) = make_config(ini, publish=["", "http://h/"], publish_header=[""]).read().deliveries
+    assert (delivery.endpoint.url, delivery.endpoint.headers) == ("http://h/", ())
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
 @pytest.mark.parametrize("kind", [ValueError, TypeError, pytest.UsageError])
-def test_an_ini_value_that_pytest_refuses_is_told_with_the_option_and_without_the_value(
+def test_an_ini_value_that_pytest_refuses_is_reported_with_the_option_and_without_the_value(
     make_config: MakeConfig, name: str, kind: type[Exception]
 ) -> None:
     ini: dict[str, object] = {"publish": [URL], name: kind("expects a list, got str: 'hunter2'")}
@@ -194,7 +198,7 @@ def test_an_ini_value_that_pytest_refuses_is_told_with_the_option_and_without_th
 
 
 @pytest.mark.parametrize("name", sorted(EVERYTHING.keys() - {"publish_gzip", "publish_strict"}))
-def test_an_ini_value_of_another_type_is_told_with_the_option(
+def test_an_ini_value_of_another_type_is_reported_with_the_option(
     make_config: MakeConfig, name: str
 ) -> None:
     # As in pyproject.toml, where pytest lets a list through as it is.
@@ -221,7 +225,7 @@ def test_a_url_that_is_named_twice_is_served_once(make_config: MakeConfig) -> No
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"publish": ["results"]}, "--publish: 'results' is no URL"),
         ({"publish": [URL, "ftp://user:hunter2@h/?hunter2"]}, "--publish: 'h/' is no URL"),
@@ -251,12 +255,12 @@ def test_a_url_that_is_named_twice_is_served_once(make_config: MakeConfig) -> No
 )
 @pytest.mark.parametrize("where", ["options", "ini"])
 def test_what_can_not_be_is_refused_in_one_line_that_names_the_option(
-    make_config: MakeConfig, folder: Path, where: str, options: dict[str, object], told: str
+    make_config: MakeConfig, folder: Path, where: str, options: dict[str, object], message: str
 ) -> None:
     (folder / "file").write_text("a file")
     asked = {"publish": [URL]} | options
     text = refusal(make_config(**asked) if where == "options" else make_config(ini=asked))
-    assert text.startswith(told)
+    assert text.startswith(message)
     assert "hunter2" not in text
 
 
@@ -264,7 +268,7 @@ def test_what_can_not_be_is_refused_in_one_line_that_names_the_option(
     ("variable", "value"),
     [("PYTEST_PUBLISH_SECRET", "hunter2!"), ("PYTEST_PUBLISH_HEADERS", "X-A: 1\nhunter2")],
 )
-def test_a_secret_of_the_environment_is_refused_without_being_told(
+def test_a_secret_of_the_environment_is_refused_without_being_shown(
     make_config: MakeConfig, variable: str, value: str
 ) -> None:
     text = refusal(make_config(publish=[URL]), **{variable: value})
@@ -403,7 +407,7 @@ def test_without_a_temporary_folder_the_outbox_is_in_memory(
 ) -> None:
     memory = tmp_path / "memory"
     memory.mkdir()
-    monkeypatch.setattr(settings, "_IN_MEMORY", memory)
+    monkeypatch.setattr(outbox_folder, "_IN_MEMORY", memory)
     config = make_config(publish=[URL])
     config.plugins.clear()
     temporary.rmdir()
@@ -422,7 +426,7 @@ def test_where_nothing_can_be_written_there_is_no_outbox_unless_one_is_asked_for
     is_named: bool,
 ) -> None:
     gone = tmp_path / "gone"
-    monkeypatch.setattr(settings, "_IN_MEMORY", gone)
+    monkeypatch.setattr(outbox_folder, "_IN_MEMORY", gone)
     if is_named:
         monkeypatch.setattr(tempfile, "tempdir", str(gone))
     else:  # tempfile looks at all the folders that it knows, and finds that none will do

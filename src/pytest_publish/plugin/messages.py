@@ -1,0 +1,114 @@
+"""What the plugin says on the terminal: header, summary, and what sends what waits."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pytest_publish.delivery.config import redact_url
+from pytest_publish.delivery.outbox import refused_of
+from pytest_publish.delivery.outbox import REFUSED_SUFFIX
+from pytest_publish.delivery.process import DeliveryReport
+from pytest_publish.delivery.process import RelayProcess
+
+from .settings import Settings
+from .settings import short
+
+
+#: Stands before a command, which is one whole line, so that it can be copied.
+INDENT: Final = "  "
+#: What is said where the tree's groups are not those by which xdist schedules.
+GROUPS_IGNORED: Final = (
+    "publish: xdist_scope and the tree follow the xdist_group marks, but this "
+    "pytest-xdist does not schedule by them with this pytest (pytest-xdist issue 1386)"
+)
+
+# Makes a command that can be pasted into a shell; those of Windows know no single
+# quotes (not run there).
+_quoted: Final = subprocess.list2cmdline if os.name == "nt" else shlex.join
+
+
+def header(
+    settings: Settings, waiting: list[Path], refused: list[Path], folder: Path
+) -> Iterator[str]:
+    """Yield the lines of the header: where results go, and what earlier runs left."""
+    places = [redact_url(delivery.endpoint.url) for delivery in settings.deliveries]
+    if settings.pubdir is not None:
+        places.append(settings.shown_pubdir)
+    yield f"publish: {', '.join(places)}"
+    if waiting:
+        count = counted(
+            len(waiting), "outbox of an earlier run waits", "outboxes of earlier runs wait"
+        )
+        yield f"publish: {count} to be sent; send with:"
+        path = waiting[0] if len(waiting) == 1 else waiting[0].parent
+        yield _command(short(path, folder), "URL")
+    if refused:
+        count = counted(
+            len(refused), "file of refused results waits", "files of refused results wait"
+        )
+        yield f"publish: {count} to be sent or deleted; send with:"
+        path = refused[0] if len(refused) == 1 else refused[0].parent
+        # Who sends a folder does not send the refused results in it.
+        every = "" if len(refused) == 1 else f"{os.sep}*{REFUSED_SUFFIX}"
+        yield _command(short(path, folder), "URL", every)
+
+
+def totals(
+    settings: Settings, written: int, delivered: list[tuple[RelayProcess, DeliveryReport]]
+) -> list[str]:
+    """Return how many results went where, a line for each place."""
+    lines = [
+        f"{counted(report.sent, 'result')} sent to {redact_url(relay.url)}"
+        for relay, report in delivered
+    ]
+    if settings.pubdir is not None:
+        lines.append(f"{counted(written, 'result')} written to {settings.shown_pubdir}")
+    return lines
+
+
+def undelivered(relay: RelayProcess, report: DeliveryReport, folder: Path) -> Iterator[str]:
+    """Yield what an endpoint refused and what still waits, with the commands that send it.
+
+    ``folder`` is where the user called pytest, and so where they will call the commands.
+    """
+    url = relay.url
+    shown_url = url if url == redact_url(url) else "URL"
+    if report.refused:
+        refused = refused_by(url, report.refused, report.refusal)
+        yield f"{refused} and set aside; send with:"
+        yield _command(short(refused_of(relay.path), folder), shown_url)
+    if report.waiting:
+        count = counted(report.waiting, "result waits", "results wait")
+        yield f"publish: {count} to be sent to {redact_url(url)} ({report.reason}); send with:"
+        yield _command(short(relay.path, folder), shown_url)
+
+
+def strictly_failed(undelivered: int) -> str:
+    """Return why ``--publish-strict`` fails a run whose tests did not."""
+    if undelivered:
+        return f"publish: {counted(undelivered, 'result')} not delivered (--publish-strict)"
+    return "publish: something went wrong, see above (--publish-strict)"
+
+
+def refused_by(url: str, count: int, reason: str) -> str:
+    """Return how many results an endpoint refused, and why."""
+    results = counted(count, "result was", "results were")
+    return f"publish: {results} refused by {redact_url(url)} ({reason})"
+
+
+def _command(path: str, url: str, every: str = "") -> str:
+    """Return the command that sends a file or folder.
+
+    ``every`` is a pattern for the shell, so it is not quoted.
+    """
+    return f"{INDENT}{_quoted(['pytest-publish', 'send', path])}{every} {_quoted(['--to', url])}"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,105 @@
+"""All options in one table; each is an ini setting too.
+
+It is loaded in every run with pytest, so it has nothing but texts: what checks a value is
+in :mod:`~.settings`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from typing import Literal
+from typing import NamedTuple
+
+import pytest
+
+
+class Option(NamedTuple):
+    """An option and its ini setting.
+
+    ``default`` is a text, as a user would write it. Of an option with ``choices`` it is
+    the first of them.
+    """
+
+    flag: str
+    text: str
+    metavar: str | None = None
+    ini_type: Literal["string", "linelist", "bool"] = "string"
+    default: str | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the ini setting and of the option's value."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def help(self) -> str:
+        """The text that users read, with the default."""
+        return f"{self.text} (default: {self.default})." if self.default else f"{self.text}."
+
+    def add_to(self, parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+        """Add the option to the command line, and the setting to the ini file's."""
+        attributes: dict[str, str] = {}
+        if self.metavar is not None:
+            attributes["metavar"] = self.metavar
+        if self.ini_type != "string":
+            attributes["action"] = {"linelist": "append", "bool": "store_true"}[self.ini_type]
+        # None, which tells that the option was not given: then the ini file is asked.
+        group.addoption(self.flag, dest=self.name, default=None, help=self.help, **attributes)
+        empty = {"string": "", "linelist": [], "bool": False}[self.ini_type]
+        parser.addini(self.name, self.help, type=self.ini_type, default=empty)
+
+
+def _choice(flag: str, text: str, *choices: str) -> Option:
+    return Option(flag, text, f"{{{','.join(choices)}}}", "string", choices[0], choices)
+
+
+OPTIONS: Final = (
+    Option(
+        "--publish",
+        "POST each result as JSON to this URL (repeatable; an empty URL switches it off)",
+        "URL",
+        "linelist",
+    ),
+    Option("--pubdir", "Write each result into a directory tree below PATH", "PATH"),
+    _choice(
+        "--pubdir-layout",
+        "Name a test's directory by the test's name or by its node id",
+        *("name", "nodeid"),
+    ),
+    _choice(
+        "--pubdir-filter",
+        "Write all results, the bad ones (skip and fail), or fail only",
+        *("all", "bad", "fail"),
+    ),
+    Option("--publish-run-id", "Give the run an id, so that several sessions can join it", "ID"),
+    Option(
+        "--publish-header",
+        "Send this header, 'NAME: VALUE' (repeatable). Put secrets not here but into the "
+        "environment variable PYTEST_PUBLISH_HEADERS",
+        "HEADER",
+        "linelist",
+    ),
+    Option("--publish-timeout", "Wait so many seconds for an answer", "SECONDS", default="10"),
+    Option(
+        "--publish-grace",
+        "Keep trying so many seconds after the tests while nothing gets through",
+        "SECONDS",
+        default="10",
+    ),
+    Option("--publish-connections", "Open at most N connections to a URL", "N", default="16"),
+    Option(
+        "--publish-batch",
+        "If N is over 1, POST JSON arrays of up to N waiting results",
+        "N",
+        default="1",
+    ),
+    Option("--publish-gzip", "Compress what is POSTed", ini_type="bool"),
+    Option("--publish-outbox", "Keep results in DIR until they are sent", "DIR"),
+    Option(
+        "--publish-strict",
+        "Fail the run if a result could not be published, and say so",
+        ini_type="bool",
+    ),
+)
+BY_NAME: Final = {option.name: option for option in OPTIONS}

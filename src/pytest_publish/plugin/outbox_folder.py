@@ -1,0 +1,88 @@
+"""Where outboxes are kept if the user names no folder for them."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+
+# Linux's folder in memory, which containers with a read-only disk mostly have.
+_IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a private one is made in it
+
+
+def default_outbox_folder(config: pytest.Config) -> Path | None:
+    """Return a folder in pytest's cache, else a temporary one.
+
+    None where nothing can be written to, which is no reason not to run tests.
+    """
+    finders: tuple[Callable[[], Path | None], ...] = (
+        lambda: _in_cache(config),
+        lambda: _private_in(Path(tempfile.gettempdir())),  # which raises if there is none
+        lambda: _private_in(_IN_MEMORY),
+    )
+    for find in finders:
+        with contextlib.suppress(OSError, ValueError):
+            found = find()
+            if found is not None:
+                return make_writable(found)
+    return None
+
+
+def make_writable(path: Path) -> Path:
+    """Make a folder, if it is not there, and try to write to it.
+
+    Raises OSError, or ValueError for a path that can't be.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path):
+        return path
+
+
+def _in_cache(config: pytest.Config) -> Path | None:
+    """Return a folder in pytest's cache that ``--cache-clear`` leaves alone.
+
+    Raises OSError.
+    """
+    if not config.pluginmanager.hasplugin("cacheprovider"):
+        return None
+    # pytest writes the .gitignore of its cache only where it makes the folder
+    # itself, which this call has it do (8.2 to 9.2).
+    assert config.cache is not None
+    made = config.cache.mkdir("publish")
+    with contextlib.suppress(OSError):  # another plugin keeps something there
+        made.rmdir()
+        made.parent.rmdir()
+    return made.parent.parent / "publish"
+
+
+def _private_in(folder: Path) -> Path:
+    """Return a folder that only this user can look into, the same in each run if it can be.
+
+    Raises OSError.
+    """
+    name = "pytest-publish"
+    with contextlib.suppress(OSError, KeyError, ImportError):
+        name += f"-of-{getpass.getuser()}"
+    path = folder / name
+    with contextlib.suppress(OSError):
+        path.mkdir(mode=0o700)
+    with contextlib.suppress(OSError):
+        if _is_private(path.lstat()):
+            return path
+    return Path(tempfile.mkdtemp(prefix="pytest-publish-", dir=folder))
+
+
+def _is_private(status: os.stat_result) -> bool:
+    """Tell whether it is a folder that only this user can read, and that they made."""
+    if not stat.S_ISDIR(status.st_mode):
+        return False
+    # Windows gives each user a temporary folder (not run there).
+    return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o077)

@@ -1,0 +1,99 @@
+"""What one run publishes: reports in, results out to the sinks, problems counted."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pytest_publish._os import realos
+from pytest_publish.results.aggregate import Aggregator
+from pytest_publish.results.annotations import ATTRIBUTE
+from pytest_publish.results.guard import guarded
+from pytest_publish.results.report import as_text
+from pytest_publish.results.result import TestResult
+
+from .messages import GROUPS_IGNORED
+from .messages import strictly_failed
+from .messages import undelivered
+from .problems import Problems
+from .publisher import LOST
+from .publisher import Publisher
+from .result_hook import ResultHook
+from .settings import Settings
+from .worker import LOGGED
+
+
+class PublishSession:
+    """The state of a run in the process that publishes; it raises nothing into the run."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.problems = Problems()
+        hook = ResultHook(config, self.problems)
+        self.publisher = Publisher(settings, hook.wants, self.problems)
+        self.aggregator = Aggregator(dist=None, clock=realos.now)
+        self.is_finished = False
+        self._settings = settings
+        self._folder = config.invocation_params.dir
+        self._collected: collections.deque[pytest.CollectReport] = collections.deque()
+        self._ignores_groups = False
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Take in a report, and publish the results that it completes."""
+        worker = None
+        if self.aggregator.dist is not None:  # else it has no node
+            worker = guarded(_worker_of, lambda _error: None, report)
+        annotations: dict[str, Any] = getattr(report, ATTRIBUTE, {})
+        annotations[LOGGED] = True
+        if "trouble" in annotations:
+            self.problems.add(*annotations["trouble"])
+        if annotations.get("group") is not None and report.nodeid == annotations["nodeid"]:
+            self._ignores_groups = True  # else xdist has added the group to the node id
+        self.publisher.publish(guarded(self.aggregator.add, self._lost, report, worker))
+
+    def note_collected(self, report: pytest.CollectReport) -> None:
+        """Keep a report about a file until it can be published; any thread may call this."""
+        self._collected.append(report)
+
+    def publish_collected(self) -> None:
+        """Publish what there is to say of files that were collected."""
+        while self._collected:
+            report = self._collected[0]
+            self.publisher.publish(guarded(self.aggregator.add_collected, self._lost, report))
+            self._collected.popleft()
+
+    def finish(self, on_progress: Callable[[str, int], None]) -> None:
+        """Publish what is still open, and wait for the relays."""
+        self.publish_collected()
+        self.publisher.publish(guarded(self.aggregator.finish, self._lost))
+        self.publisher.finish(on_progress)
+        self.is_finished = True
+
+    def strict_failure(self) -> str | None:
+        """Return why ``--publish-strict`` fails the run; None if it does not."""
+        if not self._settings.strict:
+            return None
+        count = sum(report.waiting + report.refused for _, report in self.publisher.delivered)
+        return strictly_failed(count) if count or self.problems else None
+
+    def problem_lines(self) -> Iterator[str]:
+        """Yield what the user has to know at the end."""
+        if self._settings.warning is not None:
+            yield f"publish: {self._settings.warning}"
+        yield from self.problems.lines()
+        for relay, report in self.publisher.delivered:
+            yield from undelivered(relay, report, self._folder)
+        if self._ignores_groups:
+            yield GROUPS_IGNORED
+
+    def _lost(self, error: BaseException) -> collections.deque[TestResult]:
+        """Count an error of our own."""
+        self.problems.add(LOST, error)
+        return collections.deque()
+
+
+def _worker_of(report: Any) -> str | None:
+    return as_text(report.node.gateway.id)

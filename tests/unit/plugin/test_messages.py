@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_publish.delivery.config import DeliveryConfig
+from pytest_publish.delivery.config import Endpoint
+from pytest_publish.delivery.process import DeliveryReport
+from pytest_publish.delivery.process import RelayProcess
+from pytest_publish.plugin.messages import header
+from pytest_publish.plugin.messages import totals
+from pytest_publish.plugin.messages import undelivered
+from pytest_publish.plugin.settings import Settings
+
+
+URL = "http://user:hunter2@host/hook?token=hunter2"
+
+
+def settings_for(folder: Path, *urls: str, pubdir: Path | None = None) -> Settings:
+    return Settings(
+        pubdir=pubdir,
+        shown_pubdir="" if pubdir is None else pubdir.name,
+        scheme="name",
+        which="all",
+        deliveries=tuple(DeliveryConfig(Endpoint(url)) for url in urls),
+        outbox_folder=folder,
+        run_id=None,
+        strict=False,
+        warning=None,
+    )
+
+
+def relay_in(folder: Path, url: str = URL) -> RelayProcess:
+    return RelayProcess(folder, "a", DeliveryConfig(Endpoint(url)))
+
+
+def test_the_totals_name_each_place_and_no_secret(tmp_path: Path) -> None:
+    outcome = DeliveryReport(sent=1, refused=0, waiting=0, reason="", refusal="")
+    read = settings_for(tmp_path, URL, pubdir=tmp_path / "tree")
+    assert totals(read, 2, [(relay_in(tmp_path), outcome)]) == [
+        "1 result sent to http://host/hook?…",
+        "2 results written to tree",
+    ]
+
+
+def test_what_waits_and_what_was_refused_comes_with_the_command_that_sends_it(
+    tmp_path: Path,
+) -> None:
+    found = DeliveryReport(0, refused=1, waiting=2, reason="Connection refused", refusal="401 No")
+    relay = relay_in(tmp_path / "my cache", "http://host/")
+    assert list(undelivered(relay, found, tmp_path)) == [
+        "publish: 1 result was refused by http://host/ (401 No) and set aside; send with:",
+        "  pytest-publish send 'my cache/a.refused.jsonl' --to http://host/",
+        "publish: 2 results wait to be sent to http://host/ (Connection refused); send with:",
+        "  pytest-publish send 'my cache/a.jsonl' --to http://host/",
+    ]
+
+
+def test_a_command_holds_no_secret(tmp_path: Path) -> None:
+    found = DeliveryReport(0, refused=1, waiting=2, reason="no", refusal="no")
+    lines = list(undelivered(relay_in(tmp_path), found, tmp_path))
+    assert lines[1::2] == [
+        "  pytest-publish send a.refused.jsonl --to URL",
+        "  pytest-publish send a.jsonl --to URL",
+    ]
+    assert "hunter2" not in "".join(lines)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_header_says_what_earlier_runs_left_and_how_to_send_it(
+    tmp_path: Path, count: int
+) -> None:
+    folder = tmp_path / "my cache"
+    waiting = [folder / f"{number}.jsonl" for number in range(count)]
+    refused = [folder / f"{number}.refused.jsonl" for number in range(count)]
+    places, *left = header(settings_for(folder, URL), waiting, refused, tmp_path)
+    assert places == "publish: http://host/hook?…"
+    if count == 1:
+        assert left == [
+            "publish: 1 outbox of an earlier run waits to be sent; send with:",
+            "  pytest-publish send 'my cache/0.jsonl' --to URL",
+            "publish: 1 file of refused results waits to be sent or deleted; send with:",
+            "  pytest-publish send 'my cache/0.refused.jsonl' --to URL",
+        ]
+    else:
+        assert left == [
+            "publish: 2 outboxes of earlier runs wait to be sent; send with:",
+            "  pytest-publish send 'my cache' --to URL",
+            "publish: 2 files of refused results wait to be sent or deleted; send with:",
+            "  pytest-publish send 'my cache'/*.refused.jsonl --to URL",
+        ]
