@@ -16,7 +16,9 @@ from pytest_publish._os import realos
 from pytest_publish.delivery.leftovers import refused_in
 from pytest_publish.delivery.leftovers import waiting_in
 from pytest_publish.results.aggregate import Aggregator
-from pytest_publish.results.annotations import ATTRIBUTE
+from pytest_publish.results.annotations import annotations_of
+from pytest_publish.results.annotations import take_annotations
+from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.guard import guarded
 from pytest_publish.results.repair import copied
 from pytest_publish.results.repair import repaired
@@ -41,7 +43,6 @@ from .terminal import strictly_failed
 from .terminal import totals
 from .terminal import undelivered
 from .terminal import Watch
-from .worker import LOGGED
 from .worker import ReportAnnotator
 from .workerinput import IgnoredFolders
 from .workerinput import KEY
@@ -140,10 +141,11 @@ class Controller:
         worker = None
         if self._aggregator.dist is not None:  # else it is not xdist's
             worker = guarded(_worker_of, lambda _error: None, report)
-        self._check(report)
-        self._publisher.publish(guarded(self._aggregator.add, self._lost, report, worker))
-        # The terminal reporter keeps all reports to the end, and need not keep this.
-        vars(report).pop(ATTRIBUTE, None)
+        annotations = take_annotations(report)
+        self._check(report, annotations)
+        self._publisher.publish(
+            guarded(self._aggregator.add, self._lost, report, annotations, worker)
+        )
         if report.when == "teardown":
             self._watch.look(self._publisher.deliveries)
 
@@ -174,7 +176,10 @@ class Controller:
     def _publish_collected(self) -> None:
         while self._collected:
             report = self._collected[0]
-            self._publisher.publish(guarded(self._aggregator.add_collected, self._lost, report))
+            annotations = annotations_of(report)
+            self._publisher.publish(
+                guarded(self._aggregator.add_collected, self._lost, report, annotations)
+            )
             self._collected.popleft()
 
     # Last, when all other plugins' tests and fixtures are done.
@@ -266,14 +271,13 @@ class Controller:
         if screen is not None:
             screen.say(line, **markup)
 
-    def _check(self, report: pytest.TestReport) -> None:
+    def _check(self, report: pytest.TestReport, annotations: WorkerAnnotations) -> None:
         """Take note of what a report tells of trouble.
 
         That is a hook that raised, and a group that is not in the node id by which
         xdist schedules.
         """
-        annotations: dict[str, Any] = getattr(report, ATTRIBUTE, {})
-        annotations[LOGGED] = True
+        annotations["logged"] = True
         if "trouble" in annotations:
             self._problems.add(*annotations["trouble"])
         if annotations.get("group") is not None:

@@ -12,13 +12,13 @@ from traceback import TracebackException
 from traceback import walk_tb
 from types import FrameType
 from types import TracebackType
-from typing import Any
 from typing import Final
 
 import _pytest
 import pluggy
 import pytest
 
+from pytest_publish.results.annotations import ExceptionData
 from pytest_publish.results.guard import guarded
 from pytest_publish.results.values import escape
 
@@ -37,12 +37,12 @@ _INTERNAL: Final = (
 _REPEATED: Final = "  [Previous line repeated"
 
 
-def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> dict[str, Any]:
+def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> ExceptionData:
     """Return an exception as the JSON's ``excinfo``, of exact builtins.
 
-    Where Python prints more than that it has ``_text`` too, which is for people.
+    ``_text`` is added where Python prints more of it.
     """
-    data: dict[str, Any] = {
+    data: ExceptionData = {
         "type": escape(type(excinfo.value).__name__),
         "value": safe_str(excinfo.value),
         "traceback": user_frames(excinfo),

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from json import loads
 from typing import Any
 from typing import Final
+from typing import get_args
 from typing import Protocol
 from typing import TypeAlias
 
@@ -17,6 +18,7 @@ from .annotations import WorkerAnnotations
 from .colours import plain_text_of
 from .guard import guarded
 from .result import ExcInfo
+from .result import PhaseOutcome
 from .values import describe
 from .values import escape
 from .values import jsonable
@@ -60,12 +62,8 @@ class CollectReport(Protocol):
     sections: Any
 
 
-#: pytest's own words for how a phase ended, as its status hook says them; the most
-#: frequent first. No set, because a plugin's word may be of any type.
-OUTCOMES: Final = ("passed", "failed", "skipped", "xfailed", "xpassed", "rerun")
-
-#: The phases of a test, and a crash.
-WHENS: Final = ("setup", "call", "teardown", CRASH)
+# No set, because a plugin's word may be of any type.
+_OUTCOMES: Final = get_args(PhaseOutcome)
 
 #: What is known of a failure that has neither an exception nor a text.
 UNTOLD: Final = ExcInfo("Failed", "")
@@ -74,15 +72,15 @@ UNTOLD: Final = ExcInfo("Failed", "")
 UNNAMED: Final = "user_properties"
 
 
-def outcome_of(report: Report) -> str:
+def outcome_of(report: Report) -> PhaseOutcome:
     """Return a report's outcome in pytest's words, as its status hook does."""
-    outcome: str = report.outcome
+    outcome: PhaseOutcome = report.outcome
     if hasattr(report, "wasxfail"):
         if outcome == "skipped":
             return "xfailed"
         if outcome == "passed" and report.when == "call":
             return "xpassed"
-    if outcome in OUTCOMES:
+    if outcome in _OUTCOMES:
         return outcome
     # pytest-retry (1.7) has a word of its own for an attempt that does not count.
     return "rerun" if isinstance(report.outcome, str) else "failed"

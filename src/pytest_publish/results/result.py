@@ -13,8 +13,8 @@ from typing import Any
 from typing import Literal
 from typing import TypeAlias
 
-from .values import _map_text
 from .values import jsonable
+from .values import map_text
 
 
 #: The three verdicts of the fixed contract.
@@ -23,6 +23,10 @@ Verdict: TypeAlias = Literal["pass", "skip", "fail"]
 Outcome: TypeAlias = Literal[
     "passed", "xpassed", "skipped", "xfailed", "failed", "error", "crashed", "rerun"
 ]
+#: The phases of a test, and the collection of a file.
+When: TypeAlias = Literal["setup", "call", "teardown", "collect"]
+#: pytest's words for how a phase ended, as its status hook says them; the most frequent first.
+PhaseOutcome: TypeAlias = Literal["passed", "failed", "skipped", "xfailed", "xpassed", "rerun"]
 
 
 @dataclasses.dataclass(slots=True)
@@ -66,8 +70,8 @@ class ExcInfo:
 class Phase:
     """One phase of a test as pytest judged it; times in epoch seconds."""
 
-    when: str
-    outcome: str
+    when: When
+    outcome: PhaseOutcome
     start_time: float
     stop_time: float
     duration: float
@@ -79,7 +83,7 @@ class Subtest:
     """A child of a test: of pytest's ``subtests`` or unittest's ``subTest``."""
 
     description: str
-    outcome: str
+    outcome: PhaseOutcome
     duration: float
     excinfo: ExcInfo | None = None
 
@@ -151,7 +155,7 @@ class TestResult:
                 part.excinfo.change(masked)
         for subtest in self.subtests:
             subtest.description = masked(subtest.description)
-        self.properties = _map_text(jsonable(self.properties), masked)
+        self.properties = map_text(jsonable(self.properties), masked)
         # A subtest's description is in its heading.
         self._details = [(masked(heading), masked(text)) for heading, text in self._details]
 

@@ -11,17 +11,22 @@ import orjson
 import pytest
 
 from pytest_publish.results.aggregate import Aggregator
+from pytest_publish.results.annotations import annotations_of
+from pytest_publish.results.annotations import SwallowedPhase
+from pytest_publish.results.attempt import Attempt
 from pytest_publish.results.report import CollectReport
 from pytest_publish.results.report import Report
 from pytest_publish.results.result import ExcInfo
+from pytest_publish.results.result import PhaseOutcome
 from pytest_publish.results.result import TestResult
+from pytest_publish.results.result import When
+from pytest_publish.results.verdict import judge
 from report_factories import bare
 from report_factories import BEGINNINGS
 from report_factories import crash
 from report_factories import excinfo
 from report_factories import feed
 from report_factories import finished
-from report_factories import forward
 from report_factories import LOCATION
 from report_factories import make_aggregator
 from report_factories import NODEID
@@ -32,6 +37,7 @@ from report_factories import STRICT
 from report_factories import subtest
 from report_factories import taken
 from report_factories import verdict
+from report_factories import worker_annotations
 from report_factories import XFAILED
 
 
@@ -179,7 +185,7 @@ def test_each_attempt_of_a_rerun_test_is_a_result_with_its_number() -> None:
         report(
             when,
             outcome if when == "call" else "passed",
-            pytest_publish=forward(attempt=number, excinfo=excinfo()),
+            pytest_publish=worker_annotations(attempt=number, excinfo=excinfo()),
         )
         for number, outcome in enumerate(outcomes, 1)
         for when in ("setup", "call", "teardown")
@@ -239,7 +245,7 @@ def test_what_an_earlier_attempt_printed_is_not_published_again() -> None:
     earlier = [("Captured stdout call", "first\n")]
     aggregator = make_aggregator()
     first = [report("setup"), report("call", "rerun", sections=earlier), report("teardown")]
-    again = forward(attempt=2, earlier_sections=1)
+    again = worker_annotations(attempt=2, earlier_sections=1)
     sections = [*earlier, ("Captured stdout call", "second\n")]
     second = [
         report("setup", sections=earlier, pytest_publish=again),
@@ -261,10 +267,16 @@ def test_a_test_without_a_word_of_its_call_has_not_passed() -> None:
     assert result.details == [("setup", result.excinfo.value)]
 
 
-def withheld(when: str, outcome: str) -> dict[str, Any]:
+def swallowed(when: When, outcome: PhaseOutcome) -> SwallowedPhase:
     error = None if outcome == "passed" else excinfo(value="swallowed")
-    times = {"start_time": 5.0, "stop_time": 6.0, "duration": 1.0}
-    return {"when": when, "outcome": outcome, "excinfo": error, **times}
+    return {
+        "when": when,
+        "outcome": outcome,
+        "start_time": 5.0,
+        "stop_time": 6.0,
+        "duration": 1.0,
+        "excinfo": error,
+    }
 
 
 @pytest.mark.parametrize(
@@ -275,14 +287,14 @@ def withheld(when: str, outcome: str) -> dict[str, Any]:
         ("skipped", ("skip", "skipped", "swallowed")),
     ],
 )
-def test_a_call_that_a_plugin_kept_to_itself_is_told_with_the_teardown(
-    outcome: str, expected: tuple[str, str, str | None]
+def test_a_call_whose_report_was_swallowed_is_told_with_the_teardown(
+    outcome: PhaseOutcome, expected: tuple[str, str, str | None]
 ) -> None:
     aggregator = make_aggregator()
-    swallowed = forward(withheld=[withheld("setup", "passed"), withheld("call", outcome)])
+    late = worker_annotations(swallowed=[swallowed("setup", "passed"), swallowed("call", outcome)])
     first, second = feed(
         [
-            *(report("setup"), report("teardown", pytest_publish=swallowed)),
+            *(report("setup"), report("teardown", pytest_publish=late)),
             *(report(when) for when in ("setup", "call", "teardown")),
         ],
         aggregator,
@@ -294,7 +306,7 @@ def test_a_call_that_a_plugin_kept_to_itself_is_told_with_the_teardown(
 
 
 def test_what_a_plugin_only_held_back_is_told_once() -> None:
-    late = forward(withheld=[withheld("call", "failed")])
+    late = worker_annotations(swallowed=[swallowed("call", "failed")])
     result = one(report("setup"), report("call"), report("teardown", pytest_publish=late))
     assert verdict(result) == ("pass", "passed", None)
     assert [phase.when for phase in result.phases] == ["setup", "call", "teardown"]
@@ -334,7 +346,9 @@ class Interrupting:
         raise KeyboardInterrupt
 
 
-OUR_FILES = {sys.modules[Aggregator.__module__].__file__, sys.modules[ExcInfo.__module__].__file__}
+OUR_FILES = {
+    sys.modules[part.__module__].__file__ for part in (Aggregator, Attempt, judge, ExcInfo)
+}
 
 
 @pytest.mark.parametrize(
@@ -381,11 +395,11 @@ def interrupted_at(step: int) -> list[TestResult] | None:
     for name in names:
         for when in ("setup", "call", "teardown"):
             outcome = "failed" if when == "call" else "passed"
-            fed = report(when, outcome, nodeid=name, pytest_publish=forward(nodeid=name))
+            fed = report(when, outcome, nodeid=name, pytest_publish=worker_annotations(nodeid=name))
             if name == names[1] and when != "setup":
                 sys.settrace(trace)
             try:
-                queue = aggregator.add(fed, None)
+                queue = aggregator.add(fed, annotations_of(fed), None)
             except KeyboardInterrupt:
                 is_interrupted = True
                 continue
@@ -627,10 +641,9 @@ def test_the_output_of_a_test_is_taken_once_though_its_subtests_repeat_it() -> N
 def test_the_scope_is_that_by_which_xdist_schedules(
     dist: str, nodeid: str, scope: str | None
 ) -> None:
-    annotations = forward(nodeid=nodeid)
+    told = worker_annotations(nodeid=nodeid)
     reports = [
-        report(when, nodeid=nodeid, pytest_publish=annotations)
-        for when in ("setup", "call", "teardown")
+        report(when, nodeid=nodeid, pytest_publish=told) for when in ("setup", "call", "teardown")
     ]
     result = one(*reports, dist=dist)
     assert (result.xdist_dist, result.xdist_worker) == (dist, "gw0")
@@ -644,7 +657,7 @@ def test_in_a_loadgroup_run_the_group_is_the_scope_and_never_in_the_node_id(
 ) -> None:
     scheduled = f"{NODEID}@{group}" if is_shown else NODEID
     reports = [
-        report(when, nodeid=scheduled, pytest_publish=forward(group=group))
+        report(when, nodeid=scheduled, pytest_publish=worker_annotations(group=group))
         for when in ("setup", "call", "teardown")
     ]
     result = one(*reports, dist="loadgroup")
@@ -660,10 +673,8 @@ PAIRS = [("seed", 5), ("tag", "a"), ("tag", ["b"]), ("tag", None)]
 @pytest.mark.parametrize("is_forwarded", [True, False])
 def test_a_property_of_a_repeated_name_has_a_list_of_its_values(*, is_forwarded: bool) -> None:
     if is_forwarded:
-        annotations = forward(properties=orjson.dumps(PAIRS).decode())
-        reports = [
-            report(when, pytest_publish=annotations) for when in ("setup", "call", "teardown")
-        ]
+        told = worker_annotations(properties=orjson.dumps(PAIRS).decode())
+        reports = [report(when, pytest_publish=told) for when in ("setup", "call", "teardown")]
     else:
         reports = [bare(when, user_properties=PAIRS) for when in ("setup", "call", "teardown")]
     assert one(*reports).properties == {"seed": 5, "tag": ["a", ["b"], None]}
@@ -672,7 +683,7 @@ def test_a_property_of_a_repeated_name_has_a_list_of_its_values(*, is_forwarded:
 def test_the_last_report_has_all_properties() -> None:
     recorded = [orjson.dumps(PAIRS[:count]).decode() for count in (0, 1, 2)]
     reports = [
-        report(when, pytest_publish=forward(properties=text))
+        report(when, pytest_publish=worker_annotations(properties=text))
         for when, text in zip(("setup", "call", "teardown"), recorded, strict=True)
     ]
     assert one(*reports).properties == {"seed": 5, "tag": "a"}
@@ -699,7 +710,11 @@ def collected(outcome: str, **more: Any) -> CollectReport:
 
 def collect(*reports: CollectReport, dist: str | None = None) -> list[TestResult]:
     aggregator = make_aggregator(dist)
-    return [result for one in reports for result in taken(aggregator.add_collected(one))]
+    return [
+        result
+        for one in reports
+        for result in taken(aggregator.add_collected(one, annotations_of(one)))
+    ]
 
 
 def test_a_file_that_was_collected_is_no_result() -> None:
@@ -713,8 +728,8 @@ def test_a_file_that_was_collected_is_no_result() -> None:
 def test_a_file_that_was_not_collected_is_a_result(
     outcome: str, expected: tuple[str, str, str]
 ) -> None:
-    annotations = {"start": 10.0, "stop": 12.0, "duration": 2.0, "excinfo": excinfo("ImportError")}
-    (result,) = collect(collected(outcome, pytest_publish=annotations))
+    told = {"start": 10.0, "stop": 12.0, "duration": 2.0, "excinfo": excinfo("ImportError")}
+    (result,) = collect(collected(outcome, pytest_publish=told))
     assert verdict(result) == expected
     assert (result.nodeid, result.name) == ("tests/test_mod.py", "test_mod.py")
     assert (result.file, result.line) == ("tests/test_mod.py", None)
