@@ -61,7 +61,7 @@ _START: Final = pytest.StashKey[_AttemptStart]()
 
 
 class ReportAnnotator:
-    """Puts on each report what the controller can't know.
+    """Adds to each report what the controller can't know.
 
     ``loadgroup`` tells whether xdist schedules this run by ``xdist_group`` marks.
     """
@@ -69,8 +69,8 @@ class ReportAnnotator:
     def __init__(self, *, loadgroup: bool) -> None:
         self._loadgroup = loadgroup
         self._last: pytest.Item | None = None
-        # What pytest has coloured: the names of log levels, and lines of comparisons
-        # in the current test.
+        # What pytest colours: the names of log levels, and lines of comparisons in the
+        # current test.
         self._log_levels: dict[str, str] = {}
         self._coloured: dict[str, str] = {}
 
@@ -86,18 +86,18 @@ class ReportAnnotator:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_assertrepr_compare(self, config: pytest.Config) -> Generator[None, object, object]:
-        """Worker: take note of what pytest colours in a comparison that failed."""
+        """Worker: remember what pytest colours in a comparison that failed."""
         with _noting_colours(config, self._coloured):
             return (yield)
 
     # Outermost, because what comes before it may capture, record, and raise.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None]:
-        """Worker: take note of what an earlier attempt left on the item.
+        """Worker: remember what an earlier attempt left on the item.
 
         pytest-rerunfailures (14 to 16.7) runs the same item again.
         """
-        # Whatever this raises is raised again when the report is annotated, and told there.
+        # An error is ignored, because it comes again when the report is annotated.
         guarded(self._begin, _ignored, item)
         return (yield)
 
@@ -234,11 +234,11 @@ class ReportAnnotator:
 
 @contextlib.contextmanager
 def _noting_colours(config: pytest.Config, coloured: dict[str, str]) -> Generator[None]:
-    """Take note of what pytest's terminal writer colours, line by line."""
-    # There is none, or only a plugin's.
+    """Remember what pytest's terminal writer colours, line by line."""
+    # A run may have no terminal writer, or a plugin's.
     writer: Any = guarded(config.get_terminal_writer, _ignored)
-    # Private (8.2 to 9.2), and where all colours of a comparison come from;
-    # test_colours.py fails if it moves.
+    # Private (8.2 to 9.2): all colours of a comparison come from it; test_colours.py
+    # fails if it moves.
     highlight = getattr(writer, "_highlight", None)
     if highlight is None:
         yield
@@ -259,7 +259,7 @@ def _noting_colours(config: pytest.Config, coloured: dict[str, str]) -> Generato
 
 
 def _ignored(_error: BaseException) -> None:
-    """Ignore an error that is told elsewhere."""
+    """Ignore an error that is reported elsewhere."""
 
 
 def _only_trouble(error: BaseException) -> WorkerAnnotations:
@@ -270,7 +270,7 @@ def _only_trouble(error: BaseException) -> WorkerAnnotations:
 def _ask_hooks(
     item: pytest.Item, report: pytest.TestReport, annotations: WorkerAnnotations
 ) -> None:
-    """Add what users' hooks tell of a phase, or how they failed."""
+    """Add the properties that users' hooks return, or how a hook failed."""
 
     def ask() -> None:
         added: dict[str, Any] = {}

@@ -192,7 +192,7 @@ class Aggregator:
         )
 
     def _cut_off(self, attempt: Attempt) -> Phase:
-        """Return the times of a call that never told of its end.
+        """Return a call of which no report came.
 
         It began after the last phase that was seen, and ended no later than now.
         """

@@ -1,4 +1,4 @@
-"""What the reports of one attempt of a test tell, gathered."""
+"""One attempt of a test: what its reports say, gathered."""
 
 from __future__ import annotations
 
@@ -62,8 +62,9 @@ class Attempt:
     subtest_sections: Sections = dataclasses.field(default_factory=list)
     details: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     call: Phase | None = None
-    # The phase in which the process died, and a call that only its subtests tell of.
+    # The phase in which the process died.
     crash: Phase | None = None
+    # A call without a report of its own, known by its subtests only.
     unreported_call: Phase | None = None
     has_passed: bool = True
     # Another attempt follows, which gets the next number.
@@ -156,7 +157,7 @@ class Attempt:
         if not self.has_failed_subtest:
             return
         call = self.call or self.unreported_call
-        # pytest-rerunfailures reruns on its own judgement, and has no exception to tell.
+        # A rerun by pytest-rerunfailures' own decision has no exception of its own.
         if call is not None and (
             call.outcome not in ("failed", "rerun") or call.excinfo in (None, UNTOLD)
         ):
@@ -196,7 +197,7 @@ class Attempt:
     def _add_texts(
         self, report: Report, annotations: WorkerAnnotations, *, is_subtest: bool
     ) -> None:
-        """Take what a report tells of output and properties."""
+        """Take a report's output and properties."""
         if report.sections:
             sections = sections_of(report)[annotations.get("earlier_sections", 0) :]
             if "log_levels" in annotations:

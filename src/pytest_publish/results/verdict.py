@@ -15,7 +15,7 @@ from .result import Verdict
 
 _NO_CALL: Final = "no report of the test's call came: what became of its body is not known"
 
-#: What a phase that decides makes of its test; the gravest phase decides, in this order.
+#: The result and outcome of a test, by the outcome of its gravest phase; gravest first.
 _RESULTS: Final[dict[PhaseOutcome, tuple[Verdict, Outcome]]] = {
     "rerun": ("fail", "rerun"),
     "failed": ("fail", "failed"),
@@ -59,5 +59,5 @@ def judge(attempt: Attempt) -> Judgement:
 
 
 def _decisive(phases: list[Phase]) -> Phase:
-    """Return the gravest phase; of two alike the call, which tells more."""
+    """Return the gravest phase; of two alike, the call, because it says more."""
     return min(phases, key=lambda phase: (_GRAVITY.index(phase.outcome), phase.when != "call"))
