@@ -5,7 +5,6 @@ What that may be is :class:`~pytest_publish.results.annotations.WorkerAnnotation
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Generator
 from json import dumps
@@ -20,7 +19,6 @@ from pytest_publish.results.annotations import ExceptionData
 from pytest_publish.results.annotations import SwallowedPhase
 from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.colours import levels_of
-from pytest_publish.results.colours import noted
 from pytest_publish.results.colours import uncoloured
 from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import outcome_of
@@ -31,13 +29,10 @@ from pytest_publish.results.values import escape
 from pytest_publish.results.values import jsonable
 from pytest_publish.results.values import transportable
 
+from .colours import noting_colours
 from .exceptions import cause_of_collect_error
 from .exceptions import error_text
 from .exceptions import exception_data
-
-
-# How many lines of coloured comparisons are remembered.
-_MOST_COLOURED: Final = 1000
 
 
 @dataclasses.dataclass(slots=True)
@@ -87,7 +82,7 @@ class ReportAnnotator:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_assertrepr_compare(self, config: pytest.Config) -> Generator[None, object, object]:
         """Worker: remember what pytest colours in a comparison that failed."""
-        with _noting_colours(config, self._coloured):
+        with noting_colours(config, self._coloured):
             return (yield)
 
     # Outermost, because what comes before it may capture, record, and raise.
@@ -230,32 +225,6 @@ class ReportAnnotator:
         sendable: dict[str, Any] = transportable(data)
         annotations["logged"] = True
         return sendable
-
-
-@contextlib.contextmanager
-def _noting_colours(config: pytest.Config, coloured: dict[str, str]) -> Generator[None]:
-    """Remember what pytest's terminal writer colours, line by line."""
-    # A run may have no terminal writer, or a plugin's.
-    writer: Any = guarded(config.get_terminal_writer, _ignored)
-    # Private (8.2 to 9.2): all colours of a comparison come from it; test_colours.py
-    # fails if it moves.
-    highlight = getattr(writer, "_highlight", None)
-    if highlight is None:
-        yield
-        return
-
-    def noting(source: str, *args: Any, **options: Any) -> str:
-        text: str = highlight(source, *args, **options)
-        coloured.update(noted(source, text))
-        while len(coloured) > _MOST_COLOURED:  # a test may try many comparisons
-            del coloured[next(iter(coloured))]
-        return text
-
-    writer._highlight = noting  # noqa: SLF001
-    try:
-        yield
-    finally:
-        del writer._highlight  # noqa: SLF001
 
 
 def _ignored(_error: BaseException) -> None:
