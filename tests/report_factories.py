@@ -10,6 +10,9 @@ from typing import Any
 from typing import cast
 
 from pytest_publish.results.aggregate import Aggregator
+from pytest_publish.results.annotations import annotations_of
+from pytest_publish.results.annotations import ExceptionData
+from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.encoding import to_json
 from pytest_publish.results.report import Report
 from pytest_publish.results.result import TestResult
@@ -23,14 +26,14 @@ NOW = 1000.0
 BEGINNINGS = {"setup": 100.0, "call": 200.0, "teardown": 300.0, "???": 0.0}
 
 
-def excinfo(kind: str = "ValueError", value: str = "no") -> dict[str, Any]:
+def excinfo(kind: str = "ValueError", value: str = "no") -> ExceptionData:
     return {"type": kind, "value": value, "traceback": [f"frame of {value}\n"]}
 
 
-def forward(**more: Any) -> dict[str, Any]:
+def worker_annotations(**more: Any) -> WorkerAnnotations:
     """Return what a process that runs tests adds to a report."""
-    annotations = {"name": "test_a[1]", "nodeid": NODEID, "group": None, "excinfo": None}
-    return annotations | {"attempt": 1} | more
+    names = {"name": "test_a[1]", "nodeid": NODEID, "group": None}
+    return cast("WorkerAnnotations", {**names, "excinfo": None, "attempt": 1, **more})
 
 
 def bare(when: str, outcome: str = "passed", **more: Any) -> Report:
@@ -54,7 +57,7 @@ def bare(when: str, outcome: str = "passed", **more: Any) -> Report:
 def report(when: str, outcome: str = "passed", **more: Any) -> Report:
     """Return a report with what the plugin adds to it."""
     error = None if outcome == "passed" else excinfo(value=f"no {when}")
-    return bare(when, outcome, **({"pytest_publish": forward(excinfo=error)} | more))
+    return bare(when, outcome, **({"pytest_publish": worker_annotations(excinfo=error)} | more))
 
 
 def crash(**more: Any) -> Report:
@@ -100,7 +103,9 @@ def feed(
 ) -> list[TestResult]:
     """Add reports and return the results that they complete."""
     used = aggregator or make_aggregator()
-    return [result for one in reports for result in taken(used.add(one, worker))]
+    return [
+        result for one in reports for result in taken(used.add(one, annotations_of(one), worker))
+    ]
 
 
 def finished(aggregator: Aggregator) -> list[TestResult]:
@@ -129,5 +134,5 @@ def verdict(result: TestResult) -> tuple[str, str, str | None]:
 XFAILED = {"wasxfail": "why"}
 STRICT = {
     "longrepr": "[XPASS(strict)] why",
-    "pytest_publish": forward(),
+    "pytest_publish": worker_annotations(),
 }

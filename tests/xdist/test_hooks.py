@@ -142,7 +142,7 @@ def test_what_a_hook_puts_into_a_result_costs_neither_the_result_nor_blames_the_
     (line,) = [line for line in run.outlines if line.startswith("publish: a")]
     assert line == (
         "publish: a pytest_publish_result hook set what a result can't hold (2 times): "
-        "stdout, name, start_time, phases"
+        "stdout, start_time, name, phases"
     )
 
 

@@ -12,7 +12,6 @@ import pytest
 from pytest_publish._os import realos
 from pytest_publish.delivery.leftovers import refused_in
 from pytest_publish.delivery.leftovers import waiting_in
-from pytest_publish.results.annotations import ATTRIBUTE
 from pytest_publish.results.report import as_text
 from pytest_publish.results.report import Location
 
@@ -101,8 +100,6 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Controller: publish what a report completes."""
         self._session.add(report)
-        # The terminal reporter keeps all reports to the end, and does not need this.
-        vars(report).pop(ATTRIBUTE, None)
         if report.when == "teardown":
             self._watch.look(self._session.publisher.relays)
 

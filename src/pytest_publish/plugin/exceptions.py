@@ -12,19 +12,19 @@ from traceback import TracebackException
 from traceback import walk_tb
 from types import FrameType
 from types import TracebackType
-from typing import Any
 from typing import Final
 
 import _pytest
 import pluggy
 import pytest
 
+from pytest_publish.results.annotations import ExceptionData
 from pytest_publish.results.guard import guarded
 from pytest_publish.results.values import escape
 
 
 _INTERNAL: Final = (
-    # importlib is the way from pytest's import of a file to the user's line.
+    # importlib's frames are between pytest's import of a file and the user's line.
     *(
         str(Path(package).parent) + os.sep
         for package in (_pytest.__file__, pluggy.__file__, importlib.__file__)
@@ -33,16 +33,16 @@ _INTERNAL: Final = (
     pytest.__file__,
     "<frozen importlib",
 )
-# How Python (3.10 to 3.14) ends a row of frames that are all alike.
+# Python (3.10 to 3.14) puts this after a row of frames that are all alike.
 _REPEATED: Final = "  [Previous line repeated"
 
 
-def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> dict[str, Any]:
+def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> ExceptionData:
     """Return an exception as the JSON's ``excinfo``, of exact builtins.
 
-    Where Python prints more than that it has ``_text`` too, which is for people.
+    ``_text`` is added where Python prints more of it.
     """
-    data: dict[str, Any] = {
+    data: ExceptionData = {
         "type": escape(type(excinfo.value).__name__),
         "value": safe_str(excinfo.value),
         "traceback": user_frames(excinfo),
@@ -55,7 +55,7 @@ def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> dict[str, An
 
 
 def safe_str(error: BaseException) -> str:
-    """Return an exception's text, or what stands for it where it has none."""
+    """Return an exception's text; if its ``__str__`` raises, a text that says so."""
     return guarded(
         lambda: escape(str(error)),
         lambda problem: f"<{type(error).__name__} object: its str raised {type(problem).__name__}>",
@@ -70,7 +70,7 @@ def error_text(error: BaseException) -> str:
 def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
     """Return the user's frames of a traceback, formatted as Python does.
 
-    Without their source where a test has patched what reads it.
+    They have no source lines if a test has patched what reads them.
     """
     return guarded(_frame_texts, lambda _error: [], excinfo)
 
@@ -78,7 +78,7 @@ def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
 def _frame_texts(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
     frames: list[str] = []
     for text in StackSummary.from_list(_user_frames(excinfo)).format():
-        if text.startswith(_REPEATED):  # no frame of its own: the last one is to be a frame
+        if text.startswith(_REPEATED):  # a note on the last frame
             frames[-1] += text
         else:
             frames.append(escape(text))
@@ -87,7 +87,7 @@ def _frame_texts(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
 
 def _user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[FrameSummary]:
     tb: TracebackType | None = excinfo.tb
-    # The way into the test is all pytest's; cut off at once, its source is not read.
+    # pytest's own frames come first; skipped at once, their source need not be read.
     while tb is not None and _is_hidden(tb.tb_frame, excinfo):
         tb = tb.tb_next
     frames = list(walk_tb(tb))
@@ -157,7 +157,7 @@ def _is_hidden(frame: FrameType, excinfo: pytest.ExceptionInfo[BaseException]) -
 def cause_of_collect_error(
     excinfo: pytest.ExceptionInfo[BaseException],
 ) -> pytest.ExceptionInfo[BaseException]:
-    """Return what made a file or a conftest fail, out of pytest's own error about it."""
+    """Return the error in a file or a conftest that pytest's own error wraps."""
     cause = excinfo.value.__cause__
     # The second has no public name (8.2 to 9.2).
     is_wrapper = (

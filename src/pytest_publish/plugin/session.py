@@ -11,7 +11,8 @@ import pytest
 
 from pytest_publish._os import realos
 from pytest_publish.results.aggregate import Aggregator
-from pytest_publish.results.annotations import ATTRIBUTE
+from pytest_publish.results.annotations import annotations_of
+from pytest_publish.results.annotations import take_annotations
 from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import as_text
 from pytest_publish.results.result import TestResult
@@ -24,7 +25,6 @@ from .publisher import LOST
 from .publisher import Publisher
 from .result_hook import ResultHook
 from .settings import Settings
-from .worker import LOGGED
 
 
 class PublishSession:
@@ -46,13 +46,15 @@ class PublishSession:
         worker = None
         if self.aggregator.dist is not None:  # else it has no node
             worker = guarded(_worker_of, lambda _error: None, report)
-        annotations: dict[str, Any] = getattr(report, ATTRIBUTE, {})
-        annotations[LOGGED] = True
-        if "trouble" in annotations:
-            self.problems.add(*annotations["trouble"])
+        annotations = take_annotations(report)
+        annotations["logged"] = True
+        if "problem" in annotations:
+            self.problems.add(*annotations["problem"])
         if annotations.get("group") is not None and report.nodeid == annotations["nodeid"]:
             self._ignores_groups = True  # else xdist has added the group to the node id
-        self.publisher.publish(guarded(self.aggregator.add, self._lost, report, worker))
+        self.publisher.publish(
+            guarded(self.aggregator.add, self._lost, report, annotations, worker)
+        )
 
     def note_collected(self, report: pytest.CollectReport) -> None:
         """Keep a report about a file until it can be published; any thread may call this."""
@@ -62,7 +64,10 @@ class PublishSession:
         """Publish what there is to say of files that were collected."""
         while self._collected:
             report = self._collected[0]
-            self.publisher.publish(guarded(self.aggregator.add_collected, self._lost, report))
+            annotations = annotations_of(report)
+            self.publisher.publish(
+                guarded(self.aggregator.add_collected, self._lost, report, annotations)
+            )
             self._collected.popleft()
 
     def finish(self, on_progress: Callable[[str, int], None]) -> None:

@@ -1,13 +1,10 @@
-"""What a process that runs tests adds to its reports.
+"""The hooks of a process that runs tests: they add to its reports what only it knows.
 
-xdist carries a report's attributes from a worker to the controller if they were
-set while the report was made, and if all of it are exact builtins that UTF-8 can
-hold. In a serial run the same reports reach the controller's code directly.
+What that may be is :class:`~pytest_publish.results.annotations.WorkerAnnotations`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Generator
 from json import dumps
@@ -16,10 +13,12 @@ from typing import Final
 
 import pytest
 
-from pytest_publish.results.annotations import ATTRIBUTE
+from pytest_publish.results.annotations import annotate
+from pytest_publish.results.annotations import annotations_of
+from pytest_publish.results.annotations import ExceptionData
+from pytest_publish.results.annotations import SwallowedPhase
 from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.colours import levels_of
-from pytest_publish.results.colours import noted
 from pytest_publish.results.colours import uncoloured
 from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import outcome_of
@@ -30,42 +29,34 @@ from pytest_publish.results.values import escape
 from pytest_publish.results.values import jsonable
 from pytest_publish.results.values import transportable
 
+from .colours import noting_colours
 from .exceptions import cause_of_collect_error
 from .exceptions import error_text
 from .exceptions import exception_data
 
 
-#: The key in it that tells the process which made a report that it has been logged.
-LOGGED: Final = "logged"
-
-
-# Lines that are remembered of coloured comparisons.
-_MOST_COLOURED: Final = 1000
-
-
 @dataclasses.dataclass(slots=True)
-class _Attempt:
-    """An item's current attempt, and what the item already carried when it began.
-
-    ``own_properties`` were there before its first attempt and are all attempts'.
-    ``made`` are its last report of each phase, and what was forwarded with it.
-    """
+class _AttemptStart:
+    """What an item already carried when its current attempt began, and what came since."""
 
     names: WorkerAnnotations
-    own_properties: int = 0
     number: int = 0
+    # How many sections and properties there were: those before the first attempt are all
+    # attempts' own.
     sections: int = 0
     properties: int = 0
+    own_properties: int = 0
+    # The last report of each phase, and its annotations.
     made: dict[str, tuple[pytest.TestReport, WorkerAnnotations]] = dataclasses.field(
         default_factory=dict
     )
 
 
-_ATTEMPT: Final = pytest.StashKey[_Attempt]()
+_START: Final = pytest.StashKey[_AttemptStart]()
 
 
 class ReportAnnotator:
-    """Puts on each report what the controller can't know.
+    """Adds to each report what the controller can't know.
 
     ``loadgroup`` tells whether xdist schedules this run by ``xdist_group`` marks.
     """
@@ -73,8 +64,8 @@ class ReportAnnotator:
     def __init__(self, *, loadgroup: bool) -> None:
         self._loadgroup = loadgroup
         self._last: pytest.Item | None = None
-        # What pytest has coloured: the names of log levels, and lines of comparisons
-        # in the current test.
+        # What pytest colours: the names of log levels, and lines of comparisons in the
+        # current test.
         self._log_levels: dict[str, str] = {}
         self._coloured: dict[str, str] = {}
 
@@ -90,37 +81,37 @@ class ReportAnnotator:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_assertrepr_compare(self, config: pytest.Config) -> Generator[None, object, object]:
-        """Worker: take note of what pytest colours in a comparison that failed."""
-        with _noting_colours(config, self._coloured):
+        """Worker: remember what pytest colours in a comparison that failed."""
+        with noting_colours(config, self._coloured):
             return (yield)
 
     # Outermost, because what comes before it may capture, record, and raise.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None]:
-        """Worker: take note of what an earlier attempt left on the item.
+        """Worker: remember what an earlier attempt left on the item.
 
         pytest-rerunfailures (14 to 16.7) runs the same item again.
         """
-        # What it raises comes again with the report, and is told then.
+        # An error is ignored, because it comes again when the report is annotated.
         guarded(self._begin, _ignored, item)
         return (yield)
 
     def _begin(self, item: pytest.Item) -> None:
         if self._coloured:
             self._coloured = {}
-        attempt = item.stash.get(_ATTEMPT, None)
-        if attempt is None:
-            attempt = item.stash[_ATTEMPT] = _Attempt(self._names(item))
+        start = item.stash.get(_START, None)
+        if start is None:
+            start = item.stash[_START] = _AttemptStart(self._names(item))
         else:
-            attempt.names = self._names(item)
-        attempt.number += 1
+            start.names = self._names(item)
+        start.number += 1
         # Private, and known to no hook (8.2 to 9.2); test_reruns.py fails if it moves.
-        attempt.sections = len(getattr(item, "_report_sections", ()))
-        attempt.made = {}
+        start.sections = len(getattr(item, "_report_sections", ()))
+        start.made = {}
         # Last, because a plugin may have put anything in their place.
-        attempt.properties = len(item.user_properties)
-        if attempt.number == 1:
-            attempt.own_properties = attempt.properties
+        start.properties = len(item.user_properties)
+        if start.number == 1:
+            start.own_properties = start.properties
 
     # Outermost, so that the outcome is the one after xfail and other plugins.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -129,8 +120,7 @@ class ReportAnnotator:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Worker: add the test's names and its exception to the report."""
         report = yield
-        annotations = guarded(self._annotations, _lacking, item, call, report)
-        setattr(report, ATTRIBUTE, annotations)
+        annotate(report, guarded(self._annotations, _only_trouble, item, call, report))
         if call.when == "teardown":
             self._forget_one_before(item)
         return report
@@ -138,54 +128,62 @@ class ReportAnnotator:
     def _annotations(
         self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
     ) -> WorkerAnnotations:
-        attempt = item.stash.get(_ATTEMPT, None)
-        if attempt is None:  # of a plugin that runs tests by other hooks
-            attempt = _Attempt(self._names(item))
+        start = item.stash.get(_START, None)
+        if start is None:  # of a plugin that runs tests by other hooks
+            start = _AttemptStart(self._names(item))
         excinfo = None
         if call.excinfo is not None and not report.passed:
             excinfo = exception_data(call.excinfo)
-        annotations = {**attempt.names, "excinfo": excinfo, "attempt": attempt.number}
+        annotations: WorkerAnnotations = {
+            **start.names,
+            "excinfo": excinfo,
+            "attempt": start.number,
+        }
         if self._coloured and excinfo is not None:
             annotations["coloured"] = self._coloured
-            for name in excinfo.keys() & {"value", "_text"}:
-                excinfo[name] = uncoloured(excinfo[name], self._coloured)
+            excinfo["value"] = uncoloured(excinfo["value"], self._coloured)
+            if "_text" in excinfo:
+                excinfo["_text"] = uncoloured(excinfo["_text"], self._coloured)
         if self._log_levels and report.sections:
             annotations["log_levels"] = self._log_levels
         if call.when == "teardown":
-            _add_withheld(attempt, annotations)
+            _add_swallowed(annotations, start)
         else:
-            attempt.made[call.when] = report, annotations
-        if attempt.sections:
-            annotations["earlier_sections"] = attempt.sections
+            start.made[call.when] = report, annotations
+        if start.sections:
+            annotations["earlier_sections"] = start.sections
         if item.user_properties:
-            # As JSON text, because execnet's numbers are narrower than JSON's.
-            pairs = guarded(_recorded, pairs_of, item, attempt)
+            pairs = guarded(_recorded, pairs_of, item, start)
             annotations["properties"] = dumps(pairs)
-        # Asking for an item's own hooks costs far more than to see that there are none.
+        # To see that there are no such hooks costs far less than to ask for the item's own.
         if item.config.hook.pytest_publish_properties.get_hookimpls():
             _ask_hooks(item, report, annotations)
         return annotations
 
     def _names(self, item: pytest.Item) -> WorkerAnnotations:
         nodeid, group = split_group(item) if self._loadgroup else (item.nodeid, None)
-        names = {"name": escape(item.name), "nodeid": escape(nodeid), "group": group}
+        names: WorkerAnnotations = {
+            "name": escape(item.name),
+            "nodeid": escape(nodeid),
+            "group": group,
+        }
         if names["nodeid"] != item.nodeid:
-            # The reports of a test belong together by this, whatever a plugin makes of
-            # the node id of one of them.
+            # A plugin may change the node id of one report; this tells which test it is of.
             names["scheduled"] = item.nodeid
         return names
 
     def _forget_one_before(self, item: pytest.Item) -> None:
-        """Let go of what is known of the item before, lest memory grows with the run.
+        """Forget what is known of the item before, so that memory stays constant.
 
-        Whoever reruns an item does it at once, but for plugins that run all items over
-        and over (pytest-loop): to those, what an item has recorded has to be known.
+        Plugins that rerun an item do so at once. Only those that run all items over and
+        over (pytest-loop) come back to it: for them, an item that has recorded
+        properties is kept.
         """
         last, self._last = self._last, item
         if last is None or last is item or last.user_properties:
             return
-        if _ATTEMPT in last.stash:
-            del last.stash[_ATTEMPT]
+        if _START in last.stash:
+            del last.stash[_START]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(
@@ -197,13 +195,13 @@ class ReportAnnotator:
         # (8.2 to 9.2); a CollectReport has no times of its own.
         call: pytest.CallInfo[object] | None = getattr(report, "call", None)
         if not report.passed and call is not None and call.excinfo is not None:
-            annotations = {
+            annotations: WorkerAnnotations = {
                 "start": call.start,
                 "stop": call.stop,
                 "duration": call.duration,
                 "excinfo": exception_data(cause_of_collect_error(call.excinfo)),
             }
-            setattr(report, ATTRIBUTE, annotations)
+            annotate(report, annotations)
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -212,58 +210,36 @@ class ReportAnnotator:
     ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
         """Worker: reduce the report to what execnet can carry.
 
-        A lone surrogate or an object of a user's class in a report ends a whole
-        run of bare xdist (measured with 3.8).
+        With bare xdist (3.8), a lone surrogate or an object of a user's class in a
+        report ends the whole run.
         """
+        annotations = annotations_of(report)
+        subtest = subtest_description(report)
+        if subtest is not None:
+            # Described here, because pytest 9.0 to 9.2 sends reprs of the arguments, of
+            # which the controller would make reprs again.
+            annotations["subtest"] = subtest
         data = yield
         if data is None:
             return None
-        subtest = subtest_description(report)
-        if subtest is not None and ATTRIBUTE in data:
-            # pytest 9.0 to 9.2 makes a repr of the arguments on either side.
-            data[ATTRIBUTE] = {**data[ATTRIBUTE], "subtest": subtest}
         sendable: dict[str, Any] = transportable(data)
-        getattr(report, ATTRIBUTE, {})[LOGGED] = True
+        annotations["logged"] = True
         return sendable
 
 
-@contextlib.contextmanager
-def _noting_colours(config: pytest.Config, coloured: dict[str, str]) -> Generator[None]:
-    """Take note of what pytest's terminal writer colours, line by line."""
-    # There is none, or only a plugin's.
-    writer: Any = guarded(config.get_terminal_writer, _ignored)
-    # Private (8.2 to 9.2), and where all colours of a comparison come from;
-    # test_colours.py fails if it moves.
-    highlight = getattr(writer, "_highlight", None)
-    if highlight is None:
-        yield
-        return
-
-    def noting(source: str, *args: Any, **options: Any) -> str:
-        text: str = highlight(source, *args, **options)
-        coloured.update(noted(source, text))
-        while len(coloured) > _MOST_COLOURED:  # a test may try many comparisons
-            del coloured[next(iter(coloured))]
-        return text
-
-    writer._highlight = noting  # noqa: SLF001
-    try:
-        yield
-    finally:
-        del writer._highlight  # noqa: SLF001
-
-
 def _ignored(_error: BaseException) -> None:
-    """Let a trouble be that is told elsewhere."""
+    """Ignore an error that is reported elsewhere."""
 
 
-def _lacking(error: BaseException) -> WorkerAnnotations:
-    """Return what is forwarded from a test that has patched what is used to forward."""
-    return {"trouble": ("a report lacks what only we add", error_text(error))}
+def _only_trouble(error: BaseException) -> WorkerAnnotations:
+    """Return what is added where a test has patched what we use to add more."""
+    return {"problem": ("a report lacks what only we add", error_text(error))}
 
 
-def _ask_hooks(item: pytest.Item, report: pytest.TestReport, annotations: dict[str, Any]) -> None:
-    """Add what users' hooks tell of a phase, or how they failed."""
+def _ask_hooks(
+    item: pytest.Item, report: pytest.TestReport, annotations: WorkerAnnotations
+) -> None:
+    """Add the properties that users' hooks return, or how a hook failed."""
 
     def ask() -> None:
         added: dict[str, Any] = {}
@@ -273,36 +249,47 @@ def _ask_hooks(item: pytest.Item, report: pytest.TestReport, annotations: dict[s
             annotations["added"] = dumps(jsonable(added))
 
     def tell(error: BaseException) -> None:
-        annotations["trouble"] = ("a pytest_publish_properties hook raised", error_text(error))
+        annotations["problem"] = ("a pytest_publish_properties hook raised", error_text(error))
 
     guarded(ask, tell)
 
 
-def _recorded(item: pytest.Item, attempt: _Attempt) -> list[Any]:
-    """Return what an attempt recorded, without what earlier ones did."""
+def _recorded(item: pytest.Item, start: _AttemptStart) -> list[Any]:
+    """Return what an attempt recorded, without what earlier attempts did."""
     recorded = item.user_properties
-    if attempt.properties > attempt.own_properties:
-        recorded = recorded[: attempt.own_properties] + recorded[attempt.properties :]
+    if start.properties > start.own_properties:
+        recorded = recorded[: start.own_properties] + recorded[start.properties :]
     return pairs_of(recorded)
 
 
-def _add_withheld(attempt: _Attempt, annotations: dict[str, Any]) -> None:
-    """Add what is known of the phases whose reports were made and not logged until now.
+def _add_swallowed(annotations: WorkerAnnotations, start: _AttemptStart) -> None:
+    """Add the phases whose reports were made, but have not been logged until now.
 
-    flaky (3.8) swallows those of an attempt that it is going to repeat. Of
-    pytest-rerunfailures, which logs them later, the controller takes no second one.
+    flaky (3.8) swallows the reports of an attempt that it is going to repeat.
+    pytest-rerunfailures only logs them later: the controller then ignores these.
     """
-    withheld = []
-    for when, (report, told) in attempt.made.items():
-        if LOGGED not in told:
-            start, stop, duration = times_of(report)
-            phase = {"when": when, "start_time": start, "stop_time": stop, "duration": duration}
-            withheld.append(
-                {**phase, "outcome": outcome_of(report), "excinfo": told.get("excinfo")}
-            )
-    if withheld:
-        annotations["withheld"] = withheld
-    attempt.made = {}
+    swallowed = [
+        _swallowed_phase(when, report, told.get("excinfo"))
+        for when, (report, told) in start.made.items()
+        if "logged" not in told
+    ]
+    if swallowed:
+        annotations["swallowed"] = swallowed
+    start.made = {}
+
+
+def _swallowed_phase(
+    when: str, report: pytest.TestReport, excinfo: ExceptionData | None
+) -> SwallowedPhase:
+    start, stop, duration = times_of(report)
+    return {
+        "when": "setup" if when == "setup" else "call",
+        "outcome": outcome_of(report),
+        "start_time": start,
+        "stop_time": stop,
+        "duration": duration,
+        "excinfo": excinfo,
+    }
 
 
 def split_group(item: pytest.Item) -> tuple[str, str | None]:

@@ -11,14 +11,14 @@ KEY: Final = "pytest_publish"
 
 
 class IgnoredFolders(TypedDict):
-    """Folders not to be collected: ``whole``, or ``partly`` where tests are in them too."""
+    """Folders that pytest must not collect: ``partly`` if there are tests in them too."""
 
     whole: list[str]
     partly: list[str]
 
 
 class WorkerInput(TypedDict):
-    """What a worker is told."""
+    """All that a worker is told."""
 
     loadgroup: bool
     ignored: IgnoredFolders

@@ -1,1 +1,1 @@
-"""What a test's reports come to: results, and the values in them."""
+"""From pytest's reports to results and their JSON: no pytest, no I/O."""

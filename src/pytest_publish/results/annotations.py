@@ -1,15 +1,98 @@
-"""What a worker adds to its reports."""
+"""What the process that runs a test adds to each of its reports.
+
+Where reports are made, `annotate` attaches it. xdist carries a report's attributes to the
+controller, if they were set while the report was made and hold exact builtins only. In a
+serial run the same report is simply there. The controller takes it off again.
+"""
 
 from __future__ import annotations
 
-from typing import Any
 from typing import Final
-from typing import TypeAlias
+from typing import TypedDict
+
+from .result import PhaseOutcome
+from .result import When
 
 
-#: What the process that ran the test added to its report.
-WorkerAnnotations: TypeAlias = dict[str, Any]
+_ATTRIBUTE: Final = "pytest_publish"
 
 
-#: The attribute of a report that holds what is forwarded, a dict.
-ATTRIBUTE: Final = "pytest_publish"
+class _Exception(TypedDict):
+    type: str
+    value: str
+    traceback: list[str]
+
+
+class ExceptionData(_Exception, total=False):
+    """The arguments of an :class:`~pytest_publish.results.result.ExcInfo`."""
+
+    # The exception as Python prints it, if that tells more: causes, notes, a group.
+    _text: str
+
+
+class SwallowedPhase(TypedDict):
+    """A phase whose report a plugin has swallowed."""
+
+    when: When
+    outcome: PhaseOutcome
+    start_time: float
+    stop_time: float
+    duration: float
+    excinfo: ExceptionData | None
+
+
+class WorkerAnnotations(TypedDict, total=False):
+    """All that may be added. A report of a process without the plugin has none of it."""
+
+    # The test's own name with its parameters, its node id and its xdist group.
+    name: str
+    nodeid: str
+    group: str | None
+    # The node id by which xdist schedules the test, where that is another one.
+    scheduled: str
+    # Which attempt of the test this is, counted from 1.
+    attempt: int
+    # The exception of this phase, unless the phase passed.
+    excinfo: ExceptionData | None
+    # How pytest names the subtest that the report is of.
+    subtest: str
+    # Of the report of a file: when its collection began and ended.
+    start: float
+    stop: float
+    duration: float
+    # JSON text, because execnet's numbers are narrower than JSON's: the pairs that
+    # record_property recorded, and an object of what users' hooks added.
+    properties: str
+    added: str
+    # How many of the report's sections are an earlier attempt's.
+    earlier_sections: int
+    # What pytest has coloured, mapped to what it was without: lines of comparisons,
+    # and the names of log levels.
+    coloured: dict[str, str]
+    log_levels: dict[str, str]
+    # On a teardown: the earlier phases of its attempt, if their reports were swallowed.
+    swallowed: list[SwallowedPhase]
+    # What went wrong in publishing this report: which kind of problem, and the error.
+    problem: tuple[str, str]
+    # Never sent: tells the process that made the report that it has been logged.
+    logged: bool
+
+
+def annotate(report: object, annotations: WorkerAnnotations) -> None:
+    """Attach annotations to a report."""
+    setattr(report, _ATTRIBUTE, annotations)
+
+
+def annotations_of(report: object) -> WorkerAnnotations:
+    """Return a report's annotations; an empty dict if it has none."""
+    found: WorkerAnnotations | None = getattr(report, _ATTRIBUTE, None)
+    return {} if found is None else found
+
+
+def take_annotations(report: object) -> WorkerAnnotations:
+    """Return a report's annotations and remove them.
+
+    pytest's terminal reporter keeps all reports to the end, and need not keep these.
+    """
+    found: WorkerAnnotations | None = vars(report).pop(_ATTRIBUTE, None)
+    return {} if found is None else found

@@ -1,7 +1,7 @@
-"""Pytest's texts without its colours, and as far indented as they are.
+"""Pytest's texts without the colours that pytest put in, and with their indentation.
 
-What a test prints, logs or raises by itself keeps its escape codes. So nothing is taken
-out by its looks: only what pytest was seen to put in.
+What a test prints, logs or raises keeps its escape codes. So an escape code is removed
+only if pytest was seen to add it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from typing import Final
 
 
-#: What pytest put colours into, one line or less, and what that was without.
+#: Coloured text, one line or less, mapped to the same text without colours.
 Coloured = Mapping[str, str]
 
 # Also one that was cut off.
@@ -28,10 +28,10 @@ _WIDTH: Final = 80
 
 
 class _Writer:
-    """Stands for pytest's terminal writer, to which a representation writes itself.
+    """Stands in for pytest's terminal writer, to which a failure's representation is written.
 
-    By that writer ``str()`` of it has colours under FORCE_COLOR, and the width of the
-    terminal; and it strips the first line.
+    ``str()`` of a representation uses that writer. So it has colours under FORCE_COLOR
+    and the width of the terminal, and its first line loses the indentation.
     """
 
     hasmarkup = False
@@ -50,8 +50,7 @@ class _Writer:
         line = (sepchar * _WIDTH)[:_WIDTH] if title is None else _titled(sepchar, title)
         self.line(line.rstrip())
 
-    # Private, and all that pytest (8.2 to 9.2) writes source by; test_colours.py fails
-    # if it moves.
+    # Private: pytest (8.2 to 9.2) writes source by it; test_colours.py fails if it moves.
     def _write_source(self, lines: Iterable[str], indents: Iterable[str] = ()) -> None:
         for indent, line in itertools.zip_longest(indents, lines, fillvalue=""):
             self.line(indent + line)
@@ -63,7 +62,7 @@ def _titled(sepchar: str, title: str) -> str:
 
 
 def plain_text_of(longrepr: object) -> str:
-    """Return the text of a failure's representation. Raises what a plugin's own may."""
+    """Return the text of a failure's representation. A plugin's own may raise anything."""
     write_to: Any = getattr(longrepr, "toterminal", None)
     if write_to is None:
         return str(longrepr)
@@ -76,7 +75,7 @@ def plain_text_of(longrepr: object) -> str:
 
 
 def noted(source: str, coloured: str) -> Iterator[tuple[str, str]]:
-    """Yield each line that pytest has coloured of a text, and what it was."""
+    """Yield each line that pytest has coloured in a text, and what it was before."""
     sources = source.splitlines()
     lines = coloured.splitlines()
     for index, line in enumerate(lines):
@@ -89,7 +88,7 @@ def noted(source: str, coloured: str) -> Iterator[tuple[str, str]]:
 
 
 def uncoloured(text: str, coloured: Coloured) -> str:
-    """Return a text that pytest has made, without the colours that it put in."""
+    """Return a text of pytest without the colours that pytest put in."""
     for line in sorted(coloured, key=len, reverse=True):
         text = text.replace(line, coloured[line])
     if _CUT in text and "\x1b" in text:
@@ -99,7 +98,7 @@ def uncoloured(text: str, coloured: Coloured) -> str:
 
 
 def _uncoloured_cut(line: str, coloured: Coloured) -> str:
-    """Return a line without the colours of a coloured one that was cut off in it."""
+    """Return a line that pytest cut short within its colours, without them."""
     if not line.endswith(_CUT):
         return line
     body = line.removesuffix(_CUT)
@@ -115,7 +114,7 @@ def _uncoloured_cut(line: str, coloured: Coloured) -> str:
 def uncoloured_log(text: str, levels: Coloured) -> str:
     """Return what was logged without the colours of the levels' names.
 
-    Each record begins a line and has one; what else has colours is a test's own.
+    Each record begins a line and has one level; all other colours are the test's own.
     """
     if "\x1b[" not in text:
         return text
@@ -131,6 +130,6 @@ def _uncoloured_level(line: str, levels: Coloured) -> str:
 
 
 def levels_of(formats: Iterable[str]) -> dict[str, str]:
-    """Return what the formats of coloured log levels colour: their names."""
+    """Return the coloured names of log levels that are in their formats."""
     found = (_LEVEL.search(text) for text in formats)
     return {match[0]: match[1] for match in found if match}

@@ -1,8 +1,8 @@
 """A result as the JSON that is published.
 
-Apart from :mod:`~pytest_publish.result`, because a worker may be of another Python
-version and yet have the controller's import path (``--tx popen//python=…``, xdist 3.6 to
-3.8), on which no compiled module fits it. Only the process that publishes loads this.
+A module of its own, which only the process that publishes loads: a worker may run another
+Python version on the controller's import path (``--tx popen//python=…``, xdist 3.6 to
+3.8), where it can't load a compiled module such as orjson.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def to_json(result: TestResult) -> bytes:
 
     What JSON can't represent is escaped, so no text and no value makes this raise.
     """
-    # What a user's hook added is not left to orjson: some values that hold
-    # themselves have it (3.13) overflow the stack, which ends the process.
+    # A user's hook may have added a value that holds itself, with which orjson on
+    # Python 3.13 overflows the stack and ends the process.
     if result.properties:
         result.properties = jsonable(result.properties)
     try:

@@ -1,4 +1,4 @@
-"""The one guard behind which everything is read that is not ours."""
+"""The guard for all calls into code that is not ours."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def guarded(
     *args: _P.args,
     **kwargs: _P.kwargs,
 ) -> _T | _U:
-    """Return what ``read`` returns, or what stands for it where it raises.
+    """Return what ``read`` returns; if it raises, what ``instead`` makes of the error.
 
     A user's ``__str__`` or hook may raise anything: SystemExit, GeneratorExit, asyncio's
     CancelledError and pytest's own outcomes are no Exceptions. Only a KeyboardInterrupt
-    is let through, because nobody can tell it from the user's Ctrl-C.
+    goes through, because it can't be told from the user's Ctrl-C.
     """
     try:
         return read(*args, **kwargs)

@@ -1,6 +1,6 @@
-"""What one report of pytest tells: its outcome, exception, text, output and properties.
+"""One report of pytest, read: its outcome, exception, text, output and properties.
 
-A report is anything that has a report's attributes.
+Plugins change reports. So any attribute may be of any type, and reading it may raise.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from json import loads
 from typing import Any
 from typing import Final
+from typing import get_args
 from typing import Protocol
 from typing import TypeAlias
 
@@ -17,6 +18,7 @@ from .annotations import WorkerAnnotations
 from .colours import plain_text_of
 from .guard import guarded
 from .result import ExcInfo
+from .result import PhaseOutcome
 from .values import describe
 from .values import escape
 from .values import jsonable
@@ -25,19 +27,16 @@ from .values import jsonable
 #: What pytest calls a location: file, line counted from 0, name in the file.
 Location: TypeAlias = tuple[str, "int | None", str]
 
-#: What was captured, and whatever else plugins attach: heading and text.
+#: Captured output, and what plugins attach besides: heading and text.
 Sections: TypeAlias = list[tuple[str, str]]
 
 
-#: ``when`` of the report by which xdist (3.6 to 3.8) tells of a dead worker.
+#: ``when`` in the report that xdist (3.6 to 3.8) makes for a worker that died.
 CRASH: Final = "???"
 
 
 class Report(Protocol):
-    """What is read of a pytest.TestReport; ``pytest_publish`` may be missing.
-
-    A plugin may have set any of it to anything.
-    """
+    """What is read of a pytest.TestReport."""
 
     nodeid: str
     location: Any
@@ -52,7 +51,7 @@ class Report(Protocol):
 
 
 class CollectReport(Protocol):
-    """What is read of a pytest.CollectReport; ``pytest_publish`` may be missing."""
+    """What is read of a pytest.CollectReport."""
 
     nodeid: str
     outcome: Any
@@ -60,29 +59,25 @@ class CollectReport(Protocol):
     sections: Any
 
 
-#: pytest's own words for how a phase ended, as its status hook says them; the most
-#: frequent first. No set, because a plugin's word may be of any type.
-OUTCOMES: Final = ("passed", "failed", "skipped", "xfailed", "xpassed", "rerun")
+# No set, because a plugin's word may be of any type.
+_OUTCOMES: Final = get_args(PhaseOutcome)
 
-#: The phases of a test, and a crash.
-WHENS: Final = ("setup", "call", "teardown", CRASH)
-
-#: What is known of a failure that has neither an exception nor a text.
+#: Stands for a failure of which neither an exception nor a text is known.
 UNTOLD: Final = ExcInfo("Failed", "")
 
-#: The name of what is in ``user_properties`` and is no pair of a name and a value.
+#: The property under which an entry of ``user_properties`` that is no pair is published.
 UNNAMED: Final = "user_properties"
 
 
-def outcome_of(report: Report) -> str:
+def outcome_of(report: Report) -> PhaseOutcome:
     """Return a report's outcome in pytest's words, as its status hook does."""
-    outcome: str = report.outcome
+    outcome: PhaseOutcome = report.outcome
     if hasattr(report, "wasxfail"):
         if outcome == "skipped":
             return "xfailed"
         if outcome == "passed" and report.when == "call":
             return "xpassed"
-    if outcome in OUTCOMES:
+    if outcome in _OUTCOMES:
         return outcome
     # pytest-retry (1.7) has a word of its own for an attempt that does not count.
     return "rerun" if isinstance(report.outcome, str) else "failed"
@@ -107,7 +102,7 @@ def _seconds(value: Any) -> float:
 
 
 def location_of(location: Any) -> Location:
-    """Return where a test stands; what can't be told of it is empty, the line None."""
+    """Return where a test is defined: file and name are empty, the line None, if not known."""
     return guarded(_location_of, lambda _error: ("", None, ""), location)
 
 
@@ -117,7 +112,7 @@ def _location_of(location: Any) -> Location:
 
 
 def excinfo_of(report: Report | CollectReport, annotations: WorkerAnnotations) -> ExcInfo:
-    """Return what was forwarded of the exception, else what its text tells."""
+    """Return the exception that the worker added; without one, what the text says of it."""
     return guarded(
         _excinfo_of,
         lambda error: ExcInfo("Failed", _unreadable(report.longrepr, error)),
@@ -146,13 +141,13 @@ def _excinfo_of(report: Report | CollectReport, annotations: WorkerAnnotations) 
 
 
 def detail_of(report: Report) -> str:
-    """Return pytest's own text of what did not pass, for people."""
+    """Return pytest's own text of a phase that did not pass, for people."""
     text = text_of(report.longrepr)
     reason = getattr(report, "wasxfail", None)
     if reason is None:
         return text
     expected = "expected to fail"
-    # A mark takes whatever it is given for a reason.
+    # An xfail mark takes a reason of any type.
     if reason != "":
         expected += f": {as_text(reason)}"
     return f"{expected}\n{text}".rstrip()
@@ -195,7 +190,7 @@ def sections_of(report: Report | CollectReport) -> Sections:
 def _section(part: Any) -> tuple[str, str]:
     if isinstance(part, (tuple, list)) and len(part) == 2:
         return as_text(part[0]), as_text(part[1])
-    return "", as_text(part)  # of a plugin: what it is, nobody knows
+    return "", as_text(part)  # a plugin's own
 
 
 def captured_in(stream: str, sections: Sections) -> list[str]:
@@ -252,10 +247,10 @@ def subtest_description(report: object) -> str | None:
 
 
 def without_group(nodeid: str, domain: str) -> tuple[str, str | None]:
-    """Split the group off a node id of which nothing was forwarded.
+    """Split the group off the node id of a report without annotations.
 
-    The location's name in the file, which has no group, tells where it begins;
-    where that does not fit, xdist's own rule.
+    The location has the test's name without the group, so the group is what follows it.
+    If the names differ, xdist's own rule decides.
     """
     path, _colons, names = nodeid.partition("::")
     dotted = names.replace("::", ".")

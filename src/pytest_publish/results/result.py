@@ -13,16 +13,20 @@ from typing import Any
 from typing import Literal
 from typing import TypeAlias
 
-from .values import _map_text
 from .values import jsonable
+from .values import map_text
 
 
 #: The three verdicts of the fixed contract.
 Verdict: TypeAlias = Literal["pass", "skip", "fail"]
-#: pytest's finer words, and those for what pytest has no single word for.
+#: The finer outcomes: pytest's own words, and crashed and error.
 Outcome: TypeAlias = Literal[
     "passed", "xpassed", "skipped", "xfailed", "failed", "error", "crashed", "rerun"
 ]
+#: The phases of a test, and the collection of a file.
+When: TypeAlias = Literal["setup", "call", "teardown", "collect"]
+#: pytest's words for how a phase ended, as its status hook says them; the most frequent first.
+PhaseOutcome: TypeAlias = Literal["passed", "failed", "skipped", "xfailed", "xpassed", "rerun"]
 
 
 @dataclasses.dataclass(slots=True)
@@ -37,14 +41,14 @@ class ExcInfo:
     type: str
     value: str
     traceback: list[str] = dataclasses.field(default_factory=list)
-    # For people, and as details of a result not in the JSON: the whole exception as
-    # Python prints it, where it has causes, notes, or others in a group.
+    # The whole exception as Python prints it, if it has causes, notes, or a group's
+    # exceptions. Not in the JSON, as the underscore says.
     _text: str = ""
 
     @property
     def text(self) -> str:
         """The exception as Python prints it."""
-        # Not if a hook has changed what it was made of, which may have been a secret.
+        # A hook that changed type or value may have masked a secret that is in _text.
         if self._text and self.type in self._text and self._first_line in self._text:
             return self._text
         head = ["Traceback (most recent call last):\n"] if self.traceback else []
@@ -56,7 +60,7 @@ class ExcInfo:
         return self.value.partition("\n")[0]
 
     def change(self, change: Callable[[str], str]) -> None:
-        """Change each of its texts, but for its type."""
+        """Change each of its texts except its type."""
         self.value = change(self.value)
         self.traceback = [change(frame) for frame in self.traceback]
         self._text = change(self._text)
@@ -66,8 +70,8 @@ class ExcInfo:
 class Phase:
     """One phase of a test as pytest judged it; times in epoch seconds."""
 
-    when: str
-    outcome: str
+    when: When
+    outcome: PhaseOutcome
     start_time: float
     stop_time: float
     duration: float
@@ -79,7 +83,7 @@ class Subtest:
     """A child of a test: of pytest's ``subtests`` or unittest's ``subTest``."""
 
     description: str
-    outcome: str
+    outcome: PhaseOutcome
     duration: float
     excinfo: ExcInfo | None = None
 
@@ -119,15 +123,14 @@ class TestResult:
     phases: list[Phase] = dataclasses.field(default_factory=list)
     subtests: list[Subtest] = dataclasses.field(default_factory=list)
     properties: dict[str, Any] = dataclasses.field(default_factory=dict)
-    # Named so that it stays out of the JSON: orjson leaves out the fields of a
-    # dataclass that begin with an underscore.
+    # Not in the JSON: orjson leaves out a dataclass's fields that begin with an underscore.
     _details: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
     @property
     def details(self) -> list[tuple[str, str]]:
-        """Pytest's own text of whatever did not pass, as (heading, text).
+        """Pytest's own text of each phase that did not pass, as (heading, text).
 
-        People read it in ``brief.txt``; it is not part of the JSON.
+        It is shown in ``brief.txt``, and not part of the JSON.
         """
         return self._details
 
@@ -135,7 +138,7 @@ class TestResult:
         """Replace ``secret`` in every text that is going to be published.
 
         The names by which a result is found again (node id, name, file, run) stay.
-        An empty ``secret``, one that is not set, is in no text.
+        An empty ``secret`` replaces nothing.
         """
         if not secret:
             return
@@ -151,14 +154,14 @@ class TestResult:
                 part.excinfo.change(masked)
         for subtest in self.subtests:
             subtest.description = masked(subtest.description)
-        self.properties = _map_text(jsonable(self.properties), masked)
+        self.properties = map_text(jsonable(self.properties), masked)
         # A subtest's description is in its heading.
         self._details = [(masked(heading), masked(text)) for heading, text in self._details]
 
     def withhold(self, reason: str) -> None:
         """Put ``reason`` in place of every text that a test may have made.
 
-        Names, verdict and times stay, by which the result is found and counted.
+        Names, verdict and times stay, so that the result can be found and counted.
         """
         for name in ("stdout", "stderr", "log"):
             setattr(self, name, reason if getattr(self, name) else "")

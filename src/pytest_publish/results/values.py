@@ -1,4 +1,4 @@
-"""What JSON can represent, and what execnet can carry."""
+"""Any value as plain data: what JSON can represent, and what execnet can carry."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from typing import Final
+from typing import NamedTuple
 
 from .guard import guarded
 
@@ -19,20 +20,17 @@ MAX_DEPTH: Final = 50
 MIN_INT: Final = -(2**63)
 MAX_INT: Final = 2**63 - 1
 
+# execnet 2.1 packs anything up to MAX_INT, but below zero only 32 bits.
+_MIN_INT_OF_EXECNET: Final = -(2**31)
+_EXACT_TYPES: Final = frozenset({type(None), bool, float, complex, bytes})
 
-_PLAIN_TYPES: Final = frozenset({type(None), bool, float, complex, bytes})
-# execnet 2.1 packs anything up to MAX_INT, and below zero only 32 bits.
-_MIN_INT: Final = -(2**31)
 
+class _Format(NamedTuple):
+    """In what JSON and execnet differ."""
 
-def _map_text(value: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, list):
-        return [_map_text(element, change) for element in value]
-    if isinstance(value, dict):
-        return {change(key): _map_text(element, change) for key, element in value.items()}
-    return value
+    min_int: int
+    scalar: Callable[[Any], Any]  # converts a float or bytes
+    container: Callable[[Any, tuple[int, ...]], Any]  # converts it and what is in it
 
 
 def escape(text: str) -> str:
@@ -58,33 +56,77 @@ def describe(value: object) -> str:
     )
 
 
+def digits(value: int) -> str:
+    """Return the text that stands for an integer of any size."""
+    try:
+        return str(int(value))
+    except ValueError:  # more digits than sys.get_int_max_str_digits() allows
+        return hex(value)
+
+
+def map_text(value: Any, change: Callable[[str], str]) -> Any:
+    """Change every text in a value that :func:`jsonable` has returned."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [map_text(element, change) for element in value]
+    if isinstance(value, dict):
+        return {change(key): map_text(element, change) for key, element in value.items()}
+    return value
+
+
 def jsonable(value: object, parents: tuple[int, ...] = ()) -> Any:
     """Return ``value`` as what JSON can represent and every consumer can read.
 
     Integers beyond 64 bits, NaN and the infinities become strings, and so does
     whatever else JSON has no form for. ``parents`` are the ids of the containers
-    around it; one that holds itself is described.
+    around it; a container that holds itself is described.
     """
+    return _plain(value, parents, _JSON)
+
+
+def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
+    """Return ``value`` with exact builtins in place of whatever execnet refuses.
+
+    Unlike :func:`jsonable` it keeps tuples, bytes and sets, because pytest needs them
+    back as they were.
+    """
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else escape(value)
+    if kind in _EXACT_TYPES:
+        return value
+    return _plain(value, parents, _EXECNET)
+
+
+def _plain(value: Any, parents: tuple[int, ...], form: _Format) -> Any:
     # A mock passes for what it is not, and a user's own __int__ may raise.
-    return guarded(_jsonable, lambda _error: describe(value), value, parents)
+    return guarded(_converted, lambda _error: describe(value), value, parents, form)
 
 
-def _jsonable(value: object, parents: tuple[int, ...]) -> Any:
+def _converted(value: Any, parents: tuple[int, ...], form: _Format) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return escape(value)
     if isinstance(value, int):
-        return int(value) if MIN_INT <= value <= MAX_INT else digits(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else repr(float(value))
-    if isinstance(value, bytes):
-        return bytes.decode(value, "utf-8", "backslashreplace")
+        return int(value) if form.min_int <= value <= MAX_INT else digits(value)
+    if isinstance(value, (float, bytes)):
+        return form.scalar(value)
     if id(value) in parents or len(parents) > MAX_DEPTH:
         return describe(value)
-    inside = (*parents, id(value))
+    return form.container(value, (*parents, id(value)))
+
+
+def _json_scalar(value: float | bytes) -> float | str:
+    if isinstance(value, bytes):
+        return bytes.decode(value, "utf-8", "backslashreplace")
+    return float(value) if math.isfinite(value) else repr(float(value))
+
+
+def _json_container(value: object, inside: tuple[int, ...]) -> Any:
     if isinstance(value, dict):
-        return {_key(key): jsonable(element, inside) for key, element in value.items()}
+        return {_json_key(key): jsonable(element, inside) for key, element in value.items()}
     if isinstance(value, (list, tuple)):
         return [jsonable(element, inside) for element in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):  # as orjson does
@@ -95,44 +137,16 @@ def _jsonable(value: object, parents: tuple[int, ...]) -> Any:
     return describe(value)
 
 
-def digits(value: int) -> str:
-    """Return the text that stands for an integer of any size."""
-    try:
-        return str(int(value))
-    except ValueError:  # more digits than sys.get_int_max_str_digits() allows
-        return hex(value)
-
-
-def _key(key: object) -> str:
+def _json_key(key: object) -> str:
     plain = jsonable(key)
     return plain if isinstance(plain, str) else describe(plain)
 
 
-def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
-    """Return ``value`` with exact builtins in place of whatever execnet refuses.
-
-    Unlike :func:`~pytest_publish.results.values.jsonable` it leaves tuples, bytes and sets
-    alone, which pytest needs back as they were.
-    """
-    kind = type(value)
-    if kind is str:
-        return value if value.isascii() else escape(value)
-    if kind in _PLAIN_TYPES:
-        return value
-    # A mock passes for what it is not, and a user's own __int__ may raise.
-    return guarded(_transportable, lambda _error: describe(value), value, parents)
+def _execnet_scalar(value: float | bytes) -> float | str:
+    return describe(value) if isinstance(value, bytes) else float(value)
 
 
-def _transportable(value: Any, parents: tuple[int, ...]) -> Any:
-    if isinstance(value, str):
-        return escape(value)
-    if isinstance(value, int):
-        return int(value) if _MIN_INT <= value <= MAX_INT else digits(value)
-    if isinstance(value, float):
-        return float(value)
-    if id(value) in parents or len(parents) > MAX_DEPTH:
-        return describe(value)
-    inside = (*parents, id(value))
+def _execnet_container(value: Any, inside: tuple[int, ...]) -> Any:
     if isinstance(value, dict):
         return {
             transportable(key, inside): transportable(element, inside)
@@ -142,3 +156,7 @@ def _transportable(value: Any, parents: tuple[int, ...]) -> Any:
         if isinstance(value, container):
             return container(transportable(element, inside) for element in value)
     return describe(value)
+
+
+_JSON: Final = _Format(MIN_INT, _json_scalar, _json_container)
+_EXECNET: Final = _Format(_MIN_INT_OF_EXECNET, _execnet_scalar, _execnet_container)

@@ -1,1 +1,1 @@
-"""The directory tree of ``--pubdir``."""
+"""The directory tree of ``--pubdir``: one directory a result."""

@@ -1,4 +1,4 @@
-"""``brief.txt``: a result as people read it."""
+"""``brief.txt``: a result as text for people."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _facts(result: TestResult) -> Iterator[tuple[str, str]]:
         yield "subtest", f"{subtest.outcome}  {subtest.description}"
 
 
-@functools.lru_cache(maxsize=1)  # of most tests it is that of the one before
+@functools.lru_cache(maxsize=1)  # most tests start in the same second as the one before
 def _stamp(seconds: int) -> str:
     try:
         return realos.strftime("%Y-%m-%d %H:%M:%S UTC", realos.gmtime(seconds))

@@ -13,13 +13,13 @@ from urllib.parse import unquote_to_bytes
 #: How tests are laid out: by their bare name, or by their whole node id.
 Scheme: TypeAlias = Literal["name", "nodeid"]
 
-#: The most bytes (of UTF-8) that one path component takes; the limit of most file
-#: systems is 255, and the tree itself needs some for its temporary names.
+#: The most bytes (of UTF-8) in one path component. Most file systems allow 255, of which
+#: the tree needs some for its temporary names.
 MAX_BYTES: Final = 200
 
 # Windows forbids <>:"/\|?* and the control characters, POSIX the slash and NUL.
-# The C1 controls, the line separators and the marks that turn the direction of
-# text are as harmful to whoever lists the tree. UTF-8 can't hold surrogates.
+# C1 controls, line separators and marks that turn the direction of text garble a
+# listing of the tree. UTF-8 can't hold surrogates.
 _UNSAFE: Final = re.compile(
     r'[<>:"/\\|?*%\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]'
     r"|^[. ]|[. ]\Z"
@@ -31,7 +31,7 @@ _RESERVED: Final = re.compile(
     r"|count\Z|[0-9]+\.(pass|skip|fail)\Z",
     re.IGNORECASE | re.DOTALL,
 )
-# Never in an encoded name, where two hexadecimal digits follow each "%".
+# Neither is in an encoded name, because there two hexadecimal digits follow each "%".
 _EMPTY: Final = "%"
 _CUT: Final = "%~"
 _HASH_LENGTH: Final = 32
@@ -40,8 +40,8 @@ _HASH_LENGTH: Final = 32
 def encode(name: str) -> str:
     """Return ``name`` as one portable path component.
 
-    What a portable file name can't hold is percent-encoded, byte by byte of its
-    UTF-8. A component of more than :data:`MAX_BYTES` is cut and ends in a hash of
+    A character that a portable file name can't hold is percent-encoded, byte by byte of
+    its UTF-8. A component of more than :data:`MAX_BYTES` is cut and ends in a hash of
     the whole name. Different names have different components.
     """
     if not name:
@@ -54,7 +54,7 @@ def encode(name: str) -> str:
         return component
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     kept = encoded[: MAX_BYTES - len(_CUT) - _HASH_LENGTH].decode("utf-8", "ignore")
-    # Of an escape at the cut, nothing is kept.
+    # An escape that was cut in two is left out.
     return re.sub(r"%[0-9A-F]?\Z", "", kept) + _CUT + digest[:_HASH_LENGTH]
 
 

@@ -34,22 +34,22 @@ _WRITTEN: Final[dict[Filter, tuple[Verdict, ...]]] = {
 }
 _RESULT_NAME: Final = re.compile(r"\.?([0-9]+)\.(?:pass|skip|fail)")
 
-#: Seconds that one result waits at most for another process's lock, and that a whole
-#: run waits in vain.
+#: Seconds that one result waits at most for another process's lock, and that all results
+#: of a run together wait in vain.
 LOCK_TIMEOUT: Final = 1.0
 LOCK_TIMEOUT_OF_RUN: Final = 10.0
 _LOCK_POLL: Final = 0.002
 
-# How many folders above those of tests are known to be no links, before they are looked
-# at again: all tests of a loadgroup run may have one of their own.
+# How many parents of tests' folders are remembered as checked (no links). In a loadgroup
+# run each test may have a parent of its own.
 _MOST_PARENTS: Final = 1000
-# Whatever stands in the place of one of our files is neither followed nor waited for.
+# A link in the place of one of our files is not followed, and a FIFO is not waited for.
 _ONLY_FILES: Final = realos.NOFOLLOW | realos.NONBLOCK | realos.BINARY
 
 
 @dataclasses.dataclass(slots=True)
 class Reservation:
-    """An index of a test's directory that was given to one result."""
+    """The directory that one result gets, under an index that no other result gets."""
 
     folder: str
     name: str
@@ -94,7 +94,7 @@ class TreeWriter:
         return Reservation(folder, f"{index}.{result.result}")
 
     def write(self, reservation: Reservation, result: TestResult, body: bytes) -> None:
-        """Fill a temporary directory and rename it to its slot, whole or not at all.
+        """Fill a temporary directory and rename it: the result is there whole or not at all.
 
         Called again after an interrupt, it goes on. Raises OSError.
         """
@@ -110,8 +110,8 @@ class TreeWriter:
         try:
             for name, content in files:
                 realos.write_file(f"{temporary}{realos.SEPARATOR}{name}", content, os.O_EXCL)
-            # Never over another one: its index is this result's alone. Windows refuses
-            # as long as a scanner has a file in it open, which is then said (not run).
+            # It replaces no other result, because the index is this result's alone. Windows
+            # refuses while a scanner has one of its files open; that is reported (not run).
             realos.rename(temporary, reservation.path)
         except BaseException:  # a full disk, or a Ctrl-C
             with contextlib.suppress(OSError):
@@ -140,8 +140,8 @@ class TreeWriter:
 
     def _next_index(self, folder: str, *, is_new: bool, may_wait: bool) -> int:
         path = f"{folder}{realos.SEPARATOR}.lock"
-        # fasteners only locks: it would open the file by a function that tests may have
-        # patched, and would time its waiting by a clock that they may have stopped.
+        # fasteners only locks. It would open the file with a function that a test may have
+        # patched, and wait by a clock that a test may have stopped.
         lock = InterProcessLock(path)
         with realos.file(_open(path, os.O_WRONLY), "wb") as lock.lockfile:
             self._wait_for(lock, path, self._patience if may_wait else 0.0)
@@ -167,23 +167,23 @@ class TreeWriter:
 
 
 def _advance(folder: str, *, is_new: bool) -> int:
-    """Return the index that ``count`` allows next, having put it out of reach first.
+    """Return the next index, after ``count`` has been set to the one that follows.
 
-    ``is_new`` tells that this process has just made the folder. The number is
-    overwritten in place by one write of a few bytes, which a kill can't cut in two,
-    and it never gets shorter.
+    ``is_new`` says that this process has just made the folder. The number is overwritten
+    in place by one write of a few bytes, which a kill can't cut in two, and it never gets
+    shorter.
     """
     path = f"{folder}{realos.SEPARATOR}count"
     fd = _open(path, os.O_RDWR)
     try:
         try:
             text = realos.pread(fd, 32, 0)
-        except OSError:  # a FIFO, of which nothing was taken
+        except OSError:  # a FIFO, from which nothing was read
             raise _not_ours(path) from None
         index = 0 if is_new and not text else _free_index(folder, text)
         following = b"%d" % (index + 1)
         realos.pwrite(fd, following, 0)
-        if len(text) > len(following):  # not ours, and its end would be taken for digits
+        if len(text) > len(following):  # not ours: the rest of it could be digits
             realos.ftruncate(fd, len(following))
         return index
     finally:
@@ -191,7 +191,7 @@ def _advance(folder: str, *, is_new: bool) -> int:
 
 
 def _open(path: str, access: int) -> int:
-    """Open a file of ours, which is made if it is not there."""
+    """Open a file of ours, and create it if it does not exist."""
     try:
         return realos.open(path, access | os.O_CREAT | _ONLY_FILES, 0o666)
     except OSError as error:
@@ -216,9 +216,9 @@ def _refuse_link(folder: str) -> None:
 
 
 def _clear(temporary: str, files: list[tuple[str, bytes]]) -> None:
-    """Remove what there is of an unfinished result.
+    """Remove an unfinished result, as far as it exists.
 
-    File by file, because to list a folder takes a descriptor, of which there may be none.
+    File by file, because listing a folder takes a file descriptor, and none may be left.
     """
     _refuse_link(temporary)
     for name, _content in files:
@@ -229,9 +229,9 @@ def _clear(temporary: str, files: list[tuple[str, bytes]]) -> None:
 
 
 def _free_index(folder: str, count: bytes) -> int:
-    """Return what ``count`` says; the index after the last if it says nothing, or lies.
+    """Return the index in ``count``; if that is no number or is taken, the one after the last.
 
-    It is behind in a tree that was restored, or merged from two.
+    In a tree that was restored, or merged from two, ``count`` may be too low.
     """
     if count.rstrip().isdigit():
         index = int(count)
@@ -254,5 +254,5 @@ def _files(result: TestResult, body: bytes) -> list[tuple[str, bytes]]:
 
 
 def _bytes(text: str) -> bytes:
-    # A user's hook may have put in what UTF-8 can't hold.
+    # A user's hook may have added text that UTF-8 can't hold.
     return text.encode("utf-8", "backslashreplace")

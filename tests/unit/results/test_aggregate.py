@@ -1,176 +1,37 @@
 from __future__ import annotations
 
-import itertools
 import sys
 from types import FrameType
 from types import SimpleNamespace
 from typing import Any
 from typing import cast
 
-import orjson
 import pytest
 
 from pytest_publish.results.aggregate import Aggregator
+from pytest_publish.results.annotations import annotations_of
+from pytest_publish.results.attempt import Attempt
 from pytest_publish.results.report import CollectReport
 from pytest_publish.results.report import Report
 from pytest_publish.results.result import ExcInfo
 from pytest_publish.results.result import TestResult
+from pytest_publish.results.verdict import judge
 from report_factories import bare
-from report_factories import BEGINNINGS
 from report_factories import crash
 from report_factories import excinfo
 from report_factories import feed
 from report_factories import finished
-from report_factories import forward
 from report_factories import LOCATION
 from report_factories import make_aggregator
 from report_factories import NODEID
 from report_factories import NOW
 from report_factories import one
 from report_factories import report
-from report_factories import STRICT
 from report_factories import subtest
 from report_factories import taken
 from report_factories import verdict
+from report_factories import worker_annotations
 from report_factories import XFAILED
-
-
-@pytest.mark.parametrize(
-    ("reports", "expected"),
-    [
-        ([report("setup"), report("call"), report("teardown")], ("pass", "passed", None)),
-        (
-            [report("setup"), report("call", "failed"), report("teardown")],
-            ("fail", "failed", "no call"),
-        ),
-        ([report("setup", "failed"), report("teardown")], ("fail", "error", "no setup")),
-        (
-            [report("setup"), report("call"), report("teardown", "failed")],
-            ("fail", "error", "no teardown"),
-        ),
-        (
-            [report("setup"), report("call", "failed"), report("teardown", "failed")],
-            ("fail", "failed", "no call"),
-        ),
-        (
-            [report("setup", "failed"), report("teardown", "failed")],
-            ("fail", "error", "no setup"),
-        ),
-        ([report("setup", "skipped"), report("teardown")], ("skip", "skipped", "no setup")),
-        (
-            [report("setup"), report("call", "skipped"), report("teardown")],
-            ("skip", "skipped", "no call"),
-        ),
-        (
-            [report("setup"), report("call"), report("teardown", "skipped")],
-            ("skip", "skipped", "no teardown"),
-        ),
-        (
-            [report("setup"), report("call", "skipped"), report("teardown", "failed")],
-            ("fail", "error", "no teardown"),
-        ),
-        (
-            [report("setup", "skipped", **XFAILED), report("teardown")],
-            ("skip", "xfailed", "no setup"),
-        ),
-        (
-            [report("setup"), report("call", "skipped", **XFAILED), report("teardown")],
-            ("skip", "xfailed", "no call"),
-        ),
-        (
-            [report("setup"), report("call", "passed", **XFAILED), report("teardown")],
-            ("pass", "xpassed", None),
-        ),
-        (
-            [report("setup", "passed", **XFAILED), report("call"), report("teardown")],
-            ("pass", "passed", None),
-        ),
-        (
-            [report("setup"), report("call", "passed", **XFAILED), report("teardown", "failed")],
-            ("fail", "error", "no teardown"),
-        ),
-        (
-            [report("setup"), report("call", "failed", **STRICT), report("teardown")],
-            ("fail", "failed", "[XPASS(strict)] why"),
-        ),
-        (
-            [report("setup"), report("call", "rerun"), report("teardown")],
-            ("fail", "rerun", "no call"),
-        ),
-        ([report("setup", "rerun"), report("teardown")], ("fail", "rerun", "no setup")),
-    ],
-)
-def test_a_test_is_judged_by_the_gravest_of_its_phases(
-    reports: list[Report], expected: tuple[str, str, str | None]
-) -> None:
-    assert verdict(one(*reports)) == expected
-
-
-PHASES = ["passed", "skipped", "failed", "xfailed"]
-
-
-def phase(when: str, outcome: str) -> Report:
-    if outcome == "xfailed":
-        return report(when, "skipped", wasxfail="")
-    return report(when, outcome)
-
-
-@pytest.mark.parametrize(("call", "teardown"), list(itertools.product(PHASES, PHASES)))
-def test_whatever_its_phases_a_result_keeps_to_the_schema(call: str, teardown: str) -> None:
-    # That one() checks.
-    result = one(report("setup"), phase("call", call), phase("teardown", teardown))
-    assert (result.result == "fail") == ("failed" in (call, teardown))
-    assert (result.result == "pass") == ({call, teardown} == {"passed"})
-    assert [phase.outcome for phase in result.phases] == ["passed", call, teardown]
-
-
-def test_a_result_has_all_that_the_reports_tell() -> None:
-    sections = [
-        ("Captured stdout setup", "out 1\n"),
-        ("Captured log setup", "log 1"),
-    ]
-    more = [("Captured stdout call", "out 2\n"), ("Captured stderr call", "err\n")]
-    last = [("Captured log teardown", "log 2"), ("Captured stdout teardown", "out 3\n")]
-    result = one(
-        report("setup", sections=sections),
-        report("call", "failed", sections=sections + more),
-        report("teardown", sections=sections + more + last),
-    )
-    assert (result.nodeid, result.name) == (NODEID, "test_a[1]")
-    assert (result.file, result.line) == ("tests/test_mod.py", 5)
-    assert (result.stdout, result.stderr) == ("out 1\nout 2\nout 3\n", "err\n")
-    assert result.log == "log 1\nlog 2"
-    assert (result.start_time, result.stop_time, result.duration) == (200.0, 201.0, 0.5)
-    assert result.excinfo == ExcInfo("ValueError", "no call", ["frame of no call\n"])
-    assert [(phase.when, phase.outcome, phase.start_time) for phase in result.phases] == [
-        ("setup", "passed", 100.0),
-        ("call", "failed", 200.0),
-        ("teardown", "passed", 300.0),
-    ]
-    assert [phase.excinfo for phase in result.phases] == [None, result.excinfo, None]
-    assert (result.xdist_dist, result.xdist_worker, result.xdist_scope) == (None, None, None)
-    assert result.details == [("call", "text of call")]
-
-
-def test_if_call_and_teardown_fail_each_phase_tells_its_own() -> None:
-    result = one(report("setup"), report("call", "failed"), report("teardown", "failed"))
-    values = [phase.excinfo and phase.excinfo.value for phase in result.phases]
-    assert values == [None, "no call", "no teardown"]
-    assert result.details == [("call", "text of call"), ("teardown", "text of teardown")]
-
-
-@pytest.mark.parametrize(
-    ("reports", "when"),
-    [
-        ([report("setup", "failed"), report("teardown")], "setup"),
-        ([report("setup", "skipped"), report("teardown", "failed")], "teardown"),
-        ([report("setup"), report("call"), report("teardown", "failed")], "call"),
-    ],
-)
-def test_the_times_are_of_the_call_or_of_the_phase_that_decided(
-    reports: list[Report], when: str
-) -> None:
-    assert one(*reports).start_time == BEGINNINGS[when]
 
 
 def test_each_attempt_of_a_rerun_test_is_a_result_with_its_number() -> None:
@@ -179,7 +40,7 @@ def test_each_attempt_of_a_rerun_test_is_a_result_with_its_number() -> None:
         report(
             when,
             outcome if when == "call" else "passed",
-            pytest_publish=forward(attempt=number, excinfo=excinfo()),
+            pytest_publish=worker_annotations(attempt=number, excinfo=excinfo()),
         )
         for number, outcome in enumerate(outcomes, 1)
         for when in ("setup", "call", "teardown")
@@ -235,96 +96,10 @@ def test_the_same_test_on_two_workers_is_two_results() -> None:
     ]
 
 
-def test_what_an_earlier_attempt_printed_is_not_published_again() -> None:
-    earlier = [("Captured stdout call", "first\n")]
-    aggregator = make_aggregator()
-    first = [report("setup"), report("call", "rerun", sections=earlier), report("teardown")]
-    again = forward(attempt=2, earlier_sections=1)
-    sections = [*earlier, ("Captured stdout call", "second\n")]
-    second = [
-        report("setup", sections=earlier, pytest_publish=again),
-        report("call", sections=sections, pytest_publish=again),
-        report("teardown", sections=sections, pytest_publish=again),
-    ]
-    results = feed(first + second, aggregator)
-    assert [result.stdout for result in results] == ["first\n", "second\n"]
-
-
-# What nothing is known of, and what plugins say by themselves
-
-
-def test_a_test_without_a_word_of_its_call_has_not_passed() -> None:
-    result = one(report("setup"), report("teardown"))
-    assert (result.result, result.outcome) == ("skip", "skipped")
-    assert result.excinfo is not None
-    assert "no report of the test's call" in result.excinfo.value
-    assert result.details == [("setup", result.excinfo.value)]
-
-
-def withheld(when: str, outcome: str) -> dict[str, Any]:
-    error = None if outcome == "passed" else excinfo(value="swallowed")
-    times = {"start_time": 5.0, "stop_time": 6.0, "duration": 1.0}
-    return {"when": when, "outcome": outcome, "excinfo": error, **times}
-
-
-@pytest.mark.parametrize(
-    ("outcome", "expected"),
-    [
-        ("failed", ("fail", "rerun", "swallowed")),
-        ("passed", ("pass", "passed", None)),
-        ("skipped", ("skip", "skipped", "swallowed")),
-    ],
-)
-def test_a_call_that_a_plugin_kept_to_itself_is_told_with_the_teardown(
-    outcome: str, expected: tuple[str, str, str | None]
-) -> None:
-    aggregator = make_aggregator()
-    swallowed = forward(withheld=[withheld("setup", "passed"), withheld("call", outcome)])
-    first, second = feed(
-        [
-            *(report("setup"), report("teardown", pytest_publish=swallowed)),
-            *(report(when) for when in ("setup", "call", "teardown")),
-        ],
-        aggregator,
-    )
-    assert verdict(first) == expected
-    assert (first.start_time, first.attempt) == (5.0, 1)
-    assert [phase.when for phase in first.phases] == ["setup", "call", "teardown"]
-    assert (second.outcome, second.attempt) == ("passed", 2)
-
-
-def test_what_a_plugin_only_held_back_is_told_once() -> None:
-    late = forward(withheld=[withheld("call", "failed")])
-    result = one(report("setup"), report("call"), report("teardown", pytest_publish=late))
-    assert verdict(result) == ("pass", "passed", None)
-    assert [phase.when for phase in result.phases] == ["setup", "call", "teardown"]
-
-
 def test_a_report_whose_node_id_a_plugin_changed_stays_its_tests() -> None:
     changed = report("call", "failed", nodeid="A nicer name")
     result = one(report("setup"), changed, report("teardown"))
     assert (result.nodeid, result.outcome) == (NODEID, "failed")
-
-
-@pytest.mark.parametrize(
-    ("more", "expected"),
-    [
-        ({"outcome": "rerun"}, ("fail", "rerun")),
-        ({"outcome": "skipped", "wasxfail": "why"}, ("skip", "xfailed")),
-        ({"outcome": "skipped"}, ("skip", "skipped")),
-        ({"outcome": "passed"}, ("pass", "passed")),
-        ({"outcome": None}, ("fail", "crashed")),
-    ],
-)
-def test_a_crash_that_a_plugin_has_judged_keeps_its_outcome(
-    more: dict[str, Any], expected: tuple[str, str]
-) -> None:
-    result = one(report("setup"), crash(**more), dist="load")
-    assert (result.result, result.outcome) == expected
-    assert (result.excinfo is None) == (expected[0] == "pass")
-
-
-# Interrupts
 
 
 class Interrupting:
@@ -334,7 +109,9 @@ class Interrupting:
         raise KeyboardInterrupt
 
 
-OUR_FILES = {sys.modules[Aggregator.__module__].__file__, sys.modules[ExcInfo.__module__].__file__}
+OUR_FILES = {
+    sys.modules[part.__module__].__file__ for part in (Aggregator, Attempt, judge, ExcInfo)
+}
 
 
 @pytest.mark.parametrize(
@@ -381,11 +158,11 @@ def interrupted_at(step: int) -> list[TestResult] | None:
     for name in names:
         for when in ("setup", "call", "teardown"):
             outcome = "failed" if when == "call" else "passed"
-            fed = report(when, outcome, nodeid=name, pytest_publish=forward(nodeid=name))
+            fed = report(when, outcome, nodeid=name, pytest_publish=worker_annotations(nodeid=name))
             if name == names[1] and when != "setup":
                 sys.settrace(trace)
             try:
-                queue = aggregator.add(fed, None)
+                queue = aggregator.add(fed, annotations_of(fed), None)
             except KeyboardInterrupt:
                 is_interrupted = True
                 continue
@@ -406,9 +183,6 @@ def test_whenever_a_ctrl_c_comes_each_result_is_handed_out_once() -> None:
         assert set(verdicts.values()) == {"fail"}
         step += 1
     assert step > 100
-
-
-# The end of the session
 
 
 @pytest.mark.parametrize(
@@ -438,9 +212,6 @@ def test_a_failed_subtest_of_a_test_without_a_phase_is_published_at_the_end() ->
     feed([subtest("failed", "part")], aggregator)
     (result,) = finished(aggregator)
     assert verdict(result) == ("fail", "failed", "contains 1 failed subtest")
-
-
-# Crashes
 
 
 def test_a_crash_in_the_setup_is_told_by_what_was_known_when_it_began() -> None:
@@ -538,77 +309,6 @@ def test_an_at_sign_is_no_group_where_nothing_is_scheduled_by_groups() -> None:
     assert result.nodeid == nodeid
 
 
-# Subtests
-
-
-def test_subtests_are_children_of_their_tests_result() -> None:
-    result = one(
-        report("setup"),
-        subtest("passed", "first"),
-        subtest("skipped", "second"),
-        subtest("skipped", "third", wasxfail="why"),
-        report("call"),
-        report("teardown"),
-    )
-    assert verdict(result) == ("pass", "passed", None)
-    assert [(child.description, child.outcome) for child in result.subtests] == [
-        ("[first]", "passed"),
-        ("[second]", "skipped"),
-        ("[third]", "xfailed"),
-    ]
-    assert [child.excinfo and child.excinfo.value for child in result.subtests] == [
-        None,
-        "no call",
-        "no call",
-    ]
-    assert [phase.when for phase in result.phases] == ["setup", "call", "teardown"]
-
-
-@pytest.mark.parametrize(
-    ("outcome", "value"),
-    [
-        ("passed", "contains 2 failed subtests"),
-        ("skipped", "contains 2 failed subtests"),
-        ("failed", "no call"),
-    ],
-)
-def test_a_test_with_a_failed_subtest_has_failed_whatever_its_own_report_says(
-    outcome: str, value: str
-) -> None:
-    result = one(
-        report("setup"),
-        subtest("failed", "first"),
-        subtest("failed", "second"),
-        report("call", outcome),
-        report("teardown"),
-    )
-    assert verdict(result) == ("fail", "failed", value)
-    assert [phase.outcome for phase in result.phases] == ["passed", "failed", "passed"]
-    assert [heading for heading, _text in result.details][:2] == [
-        "subtest [first]",
-        "subtest [second]",
-    ]
-
-
-def test_one_failed_subtest_is_told_as_one() -> None:
-    result = one(report("setup"), subtest("failed", "a"), report("call"), report("teardown"))
-    assert verdict(result) == ("fail", "failed", "contains 1 failed subtest")
-
-
-def test_the_output_of_a_test_is_taken_once_though_its_subtests_repeat_it() -> None:
-    setup = [("Captured stdout setup", "setup\n")]
-    result = one(
-        report("setup", sections=setup),
-        subtest("passed", "a", sections=[*setup, ("Captured stdout call", "in a\n")]),
-        report("call", sections=[*setup, ("Captured stdout call", "in call\n")]),
-        report("teardown", sections=[*setup, ("Captured stdout call", "in call\n")]),
-    )
-    assert result.stdout == "setup\nin a\nin call\n"
-
-
-# Scopes
-
-
 @pytest.mark.parametrize(
     ("dist", "nodeid", "scope"),
     [
@@ -627,10 +327,9 @@ def test_the_output_of_a_test_is_taken_once_though_its_subtests_repeat_it() -> N
 def test_the_scope_is_that_by_which_xdist_schedules(
     dist: str, nodeid: str, scope: str | None
 ) -> None:
-    annotations = forward(nodeid=nodeid)
+    told = worker_annotations(nodeid=nodeid)
     reports = [
-        report(when, nodeid=nodeid, pytest_publish=annotations)
-        for when in ("setup", "call", "teardown")
+        report(when, nodeid=nodeid, pytest_publish=told) for when in ("setup", "call", "teardown")
     ]
     result = one(*reports, dist=dist)
     assert (result.xdist_dist, result.xdist_worker) == (dist, "gw0")
@@ -644,47 +343,11 @@ def test_in_a_loadgroup_run_the_group_is_the_scope_and_never_in_the_node_id(
 ) -> None:
     scheduled = f"{NODEID}@{group}" if is_shown else NODEID
     reports = [
-        report(when, nodeid=scheduled, pytest_publish=forward(group=group))
+        report(when, nodeid=scheduled, pytest_publish=worker_annotations(group=group))
         for when in ("setup", "call", "teardown")
     ]
     result = one(*reports, dist="loadgroup")
     assert (result.nodeid, result.xdist_scope) == (NODEID, group)
-
-
-# Properties
-
-
-PAIRS = [("seed", 5), ("tag", "a"), ("tag", ["b"]), ("tag", None)]
-
-
-@pytest.mark.parametrize("is_forwarded", [True, False])
-def test_a_property_of_a_repeated_name_has_a_list_of_its_values(*, is_forwarded: bool) -> None:
-    if is_forwarded:
-        annotations = forward(properties=orjson.dumps(PAIRS).decode())
-        reports = [
-            report(when, pytest_publish=annotations) for when in ("setup", "call", "teardown")
-        ]
-    else:
-        reports = [bare(when, user_properties=PAIRS) for when in ("setup", "call", "teardown")]
-    assert one(*reports).properties == {"seed": 5, "tag": ["a", ["b"], None]}
-
-
-def test_the_last_report_has_all_properties() -> None:
-    recorded = [orjson.dumps(PAIRS[:count]).decode() for count in (0, 1, 2)]
-    reports = [
-        report(when, pytest_publish=forward(properties=text))
-        for when, text in zip(("setup", "call", "teardown"), recorded, strict=True)
-    ]
-    assert one(*reports).properties == {"seed": 5, "tag": "a"}
-
-
-def test_properties_that_are_not_forwarded_are_made_plain() -> None:
-    pairs = [("set", {1}), (5, 2**70)]
-    reports = [bare(when, user_properties=pairs) for when in ("setup", "call", "teardown")]
-    assert one(*reports).properties == {"set": "{1}", "5": str(2**70)}
-
-
-# Collection
 
 
 def collected(outcome: str, **more: Any) -> CollectReport:
@@ -699,7 +362,11 @@ def collected(outcome: str, **more: Any) -> CollectReport:
 
 def collect(*reports: CollectReport, dist: str | None = None) -> list[TestResult]:
     aggregator = make_aggregator(dist)
-    return [result for one in reports for result in taken(aggregator.add_collected(one))]
+    return [
+        result
+        for one in reports
+        for result in taken(aggregator.add_collected(one, annotations_of(one)))
+    ]
 
 
 def test_a_file_that_was_collected_is_no_result() -> None:
@@ -713,8 +380,8 @@ def test_a_file_that_was_collected_is_no_result() -> None:
 def test_a_file_that_was_not_collected_is_a_result(
     outcome: str, expected: tuple[str, str, str]
 ) -> None:
-    annotations = {"start": 10.0, "stop": 12.0, "duration": 2.0, "excinfo": excinfo("ImportError")}
-    (result,) = collect(collected(outcome, pytest_publish=annotations))
+    told = {"start": 10.0, "stop": 12.0, "duration": 2.0, "excinfo": excinfo("ImportError")}
+    (result,) = collect(collected(outcome, pytest_publish=told))
     assert verdict(result) == expected
     assert (result.nodeid, result.name) == ("tests/test_mod.py", "test_mod.py")
     assert (result.file, result.line) == ("tests/test_mod.py", None)

@@ -91,6 +91,3 @@ def test_any_text_of_a_report_is_published(text: str) -> None:
         bare("teardown", nodeid=nodeid),
     )
     assert result.stdout == text.encode("utf-8", "backslashreplace").decode()
-
-
-# Attempts

@@ -20,7 +20,7 @@ from pytest_publish._os import realos
 from pytest_publish.results.encoding import to_json
 from pytest_publish.results.result import ExcInfo
 from pytest_publish.results.result import TestResult
-from pytest_publish.tree import writer as directory
+from pytest_publish.tree import writer
 from pytest_publish.tree.writer import Filter
 from pytest_publish.tree.writer import TreeWriter
 
@@ -352,7 +352,7 @@ def test_a_directory_that_another_process_keeps_locked_is_given_up(
     lock: Callable[[str], subprocess.Popen[bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(directory, "LOCK_TIMEOUT", 0.02)
+    monkeypatch.setattr(writer, "LOCK_TIMEOUT", 0.02)
     tree = TreeWriter(root)
     holder = lock("test_a")
     with pytest.raises(TimeoutError, match=re.escape(str(root / "test_a" / ".lock"))):
@@ -376,8 +376,8 @@ def test_a_run_that_has_waited_long_enough_waits_for_no_lock_any_more(
         slept.append(seconds)
         sleep(seconds)
 
-    monkeypatch.setattr(directory, "LOCK_TIMEOUT", 0.05)
-    monkeypatch.setattr(directory, "LOCK_TIMEOUT_OF_RUN", 0.05)
+    monkeypatch.setattr(writer, "LOCK_TIMEOUT", 0.05)
+    monkeypatch.setattr(writer, "LOCK_TIMEOUT_OF_RUN", 0.05)
     monkeypatch.setattr(realos, "sleep", count_sleep)
     tree = TreeWriter(root)
     lock("test_a")
@@ -539,7 +539,7 @@ def test_a_fifo_is_neither_waited_for_nor_read(root: Path, name: str, is_read: b
 def test_the_folders_of_many_groups_are_not_all_kept_in_mind(
     root: Path, monkeypatch: pytest.MonkeyPatch, outside: Path
 ) -> None:
-    monkeypatch.setattr(directory, "_MOST_PARENTS", 2)
+    monkeypatch.setattr(writer, "_MOST_PARENTS", 2)
     tree = TreeWriter(root)
     for number in range(5):
         scope = f"group {number}"
