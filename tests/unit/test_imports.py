@@ -29,7 +29,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
 MAY_BE_IMPORTED_BY: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("pytest", "_pytest", "pluggy", "xdist"), ("plugin",)),
     **dict.fromkeys(("requests", "urllib3"), ("delivery.http",)),
-    "fasteners": ("delivery.locks", "tree.writer"),
+    "fasteners": ("tree.writer",),
     "orjson": ("cli", "delivery", "results.encoding"),
 }
 HEAVY: Final = {"requests", "urllib3", "orjson", "fasteners", "execnet", "xdist"}

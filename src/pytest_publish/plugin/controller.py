@@ -66,8 +66,8 @@ class Controller:
         self._failures: list[str] = []
         self._ignored = self._hide(folders(config))
         folder = settings.outbox_folder
-        self._left_behind = waiting_in(folder) if folder else []
-        self._refused_before = refused_in(folder) if folder else []
+        self._left_behind = [found.path for found in waiting_in(folder)] if folder else []
+        self._refused_before = [found.path for found in refused_in(folder)] if folder else []
 
     def _hide(self, named: list[Path]) -> IgnoredFolders:
         """Keep others out of the folders; return what those that collect are to be told."""

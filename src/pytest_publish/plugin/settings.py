@@ -25,7 +25,6 @@ from pytest_publish.delivery.config import checked_seconds
 from pytest_publish.delivery.config import checked_timeout
 from pytest_publish.delivery.config import checked_url
 from pytest_publish.delivery.config import DeliveryConfig
-from pytest_publish.delivery.config import Endpoint
 from pytest_publish.delivery.config import private_from
 from pytest_publish.tree.paths import Scheme
 from pytest_publish.tree.writer import Filter
@@ -43,7 +42,7 @@ _IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a private one is made in it
 class Settings:
     """What the user asked for, in a process that publishes.
 
-    ``orders`` has one entry for each URL; ``outbox_folder`` is None without any, and
+    ``deliveries`` has one entry for each URL; ``outbox_folder`` is None without any, and
     where no folder can be written to. ``shown_pubdir`` is how the user reads it.
     """
 
@@ -137,11 +136,9 @@ class _Asked:
             raise _usage_error(name, f"{value!r} is none of {', '.join(choices)}")
         return value
 
-    def checked(self, name: str, check: Callable[[str], _Checked], default: _Checked) -> _Checked:
+    def checked(self, name: str, check: Callable[[str], _Checked]) -> _Checked | None:
         text = self.text(name)
-        if text is None:
-            return default
-        return _checked(check, text, _option(name))
+        return None if text is None else _checked(check, text, _option(name))
 
     def path(self, name: str) -> Path | None:
         """Return a path: of the command line against where pytest was called."""
@@ -172,21 +169,18 @@ def _deliveries_from(asked: _Asked, environment: Mapping[str, str]) -> tuple[Del
         headers, secret = private_from(environment)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
-    shared: dict[str, Any] = {
+    options: dict[str, Any] = {
         "headers": (*headers, *_headers(asked)),
-        "timeout": asked.checked("publish_timeout", checked_timeout, 10.0),
+        "timeout": asked.checked("publish_timeout", checked_timeout),
         "secret": secret,
         "gzip": asked.flag("publish_gzip"),
+        "connections": asked.checked("publish_connections", checked_count),
+        "batch": asked.checked("publish_batch", checked_count),
+        "grace": asked.checked("publish_grace", checked_seconds),
     }
-    connections = asked.checked("publish_connections", checked_count, 16)
-    batch = asked.checked("publish_batch", checked_count, 1)
-    grace = asked.checked("publish_grace", checked_seconds, 10.0)
-    return tuple(
-        DeliveryConfig(
-            Endpoint(_checked(checked_url, url, "--publish"), **shared), connections, batch, grace
-        )
-        for url in urls
-    )
+    # DeliveryConfig has the defaults.
+    given = {name: value for name, value in options.items() if value is not None}
+    return tuple(DeliveryConfig(_checked(checked_url, url, "--publish"), **given) for url in urls)
 
 
 def _checked(check: Callable[[str], _Checked], text: str, where: str) -> _Checked:

@@ -16,7 +16,6 @@ from typing import Protocol
 from pytest_publish._os import realos
 from pytest_publish.delivery.config import redact_url
 from pytest_publish.delivery.cursor import Cursor
-from pytest_publish.delivery.outbox import refused_of
 from pytest_publish.delivery.outbox import REFUSED_SUFFIX
 from pytest_publish.delivery.process import DeliveryReport
 from pytest_publish.delivery.process import RelayProcess
@@ -130,7 +129,7 @@ def header(
     settings: Settings, waiting: list[Path], refused: list[Path], folder: Path
 ) -> Iterator[str]:
     """Yield the lines of the header: what goes where, and what earlier runs left."""
-    goals = [redact_url(order.endpoint.url) for order in settings.deliveries]
+    goals = [redact_url(delivery.url) for delivery in settings.deliveries]
     if settings.pubdir is not None:
         goals.append(settings.shown_pubdir)
     yield f"publish: {', '.join(goals)}"
@@ -155,7 +154,7 @@ def header(
 class Watch:
     """Tells while the tests run that an endpoint takes no results, once for each.
 
-    It looks at the relays' marks at most once in :data:`LOOK` seconds.
+    It looks at the relays' cursors at most once in :data:`LOOK` seconds.
     """
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:
@@ -271,7 +270,7 @@ def undelivered(delivery: RelayProcess, delivered: DeliveryReport, folder: Path)
     if delivered.refused:
         refused = _refused(url, delivered.refused, delivered.refusal)
         yield f"{refused} and set aside; send with:"
-        yield _command(short(refused_of(delivery.path), folder), goal)
+        yield _command(short(delivery.outbox.refused.path, folder), goal)
     if delivered.waiting:
         count = _counted(delivered.waiting, "result waits", "results wait")
         yield f"publish: {count} to be sent to {redact_url(url)} ({delivered.reason}); send with:"

@@ -44,7 +44,7 @@ _LOCK_POLL: Final = 0.002
 # at again: all tests of a loadgroup run may have one of their own.
 _MOST_PARENTS: Final = 1000
 # Whatever stands in the place of one of our files is neither followed nor waited for.
-_ONLY_FILES: Final = realos.NOFOLLOW | realos.NONBLOCK | realos.BINARY
+_ONLY_FILES: Final = realos.NOFOLLOW | realos.NONBLOCK
 
 
 @dataclasses.dataclass(slots=True)

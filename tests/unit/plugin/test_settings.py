@@ -112,8 +112,8 @@ def test_what_is_not_asked_for_has_its_default(make_config: MakeConfig) -> None:
     (order,) = read.deliveries
     assert (read.pubdir, read.scheme, read.which) == (None, "name", "all")
     assert (read.run_id, read.strict, read.warning) == (None, False, None)
-    assert (order.endpoint.url, order.endpoint.headers, order.endpoint.secret) == (URL, (), "")
-    assert (order.endpoint.timeout, order.endpoint.gzip) == (10.0, False)
+    assert (order.url, order.headers, order.secret) == (URL, (), "")
+    assert (order.timeout, order.gzip) == (10.0, False)
     assert (order.connections, order.batch, order.grace) == (16, 1, 10.0)
 
 
@@ -140,14 +140,14 @@ def test_everything_can_be_asked_for_by_option_and_by_ini(
 ) -> None:
     config = make_config(**EVERYTHING) if where == "options" else make_config(ini=EVERYTHING)
     read = config.read(PYTEST_PUBLISH_SECRET="whsec_aGk=", PYTEST_PUBLISH_HEADERS="X-B: 2")
-    assert [order.endpoint.url for order in read.deliveries] == EVERYTHING["publish"]
+    assert [order.url for order in read.deliveries] == EVERYTHING["publish"]
     assert (read.pubdir, read.scheme, read.which) == (folder / "tree", "nodeid", "bad")
     assert (read.run_id, read.strict) == ("build 7", True)
     assert read.outbox_folder == folder / "outbox"
     for order in read.deliveries:
-        assert order.endpoint.headers == (("X-B", "2"), ("X-A", "1"))
-        assert order.endpoint.secret == "whsec_aGk="
-        assert (order.endpoint.timeout, order.endpoint.gzip) == (2.5, True)
+        assert order.headers == (("X-B", "2"), ("X-A", "1"))
+        assert order.secret == "whsec_aGk="
+        assert (order.timeout, order.gzip) == (2.5, True)
         assert (order.connections, order.batch, order.grace) == (4, 50, 0.0)
 
 
@@ -166,7 +166,7 @@ def test_the_command_line_goes_before_the_ini_file(make_config: MakeConfig) -> N
     read = make_config(
         ini, publish=[URL], pubdir="option", pubdir_layout="name", publish_batch="3"
     ).read()
-    assert [order.endpoint.url for order in read.deliveries] == [URL]
+    assert [order.url for order in read.deliveries] == [URL]
     assert read.deliveries[0].batch == 3
     assert read.pubdir is not None
     assert (read.pubdir.name, read.scheme) == ("option", "name")
@@ -180,7 +180,7 @@ def test_empty_lists_switch_off_what_the_ini_file_asks_for(make_config: MakeConf
     ini: dict[str, object] = {"publish": [URL], "publish_header": ["X-A: 1"]}
     assert make_config(ini, publish=[""], pubdir="tree").read().deliveries == ()
     (order,) = make_config(ini, publish=["", "http://h/"], publish_header=[""]).read().deliveries
-    assert (order.endpoint.url, order.endpoint.headers) == ("http://h/", ())
+    assert (order.url, order.headers) == ("http://h/", ())
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
@@ -275,7 +275,7 @@ def test_a_secret_of_the_environment_is_refused_without_being_told(
 def test_no_secret_is_in_the_text_of_settings(make_config: MakeConfig) -> None:
     config = make_config(publish=["http://user:hunter2@h/"], publish_header=["X-A: hunter2"])
     read = config.read(PYTEST_PUBLISH_SECRET="hunter2A")
-    assert read.deliveries[0].endpoint.secret == "hunter2A"
+    assert read.deliveries[0].secret == "hunter2A"
     assert "hunter2" not in repr(read)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from pytest_publish.delivery.config import DeliveryConfig
-from pytest_publish.delivery.config import Endpoint
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
 from pytest_publish.delivery.process import DeliveryReport
@@ -62,7 +61,7 @@ def settings_for(folder: Path, *urls: str, pubdir: Path | None = None) -> Settin
         shown_pubdir="" if pubdir is None else pubdir.name,
         scheme="name",
         which="all",
-        deliveries=tuple(DeliveryConfig(Endpoint(url)) for url in urls),
+        deliveries=tuple(DeliveryConfig(url) for url in urls),
         outbox_folder=folder,
         run_id=None,
         strict=False,
@@ -71,7 +70,7 @@ def settings_for(folder: Path, *urls: str, pubdir: Path | None = None) -> Settin
 
 
 def delivery_in(folder: Path, url: str = URL) -> RelayProcess:
-    return RelayProcess(folder, "a", DeliveryConfig(Endpoint(url)))
+    return RelayProcess(folder, "a", DeliveryConfig(url))
 
 
 def test_each_kind_of_trouble_is_one_line_with_its_count_and_its_first_case() -> None:
@@ -227,7 +226,7 @@ class Watched:
         self.lines: list[str] = []
         self.now = 100.0
         self._delivery = delivery_in(folder)
-        self._marks = CursorFile(self._delivery.path)
+        self._marks = CursorFile(self._delivery.outbox)
         self._watch = Watch(self.lines.append, lambda: self.now)
 
     def look(self, cursor: Cursor | None = None, after: float = LOOK) -> None:
