@@ -876,7 +876,7 @@ def test_what_is_no_outbox_is_never_changed_removed_or_sent(
         "pyproject.toml": "[project]\n",
         "data.jsonl": '{"type": "result", "mine": 1}\n',
         "poetry.lock": "a lock of others",
-        "poetry.mark": "a mark of others",
+        "poetry.cursor": "a cursor of others",
         "empty.jsonl": "",
     }.items():
         (others / name).write_text(text)
@@ -1342,7 +1342,7 @@ def test_a_test_that_removes_the_outbox_costs_nothing_that_was_before_it(
         def test_removes():
             folder = pathlib.Path(".pytest_cache/publish")
             deadline = time.monotonic() + 30
-            while not list(folder.glob("*.mark")):  # the first is delivered
+            while not list(folder.glob("*.cursor")):  # the first is delivered
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             shutil.rmtree(folder)

@@ -31,7 +31,7 @@ SUITE = """
 
     def wait_for(words):
         deadline = time.monotonic() + 30
-        while not any(words in mark.read_bytes() for mark in pathlib.Path().rglob("*.mark")):
+        while not any(words in cursor.read_bytes() for cursor in pathlib.Path().rglob("*.cursor")):
             assert time.monotonic() < deadline
             time.sleep(0.01)
 

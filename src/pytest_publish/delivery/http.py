@@ -282,6 +282,8 @@ def _drain(response: urllib3.BaseHTTPResponse) -> None:
         left = _ANSWER_LIMIT
         while left > 0 and (part := response.read(left)):
             left -= len(part)
+            if response.length_remaining == 0:  # to read nothing once more costs as much again
+                break
     except (urllib3.exceptions.HTTPError, OSError):
         response.close()
         if has_end:

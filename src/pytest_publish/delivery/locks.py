@@ -1,4 +1,4 @@
-"""The two locks of an outbox, told of in :mod:`~pytest_publish.delivery.outbox`.
+"""The two locks of an outbox; what they are for stands in :mod:`~pytest_publish.delivery.outbox`.
 
 They are made by flock, and so belong to whoever opened the file. A POSIX lock would be
 lost as soon as this process closes any descriptor of it: when a session within this one
