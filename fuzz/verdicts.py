@@ -236,7 +236,8 @@ def counts_of(result: Result, theirs: Attempt) -> Counter[str]:
 def _by_subtests(phase: Result) -> bool:
     told = phase["excinfo"] and re.fullmatch(
         # The second is what stands there where a hook that masks has raised.
-        r"contains \d+ failed subtests?|withheld, .*", phase["excinfo"]["value"]
+        r"contains \d+ failed subtests?|withheld, .*",
+        phase["excinfo"]["value"],
     )
     return bool(told)
 

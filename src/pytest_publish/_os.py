@@ -7,20 +7,15 @@ In a serial run the tests share this process, and some patch ``os``, ``io`` and
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import os
-import sys
 import time
 from typing import Final
 
 
-# Results show what tests print, which is nobody else's business. Windows has no such
-# modes: there a folder's own rights are inherited.
+# Results show what tests print, which is nobody else's business.
 OWNER_ONLY: Final = 0o600
-
-
-if sys.platform != "win32":
-    import fcntl
 
 
 class _RealOs:
@@ -32,22 +27,9 @@ class _RealOs:
     write = staticmethod(os.write)
     fstat = staticmethod(os.fstat)
     ftruncate = staticmethod(os.ftruncate)
-    lseek = staticmethod(os.lseek)
-    if hasattr(os, "pread"):
-        pread = staticmethod(os.pread)
-        pwrite = staticmethod(os.pwrite)
-    else:  # Windows (not run there)
-
-        def pread(self, fd: int, length: int, offset: int) -> bytes:  # type: ignore[misc]
-            """Read from an offset."""
-            self.lseek(fd, offset, os.SEEK_SET)
-            return self.read(fd, length)
-
-        def pwrite(self, fd: int, data: bytes, offset: int) -> int:  # type: ignore[misc]
-            """Write at an offset."""
-            self.lseek(fd, offset, os.SEEK_SET)
-            return self.write(fd, data)
-
+    pread = staticmethod(os.pread)
+    pwrite = staticmethod(os.pwrite)
+    flock = staticmethod(fcntl.flock)
     mkdir = staticmethod(os.mkdir)
     rename = staticmethod(os.rename)
     listdir = staticmethod(os.listdir)
@@ -56,10 +38,6 @@ class _RealOs:
     rmdir = staticmethod(os.rmdir)
     getpid = staticmethod(os.getpid)
     urandom = staticmethod(os.urandom)
-    if sys.platform != "win32":
-        flock = staticmethod(fcntl.flock)
-        LOCK: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
-        UNLOCK: Final = fcntl.LOCK_UN
     file = io.FileIO
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
@@ -68,12 +46,8 @@ class _RealOs:
     strftime = staticmethod(time.strftime)
 
     SEPARATOR: Final = os.sep
-
-    #: Windows needs to be told that a file is not text.
-    BINARY: Final = getattr(os, "O_BINARY", 0)
-    #: Windows has neither links that anybody may make, nor FIFOs in folders.
-    NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
-    NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)
+    NOFOLLOW: Final = os.O_NOFOLLOW
+    NONBLOCK: Final = os.O_NONBLOCK
 
     def makedirs(self, path: str) -> bool:
         """Create a folder and those above it; tell whether this call has made it."""
@@ -81,8 +55,6 @@ class _RealOs:
             return self._mkdir_new(path)
         except FileNotFoundError:
             parent = path.rpartition(self.SEPARATOR)[0]
-            if parent == path:  # a drive of Windows that is gone
-                raise
             self.makedirs(parent)
             return self._mkdir_new(path)
 
@@ -111,13 +83,17 @@ class _RealOs:
 
         Raises OSError, and then the file may hold a part of it.
         """
-        fd = self.open(path, os.O_WRONLY | os.O_CREAT | self.BINARY | flags, mode)
+        fd = self.open(path, os.O_WRONLY | os.O_CREAT | flags, mode)
         try:
-            view = memoryview(data)
-            while view:
-                view = view[self.write(fd, view) :]
+            self.write_all(fd, data)
         finally:
             self.close(fd)
+
+    def write_all(self, fd: int, data: bytes) -> None:
+        """Write the whole of ``data``. Raises OSError when a part of it may be written."""
+        done = self.write(fd, data)
+        while done < len(data):
+            done += self.write(fd, data[done:])
 
 
 realos: Final = _RealOs()
@@ -138,9 +114,7 @@ class Descriptor:
         if not self._is_open:
             raise OSError("a test has closed it")
         assert self._fd is not None
-        view = memoryview(data)
-        while view:
-            view = view[realos.write(self._fd, view) :]
+        realos.write_all(self._fd, data)
 
     def close(self) -> None:
         """Close it, if it is still there."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 from typing import TypeVar
 
 import orjson
@@ -25,30 +26,25 @@ from pytest_publish.delivery.config import checked_seconds
 from pytest_publish.delivery.config import checked_timeout
 from pytest_publish.delivery.config import checked_url
 from pytest_publish.delivery.config import DeliveryConfig
-from pytest_publish.delivery.config import Endpoint
 from pytest_publish.delivery.config import private_from
 from pytest_publish.delivery.config import redact_url
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
 from pytest_publish.delivery.leftovers import found_below
-from pytest_publish.delivery.leftovers import may_be_removed
 from pytest_publish.delivery.locks import is_free
-from pytest_publish.delivery.locks import lock_of
-from pytest_publish.delivery.outbox import append_to
-from pytest_publish.delivery.outbox import discard
+from pytest_publish.delivery.locks import SenderLock
 from pytest_publish.delivery.outbox import Header
-from pytest_publish.delivery.outbox import header_of
 from pytest_publish.delivery.outbox import key_of
-from pytest_publish.delivery.outbox import origin_of
+from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxReader
 from pytest_publish.delivery.outbox import OutboxWriter
-from pytest_publish.delivery.outbox import refused_of
 from pytest_publish.delivery.outbox import REFUSED_SUFFIX
 from pytest_publish.delivery.outbox import SUFFIX
 from pytest_publish.delivery.relay import Relay
 
 
 _Checked = TypeVar("_Checked")
+_OPTIONS: Final = ("timeout", "grace", "connections", "batch", "gzip")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,11 +99,16 @@ def _parser() -> argparse.ArgumentParser:
     send.add_argument(
         "--header", action="append", default=[], type=_checking(checked_header), metavar="HEADER"
     )
-    seconds, count = _checking(checked_seconds), _checking(checked_count)
-    send.add_argument("--timeout", type=_checking(checked_timeout), default=10.0, metavar="SECONDS")
-    send.add_argument("--grace", type=seconds, default=10.0, metavar="SECONDS")
-    send.add_argument("--connections", type=count, default=16, metavar="N")
-    send.add_argument("--batch", type=count, default=1, metavar="N")
+    for name, check, metavar in (
+        ("timeout", checked_timeout, "SECONDS"),
+        ("grace", checked_seconds, "SECONDS"),
+        ("connections", checked_count, "N"),
+        ("batch", checked_count, "N"),
+    ):
+        # DeliveryConfig has the defaults.
+        send.add_argument(
+            f"--{name}", type=_checking(check), default=argparse.SUPPRESS, metavar=metavar
+        )
     send.add_argument("--gzip", action="store_true")
     return parser
 
@@ -126,22 +127,19 @@ def _checking(check: Callable[[str], _Checked]) -> Callable[[str], _Checked]:
 
 def _config(asked: argparse.Namespace) -> DeliveryConfig:
     headers, secret = private_from(os.environ)
-    endpoint = Endpoint(
-        url=asked.to or "",
-        headers=(*headers, *asked.header),
-        timeout=asked.timeout,
-        secret=secret,
-        gzip=asked.gzip,
+    options = {name: value for name, value in vars(asked).items() if name in _OPTIONS}
+    return DeliveryConfig(
+        asked.to or "", headers=(*headers, *asked.header), secret=secret, **options
     )
-    return DeliveryConfig(endpoint, asked.connections, asked.batch, asked.grace)
 
 
 def _send(path: Path, config: DeliveryConfig) -> bool:
-    """Send what is at a path; tell what came of it, and return whether all is sent."""
+    """Send what is at a path; say what came of it, and return whether all is sent."""
 
     def send() -> bool:
-        is_folder = path.is_dir()
-        return _send_folder(path, config) if is_folder else _send_file(path, config, is_named=True)
+        if path.is_dir():
+            return _send_folder(path, config)
+        return _send_file(Outbox(path), config, is_named=True)
 
     return _guarded(path, send)
 
@@ -152,8 +150,7 @@ def _guarded(path: Path, send: Callable[[], bool]) -> bool:
     except OSError as error:
         where = f": {error.filename}" if error.filename not in (None, str(path)) else ""
         _say(path, f"can't be sent: {error.strerror or error}{where}")
-    # Where a file system has no locks; and of a URL that somebody wrote into a header.
-    except (RuntimeError, ValueError) as error:
+    except ValueError as error:  # of a URL that somebody wrote into a header
         _say(path, f"can't be sent: {error}")
     return False
 
@@ -162,28 +159,30 @@ def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
     """Send the outboxes in a folder, and the tree in it without what they hold."""
     done: list[bool] = []
     keys: set[str] = set()
-    for path in found_below(folder):
-        send = functools.partial(_send_found, path, config, keys)
-        done.append(_guarded(path, send))
-    results = {key: path for key, path in _results_in(folder) if _name_of(key) not in keys}
+    for outbox in found_below(folder):
+        send = functools.partial(_send_found, outbox, config, keys)
+        done.append(_guarded(outbox.path, send))
+    results = sorted(
+        (order, path) for order, path in _results_in(folder) if _key(order) not in keys
+    )
     if results:
-        paths = [results[key] for key in sorted(results)]
+        paths = dict(results).values()  # of copies of a result, one
         done.append(_guarded(folder, lambda: _send_copy(folder, map(_result_at, paths), config)))
     if not done:
         _say(folder, "there is neither an outbox nor a result.json to send in it")
     return bool(done) and all(done)
 
 
-def _send_found(path: Path, config: DeliveryConfig, keys: set[str]) -> bool:
+def _send_found(outbox: Outbox, config: DeliveryConfig, keys: set[str]) -> bool:
     """Send an outbox of a folder; add what it holds to ``keys``, if it is for this URL."""
-    header = header_of(path)
+    header = outbox.header()
     if header is not None and _is_for(header, config):
-        keys.update(_keys_in(path))
-    return _send_file(path, config, is_named=False)
+        keys.update(_keys_in(outbox))
+    return _send_file(outbox, config, is_named=False)
 
 
-def _keys_in(path: Path) -> Iterator[str]:
-    reader = OutboxReader(path)
+def _keys_in(outbox: Outbox) -> Iterator[str]:
+    reader = OutboxReader(outbox)
     while lines := reader.read():
         yield from (line.key for line in lines if line.key is not None)
     reader.close()
@@ -198,12 +197,12 @@ def _results_in(tree: Path) -> Iterator[tuple[tuple[str, int], Path]]:
         if key_of(data) is None:
             _say(path, "is no result, and is not sent")
         else:
-            told = orjson.loads(data)
-            yield (told["session_id"], told["seq"]), path
+            result = orjson.loads(data)
+            yield (result["session_id"], result["seq"]), path
 
 
-def _name_of(key: tuple[str, int]) -> str:
-    return "{}-{}".format(*key)
+def _key(order: tuple[str, int]) -> str:
+    return "{}-{}".format(*order)
 
 
 def _result_at(path: Path) -> bytes:
@@ -216,32 +215,33 @@ def _as_line(data: bytes) -> bytes:
     return orjson.dumps(orjson.loads(data)) if b"\n" in data else data
 
 
-def _send_file(path: Path, config: DeliveryConfig, *, is_named: bool) -> bool:
-    header = header_of(path)
+def _send_file(outbox: Outbox, config: DeliveryConfig, *, is_named: bool) -> bool:
+    header = outbox.header()
     if header is None:
-        return _send_others_file(path, config)
-    url = _url_for(path, header, config, is_named=is_named)
+        return _send_others_file(outbox.path, config)
+    url = _url_for(outbox, header, config, is_named=is_named)
     if url is None:
         return False
-    config = _to(url, config)
-    if may_be_removed(path):
-        return _send_outbox(path, config)
-    is_sent = _send_others_file(path, config)
-    _say(path, "stays, because it does not have the name that a run gave it")
+    config = dataclasses.replace(config, url=checked_url(url))
+    if outbox.may_be_removed():
+        return _send_outbox(outbox, config)
+    is_sent = _send_others_file(outbox.path, config)
+    _say(outbox, "stays, because it does not have the name that a run gave it")
     return is_sent
 
 
-def _url_for(path: Path, header: Header, config: DeliveryConfig, *, is_named: bool) -> str | None:
-    """Return where an outbox is to be sent; None, and tell why, if nowhere."""
-    asked = config.endpoint.url
-    if asked and (is_named or _is_for(header, config)):
-        return asked
-    if asked:
-        _say(path, f"is for {header.url}, and is left alone: name it to send it to another URL")
+def _url_for(
+    outbox: Outbox, header: Header, config: DeliveryConfig, *, is_named: bool
+) -> str | None:
+    """Return where an outbox is to be sent; None, and say why, if nowhere."""
+    if config.url and (is_named or _is_for(header, config)):
+        return config.url
+    if config.url:
+        _say(outbox, f"is for {header.url}, and is left alone: name it to send it to another URL")
     elif not header.url:
-        _say(path, "does not tell which URL it is for: give it with --to")
+        _say(outbox, "does not tell which URL it is for: give it with --to")
     elif not header.is_whole:
-        _say(path, f"is for {header.url}, but the secret parts of that are not kept: use --to")
+        _say(outbox, f"is for {header.url}, but the secret parts of that are not kept: use --to")
     else:
         return header.url
     return None
@@ -249,13 +249,7 @@ def _url_for(path: Path, header: Header, config: DeliveryConfig, *, is_named: bo
 
 def _is_for(header: Header, config: DeliveryConfig) -> bool:
     """Tell whether an outbox is for the URL that was asked for, as far as anybody knows."""
-    asked = config.endpoint.url
-    return bool(asked) and header.url in ("", redact_url(asked))
-
-
-def _to(url: str, config: DeliveryConfig) -> DeliveryConfig:
-    endpoint = dataclasses.replace(config.endpoint, url=checked_url(url))
-    return dataclasses.replace(config, endpoint=endpoint)
+    return bool(config.url) and header.url in ("", redact_url(config.url))
 
 
 def _send_others_file(path: Path, config: DeliveryConfig) -> bool:
@@ -281,91 +275,87 @@ def _bodies_in(data: bytes) -> tuple[list[bytes], int]:
 
 def _send_copy(source: Path, bodies: Iterable[bytes], config: DeliveryConfig) -> bool:
     """Send results of a tree or file that is only read."""
-    if not config.endpoint.url:
+    if not config.url:
         _say(source, "results outside of an outbox tell no URL: give it with --to")
         return False
     with tempfile.TemporaryDirectory(prefix="pytest-publish-") as folder:
-        copy = Path(folder, f"copy{SUFFIX}")
-        goal = redact_url(config.endpoint.url)
-        writer = OutboxWriter(copy, Header(goal, goal == config.endpoint.url))
+        copy = Outbox(Path(folder, f"copy{SUFFIX}"))
+        writer = OutboxWriter(copy, Header.for_url(config.url))
         for body in bodies:
             writer.append(body)
         relay, is_sent = _relayed(copy, config, source)
         if relay.cursor.refused:
-            _keep_refused(source, refused_of(copy), relay)
+            _keep_refused(source, copy.refused, relay)
         return is_sent and not relay.cursor.refused
 
 
-def _keep_refused(source: Path, refused: Path, relay: Relay) -> None:
+def _keep_refused(source: Path, refused: Outbox, relay: Relay) -> None:
     """Set aside, where the command was called, what was refused and is not there yet."""
     name = source.resolve().name.removesuffix(SUFFIX) + REFUSED_SUFFIX
-    aside = Path.cwd() / name
-    told = f"{relay.cursor.refused} refused ({relay.cursor.refusal})"
+    aside = Outbox(Path.cwd() / name)
+    count = f"{relay.cursor.refused} refused ({relay.cursor.refusal})"
     try:
-        if aside.exists() and not may_be_removed(aside):
-            _say(source, f"{told}; not set aside, because {aside} is not ours")
+        if aside.path.exists() and not aside.may_be_removed():
+            _say(source, f"{count}; not set aside, because {aside} is not ours")
             return
         _add_to(aside, refused)
     except OSError as error:
-        _say(source, f"{told}; can't set aside in {aside}: {error.strerror}")
+        _say(source, f"{count}; can't set aside in {aside}: {error.strerror}")
     else:
-        _say(source, f"{told}, set aside in {aside}")
+        _say(source, f"{count}, set aside in {aside}")
 
 
-def _add_to(aside: Path, refused: Path) -> None:
-    keys = set(_keys_in(aside)) if aside.exists() else set()
-    bodies, _others = _bodies_in(refused.read_bytes())
+def _add_to(aside: Outbox, refused: Outbox) -> None:
+    keys = set(_keys_in(aside)) if aside.path.exists() else set()
+    bodies, _others = _bodies_in(refused.path.read_bytes())
     fresh = [body for body in bodies if key_of(body) not in keys]
-    header = header_of(refused) or Header()
-    append_to(aside, header, b"".join(body + b"\n" for body in fresh))
+    aside.append(refused.header() or Header(), b"".join(body + b"\n" for body in fresh))
 
 
-def _send_outbox(path: Path, config: DeliveryConfig) -> bool:
+def _send_outbox(outbox: Outbox, config: DeliveryConfig) -> bool:
     """Send an outbox in its place, and remove it when all of it is sent."""
-    # To the file of what was refused its origin's relay may still add.
-    origin = origin_of(path)
-    family = [path, origin] if origin != path and origin.exists() else [path]
+    # The relay of its origin may still add to a file of refused results.
+    origin = outbox.origin
+    family = [outbox, origin] if origin != outbox and origin.path.exists() else [outbox]
     with contextlib.ExitStack() as held:
         if not all(map(is_free, family)) or not all(_is_locked(each, held) for each in family):
-            _say(path, "a process is still sending it; try again when that run is over")
+            _say(outbox, "a process is still sending it; try again when that run is over")
             return False
-        return _send_locked(path, config)
+        return _send_locked(outbox, config)
 
 
-def _is_locked(path: Path, held: contextlib.ExitStack) -> bool:
-    """Take the lock of an outbox until ``held`` ends; tell whether it was free."""
-    lock = lock_of(path)
-    if not lock.acquire(blocking=False):
-        return False
+def _is_locked(outbox: Outbox, held: contextlib.ExitStack) -> bool:
+    """Take the sender lock until ``held`` ends; tell whether it was free."""
+    lock = SenderLock(outbox)
     held.callback(lock.release)
-    return True
+    return lock.acquire()
 
 
-def _send_locked(path: Path, config: DeliveryConfig) -> bool:
-    refused_before = CursorFile(path).read().refused
-    relay, is_done = _relayed(path, config, path)
+def _send_locked(outbox: Outbox, config: DeliveryConfig) -> bool:
+    refused_before = CursorFile(outbox).read().refused
+    relay, is_done = _relayed(outbox, config, outbox.path)
     refused = relay.cursor.refused - refused_before
-    aside = refused_of(path)
+    aside = outbox.refused.path
     is_sent = is_done and not relay.is_torn
     if relay.is_torn:
-        _say(path, "its last line was cut off when the run died, and stays there")
+        _say(outbox, "its last line was cut off when the run died, and stays there")
     elif is_sent:
-        discard(path)
-        if origin_of(path) != path and aside.exists():
-            aside = aside.rename(path)  # refused again
+        outbox.discard()
+        if outbox.holds_refused and aside.exists():
+            aside = aside.rename(outbox.path)  # refused again
     if refused:
-        _say(path, f"{refused} refused ({relay.cursor.refusal}), set aside in {aside}")
+        _say(outbox, f"{refused} refused ({relay.cursor.refusal}), set aside in {aside}")
     return is_sent and not refused
 
 
-def _relayed(path: Path, config: DeliveryConfig, name: Path) -> tuple[Relay, bool]:
-    """Relay an outbox; return the relay, and whether all whole lines were dealt with."""
-    relay = Relay(path, config, is_over=lambda: True, on_progress=_show_progress)
+def _relayed(outbox: Outbox, config: DeliveryConfig, shown: Path) -> tuple[Relay, bool]:
+    """Relay an outbox; return the relay, and whether all whole lines are settled."""
+    relay = Relay(outbox, config, is_over=lambda: True, on_progress=_show_progress)
     before = relay.cursor.sent
     is_done = relay.run()
-    _say(name, f"{relay.cursor.sent - before} sent to {redact_url(config.endpoint.url)}")
+    _say(shown, f"{relay.cursor.sent - before} sent to {redact_url(config.url)}")
     if not is_done:
-        _say(name, f"the rest still waits: {relay.cursor.problem or 'nothing got through'}")
+        _say(shown, f"the rest still waits: {relay.cursor.problem or 'nothing got through'}")
     return relay, is_done
 
 
@@ -374,7 +364,7 @@ def _show_progress(cursor: Cursor) -> None:
         print(f"\r{cursor.sent} sent ", end="", file=sys.stderr, flush=True)
 
 
-def _say(path: Path, text: str) -> None:
+def _say(path: Path | Outbox, text: str) -> None:
     if sys.stderr.isatty():
         print(end="\r", file=sys.stderr)
     print(f"{path}: {text}")

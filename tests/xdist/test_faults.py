@@ -26,10 +26,10 @@ from faulty_server import FaultyServer
 from faulty_server import OK
 from faulty_server import ResetError
 from faulty_server import status
-from pytest_publish.delivery.locks import lock_of
+from pytest_publish.delivery.locks import SenderLock
 from pytest_publish.delivery.outbox import Header
+from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxWriter
-from pytest_publish.delivery.outbox import refused_of
 from support import eventually
 from support import Post
 from support import RunPytest
@@ -976,7 +976,7 @@ def test_each_outbox_of_a_folder_is_sent_where_it_was_meant_for(
 def make_outbox(folder: Path, session: str, url: str, count: int) -> Path:
     """Leave an outbox behind, as a run does that was killed."""
     path = folder / f"20261123T010203Z-{session[:8]}.jsonl"
-    writer = OutboxWriter(path, Header(url, is_whole=True))
+    writer = OutboxWriter(Outbox(path), Header(url, is_whole=True))
     for number in range(count):
         body = {"type": "result", "session_id": session, "seq": number}
         writer.append(orjson.dumps(body))
@@ -1010,9 +1010,9 @@ def test_what_was_refused_is_not_sent_while_more_may_be_added_to_it(
 ) -> None:
     outbox = make_outbox(tmp_path, "0a1b2c3d4e", faulty_server.url, 1)
     left = make_outbox(tmp_path, "1a1b2c3d4e", faulty_server.url, 1)
-    refused = left.rename(refused_of(outbox))
-    lock = lock_of(outbox)
-    assert lock.acquire(blocking=False)
+    refused = left.rename(Outbox(outbox).refused.path)
+    lock = SenderLock(Outbox(outbox))
+    assert lock.acquire()
     held = send(refused)
     assert (held.returncode, faulty_server.posts) == (1, [])
     assert "a process is still sending it" in held.stdout

@@ -1,4 +1,4 @@
-"""What a relay is told: where to deliver, how, and for how long.
+"""Where to deliver, how, and for how long; the checks of what users say about it.
 
 Nothing here sends, so that the process that runs tests need not load what does.
 """
@@ -35,17 +35,19 @@ _SECRET_PREFIX: Final = "whsec_"
 _TOKEN: Final = frozenset(
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
-# A name that can be looked up (RFC 1035, section 2.3.4) or an IPv6 address, and a port.
-_PLACE: Final = re.compile(
+# A host name that can be looked up (RFC 1035, section 2.3.4) or an IPv6 address, and a port.
+_HOST_AND_PORT: Final = re.compile(
     r"([\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?"
 )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where and how to POST. ``timeout`` is seconds, for connecting and for reading.
+class DeliveryConfig:
+    """Where and how to deliver. The defaults of the options stand here and nowhere else.
 
-    ``secret`` is a Standard Webhooks secret (``whsec_…`` or bare base64), or empty.
+    ``timeout`` is seconds, for connecting and for reading; ``grace`` is seconds without any
+    success after the run's end. ``secret`` is a Standard Webhooks secret (``whsec_…`` or
+    bare base64), or empty.
     """
 
     url: str
@@ -53,19 +55,12 @@ class Endpoint:
     timeout: float = 10.0
     secret: str = ""
     gzip: bool = False
-
-    def __repr__(self) -> str:  # no secrets in a log or a traceback
-        return f"Endpoint({redact_url(self.url)!r})"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class DeliveryConfig:
-    """How to deliver; ``grace`` is seconds without any success after the run's end."""
-
-    endpoint: Endpoint
     connections: int = 16
     batch: int = 1
     grace: float = 10.0
+
+    def __repr__(self) -> str:  # no secrets in a log or a traceback
+        return f"DeliveryConfig({redact_url(self.url)!r})"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,22 +77,17 @@ class RelayConfig:
 
     def to_json(self) -> bytes:
         """Return the line, with its newline."""
-        told = dataclasses.asdict(self) | {"outbox": os.fsdecode(self.outbox)}
+        data = dataclasses.asdict(self) | {"outbox": os.fsdecode(self.outbox)}
         # Not by orjson, which has no form for a path that is not UTF-8.
-        return dumps(told).encode() + b"\n"
+        return dumps(data).encode() + b"\n"
 
     @classmethod
     def from_json(cls, line: bytes) -> RelayConfig:
         """Return what :meth:`to_json` wrote."""
-        told: dict[str, Any] = loads(line)
-        config = told["config"]
-        endpoint = config.pop("endpoint")
-        headers = tuple((name, value) for name, value in endpoint.pop("headers"))
-        return cls(
-            outbox=Path(told["outbox"]),
-            parent=told["parent"],
-            config=DeliveryConfig(endpoint=Endpoint(headers=headers, **endpoint), **config),
-        )
+        data: dict[str, Any] = loads(line)
+        config = data["config"]
+        config["headers"] = tuple((name, value) for name, value in config["headers"])
+        return cls(Path(data["outbox"]), data["parent"], DeliveryConfig(**config))
 
 
 def private_from(environment: Mapping[str, str]) -> tuple[tuple[tuple[str, str], ...], str]:
@@ -138,9 +128,9 @@ def checked_url(url: str) -> str:
     """Return a URL that can be POSTed to. Raises ValueError, without what may be secret."""
     try:
         parts = urlsplit(url)
-        place = parts.netloc.rpartition("@")[2]
-        usable = parts.scheme in ("http", "https") and _PLACE.fullmatch(place) is not None
-        usable = usable and parts.port != 0
+        host = parts.netloc.rpartition("@")[2]
+        usable = parts.scheme in ("http", "https") and parts.port != 0
+        usable = usable and _HOST_AND_PORT.fullmatch(host) is not None
         private = (unquote(parts.username or ""), unquote(parts.password or ""))
     except ValueError:
         usable = False
@@ -166,8 +156,7 @@ def _public(url: str) -> str:
 
 def printable(text: str) -> str:
     """Return a text of somebody else's as one line that does nothing to a terminal."""
-    redact_url = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(redact_url.split())
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def checked_count(text: str) -> int:

@@ -18,7 +18,6 @@ import ssl
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from typing import Any
 from typing import Final
 from urllib.parse import urljoin
@@ -27,9 +26,8 @@ from urllib.parse import urlsplit
 import requests
 import requests.adapters
 import urllib3
-import urllib3.connection
 
-from .config import Endpoint
+from .config import DeliveryConfig
 from .config import printable
 from .config import signing_key
 
@@ -51,6 +49,7 @@ MAX_RETRY_AFTER: Final = 60.0
 _ANSWER_LIMIT: Final = 1 << 16
 # An endpoint that has nothing but interim answers has none.
 _MOST_INTERIM: Final = 100
+_NO_RETRIES: Final = urllib3.Retry(total=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,101 +73,112 @@ class Failed:
 
 
 class Transport:
-    """Sends bodies to one endpoint, over one connection that is kept alive.
+    """Sends bodies to one URL, over one connection that is kept alive.
 
     Not for use by several threads at once. ``clock`` returns epoch seconds.
     """
 
-    def __init__(self, endpoint: Endpoint, *, clock: Callable[[], float] = time.time) -> None:
-        self._endpoint = endpoint
+    def __init__(self, config: DeliveryConfig, *, clock: Callable[[], float] = time.time) -> None:
+        self._config = config
         self._clock = clock
-        self._key = signing_key(endpoint.secret)
+        self._key = signing_key(config.secret)
         self._session = requests.Session()
-        adapter = _Adapter()
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, adapter)
-        self._settings: dict[str, Mapping[str, Any]] = {}
+        self._adapter = _Adapter()
+        self._timeout = urllib3.Timeout(connect=config.timeout, read=config.timeout)
+        # Asking for proxies and certificates takes longer than a POST, so it is done once.
+        self._route = functools.lru_cache(maxsize=8)(self._find_route)
+        self._url = ""
+        self._headers: dict[str, str] = {}
         # Why nothing can be sent, if so.
         self._unsendable = ""
-        self._request = requests.PreparedRequest()
         try:
-            self._request = self._prepared()
+            self._prepare_request()
         except Exception as error:  # whose text has the whole URL, with what is secret
             self._unsendable = f"nothing can be POSTed to this URL: {type(error).__name__}"
 
-    def _prepared(self) -> requests.PreparedRequest:
-        # Prepared once: proxies, CA bundles, .netrc and user:password are the same
-        # for each POST, and asking for them takes longer than to send one.
-        asked = requests.Request("POST", self._endpoint.url, data=b"-")
-        request = self._session.prepare_request(asked)
+    def _prepare_request(self) -> None:
+        # By requests, which knows user:password and .netrc.
+        request = self._session.prepare_request(requests.Request("POST", self._config.url))
         request.headers["Content-Type"] = "application/json"
         request.headers["User-Agent"] = "pytest-publish"
-        if self._endpoint.gzip:
+        if self._config.gzip:
             request.headers["Content-Encoding"] = "gzip"
-        request.headers.update(self._endpoint.headers)
-        return request
+        request.headers.update(self._config.headers)
+        # Here without regard to case; from now on each POST replaces these exact names.
+        request.headers.update(self._headers_of("", b"", b""))
+        self._url = request.url or ""
+        self._headers = dict(request.headers)
 
     def prepare(self, body: bytes) -> bytes:
         """Return the bytes that go over the wire for a body, at each try the same."""
-        return gzip.compress(body, mtime=0) if self._endpoint.gzip else body
+        return gzip.compress(body, mtime=0) if self._config.gzip else body
 
     def post(self, key: str, body: bytes, sent: bytes) -> Accepted | Refused | Failed:
         """Try once to POST ``body``, as ``sent``, and tell what came of it."""
         if self._unsendable:
             return Failed(self._unsendable)
-        request = self._request.copy()
-        request.body = sent
-        request.headers["Content-Length"] = str(len(sent))
-        request.headers.update(self._naming_headers(key, body))
         # Whatever it is: a thread that dies of it would send nothing more.
         try:
-            return self._follow(request)
+            return self._follow(self._headers | self._headers_of(key, body, sent), sent)
         except Exception as error:
             return _judge_error(error)
 
     def close(self) -> None:
         """Close the connection."""
+        self._adapter.close()
         self._session.close()
 
-    def _follow(self, request: requests.PreparedRequest) -> Accepted | Refused | Failed:
+    def _follow(self, headers: dict[str, str], sent: bytes) -> Accepted | Refused | Failed:
+        url = self._url
         for _hop in range(MAX_REDIRECTS + 1):
-            response = self._send(request)
+            response = self._send(url, headers, sent)
             try:
-                if response.status_code not in FOLLOWED_STATUSES:
+                if response.status not in FOLLOWED_STATUSES:
                     return _judge(response, self._clock())
-                location = response.headers.get("Location", "")
             finally:
                 _drain(response)
-            url = _target(request.url or "", location)
-            if url is None:
+            target = _target(url, response.headers.get("Location", ""))
+            if target is None:
                 return Refused(f"{_status(response)}: a redirect that can't be followed")
+            dropped = {"host"}
             # Not from http to https on one host, which is what it is meant for there.
-            if self._session.should_strip_auth(request.url or "", url):  # type: ignore[no-untyped-call]
-                self._remove_private_headers(request)
-            request.url = url
-            request.headers.pop("Host", None)
+            if self._session.should_strip_auth(url, target):  # type: ignore[no-untyped-call]
+                # Another host gets nothing that was meant for the one the user named.
+                dropped |= {"authorization", "cookie"}
+                dropped |= {name.lower() for name, _value in self._config.headers}
+            headers = {name: text for name, text in headers.items() if name.lower() not in dropped}
+            url = target
         return Refused(f"more than {MAX_REDIRECTS} redirects")
 
-    def _send(self, request: requests.PreparedRequest) -> requests.Response:
-        url = request.url or ""
-        settings = self._settings.get(_origin(url))
-        if settings is None:
-            settings = self._session.merge_environment_settings(
-                url, {}, stream=True, verify=None, cert=None
-            )
-            self._settings[_origin(url)] = settings
-        adapter = self._session.get_adapter(url)
-        return adapter.send(request, timeout=self._endpoint.timeout, **settings)
+    def _send(self, url: str, headers: dict[str, str], sent: bytes) -> urllib3.BaseHTTPResponse:
+        pool, target = self._route(url)
+        # By urllib3 itself: around it, requests would do as much work once more.
+        return pool.urlopen(
+            "POST",
+            target,
+            body=sent,
+            headers=headers,
+            retries=_NO_RETRIES,
+            redirect=False,
+            assert_same_host=False,
+            timeout=self._timeout,
+            preload_content=False,
+            decode_content=False,
+        )
 
-    def _remove_private_headers(self, request: requests.PreparedRequest) -> None:
-        """Give another host nothing that was meant for the one the user named."""
-        for name in ("Authorization", "Cookie", *(name for name, _ in self._endpoint.headers)):
-            request.headers.pop(name, None)
+    def _find_route(self, url: str) -> tuple[urllib3.HTTPConnectionPool, str]:
+        settings = self._session.merge_environment_settings(
+            url, {}, stream=True, verify=None, cert=None
+        )
+        return self._adapter.route(
+            requests.Request("POST", url).prepare(), settings["proxies"], settings["verify"]
+        )
 
-    def _naming_headers(self, key: str, body: bytes) -> dict[str, str]:
-        """Return the headers that name and sign a body (Standard Webhooks 1.0.0)."""
+    def _headers_of(self, key: str, body: bytes, sent: bytes) -> dict[str, str]:
+        """Return the headers that name, sign (Standard Webhooks 1.0.0) and measure a body."""
         timestamp = str(int(self._clock()))
         headers = {
+            "Content-Length": str(len(sent)),
             "Idempotency-Key": key,
             "webhook-id": key,
             "webhook-timestamp": timestamp,
@@ -178,6 +188,21 @@ class Transport:
             digest = hmac.new(self._key, signed, hashlib.sha256).digest()
             headers["webhook-signature"] = "v1," + base64.b64encode(digest).decode()
         return headers
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """requests' own, for what it knows of proxies and authorities of certificates."""
+
+    def route(
+        self, request: requests.PreparedRequest, proxies: Any, verify: Any
+    ) -> tuple[urllib3.HTTPConnectionPool, str]:
+        """Return the pool that leads to a request's URL, and what to ask it for."""
+        pool: Any = self.get_connection_with_tls_context(request, verify, proxies=proxies)
+        self.cert_verify(pool, request.url, verify, None)  # type: ignore[no-untyped-call]
+        if pool.ConnectionCls.response_class is not _FinalResponse:
+            final = {"response_class": _FinalResponse}
+            pool.ConnectionCls = type("Connection", (pool.ConnectionCls,), final)
+        return pool, self.request_url(request, proxies)
 
 
 class _FinalResponse(http.client.HTTPResponse):
@@ -196,24 +221,6 @@ class _FinalResponse(http.client.HTTPResponse):
             super().begin()
 
 
-@functools.cache
-def _with_final_response(
-    connection: type[urllib3.connection.HTTPConnection],
-) -> type[urllib3.connection.HTTPConnection]:
-    return type("Connection", (connection,), {"response_class": _FinalResponse})
-
-
-class _Adapter(requests.adapters.HTTPAdapter):
-    """requests' own, whose connections wait for the final answer."""
-
-    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
-        """Return the pool for a request, also where that is a proxy's."""
-        pool: Any = super().get_connection_with_tls_context(*args, **options)
-        if pool.ConnectionCls.response_class is not _FinalResponse:
-            pool.ConnectionCls = _with_final_response(pool.ConnectionCls)
-        return pool
-
-
 def retry_delay(failed: Failed, tries: int) -> float:
     """Return how many seconds to wait after the ``tries``-th failure in a row.
 
@@ -225,8 +232,8 @@ def retry_delay(failed: Failed, tries: int) -> float:
     return max(asked, BACKOFF_FLOOR, random.uniform(0.0, ceiling))  # noqa: S311 - no secret
 
 
-def _judge(response: requests.Response, now: float) -> Accepted | Refused | Failed:
-    status = response.status_code
+def _judge(response: urllib3.BaseHTTPResponse, now: float) -> Accepted | Refused | Failed:
+    status = response.status
     if 200 <= status < 300:
         return Accepted()
     if status in RETRIED_STATUSES or status >= 500 or status < 200:
@@ -236,18 +243,20 @@ def _judge(response: requests.Response, now: float) -> Accepted | Refused | Fail
 
 def _judge_error(error: Exception) -> Refused | Failed:
     reason = printable(_reason(error))
-    # requests' errors of a URL or a header that can't be sent are ValueErrors too.
-    is_unsendable = isinstance(error, requests.RequestException) and isinstance(error, ValueError)
+    # Errors of a URL or a header that can't be sent are ValueErrors too.
+    is_unsendable = isinstance(error, ValueError) and isinstance(
+        error, (requests.RequestException, urllib3.exceptions.HTTPError)
+    )
     if is_unsendable or _find(error, ssl.SSLCertVerificationError):
         return Refused(reason)
     return Failed(reason)
 
 
-def _status(response: requests.Response) -> str:
-    return printable(f"{response.status_code} {response.reason or ''}")
+def _status(response: urllib3.BaseHTTPResponse) -> str:
+    return printable(f"{response.status} {response.reason or ''}")
 
 
-def _retry_after(response: requests.Response, now: float) -> float | None:
+def _retry_after(response: urllib3.BaseHTTPResponse, now: float) -> float | None:
     """Return the seconds that Retry-After asks for: a number, or a date (RFC 9110)."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
@@ -258,40 +267,38 @@ def _retry_after(response: requests.Response, now: float) -> float | None:
         return None
 
 
-def _drain(response: requests.Response) -> None:
+def _drain(response: urllib3.BaseHTTPResponse) -> None:
     """Read the answer to its end, so that the connection can be used again.
 
-    Raises requests.ConnectionError if it is cut short: then nobody knows whether
-    the endpoint got to the end of its work, and the result is sent again.
+    Raises what urllib3 raises if it is cut short: then nobody knows whether the endpoint
+    got to the end of its work, and the result is sent again.
     """
-    ends, closes = _ends(response), _closes(response)
-    if not ends and not closes:
+    # Only an answer that says where it ends can be cut short.
+    has_end = response.chunked or response.length_remaining is not None
+    if not has_end and not _closes(response):
         response.close()  # its end may never come
         return
     try:
         left = _ANSWER_LIMIT
-        while left > 0 and (part := response.raw.read(left)):
+        while left > 0 and (part := response.read(left)):
             left -= len(part)
-        if left > 0:
-            response.raw.release_conn()
-        else:
-            response.close()
-    except (urllib3.exceptions.HTTPError, OSError) as error:
+            if response.length_remaining == 0:  # to read nothing once more costs as much again
+                break
+    except (urllib3.exceptions.HTTPError, OSError):
         response.close()
-        if ends:
-            raise requests.ConnectionError(error) from error
+        if has_end:
+            raise
+        return
+    if left > 0:
+        response.release_conn()
+    else:
+        response.close()
 
 
-def _ends(response: requests.Response) -> bool:
-    """Tell whether an answer says where it ends: only then it can be cut short."""
-    is_chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
-    return is_chunked or "Content-Length" in response.headers or response.status_code == 204
-
-
-def _closes(response: requests.Response) -> bool:
+def _closes(response: urllib3.BaseHTTPResponse) -> bool:
     """Tell whether the endpoint said that it closes the connection after its answer."""
     options = response.headers.get("Connection", "").lower()
-    return "close" in options or (response.raw.version < 11 and "keep-alive" not in options)
+    return "close" in options or (response.version < 11 and "keep-alive" not in options)
 
 
 def _reason(error: BaseException) -> str:
@@ -305,7 +312,7 @@ def _reason(error: BaseException) -> str:
     system = _find(error, OSError)
     if isinstance(system, OSError) and str(system):
         return system.strerror or str(system)  # as requests tells of a missing CA bundle
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, urllib3.exceptions.TimeoutError):
         return "timed out"
     innermost = list(_chain(error))[-1]
     return type(innermost).__name__
@@ -335,11 +342,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         yield found
         inner = (found.__cause__, found.__context__, getattr(found, "reason", None), *found.args)
         waiting += [part for part in inner if isinstance(part, BaseException)]
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _target(url: str, location: str) -> str | None:

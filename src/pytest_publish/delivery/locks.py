@@ -1,113 +1,115 @@
-"""The locks of an outbox: who writes it, and who sends it."""
+"""The two locks of an outbox; what they are for stands in :mod:`~pytest_publish.delivery.outbox`.
+
+They are made by flock, and so belong to whoever opened the file. A POSIX lock would be
+lost as soon as this process closes any descriptor of it: when a session within this one
+asks whether it is held, or a test copies the folder.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import logging
+import fcntl
 import os
-import sys
 import weakref
 from pathlib import Path
 from typing import Final
-
-from fasteners import InterProcessLock
 
 from pytest_publish._os import Descriptor
 from pytest_publish._os import OWNER_ONLY
 from pytest_publish._os import realos
 
-
-_SILENT: Final = logging.Logger("pytest_publish.lock", logging.CRITICAL + 1)
-
-
-_CLAIMS: Final[weakref.WeakSet[WriterLock]] = weakref.WeakSet()
+from .outbox import Outbox
 
 
-class _Lock(InterProcessLock):  # type: ignore[misc]
-    """A lock that belongs to who opened the file, where fasteners' own is the process's.
+class SenderLock:
+    """Held by the process that sends an outbox: its relay, or ``pytest-publish send``."""
 
-    fasteners uses POSIX locks, which a process loses when it closes any descriptor of
-    the file: when a session within this one asks for it, when a test copies the folder.
-    On NFS, Linux has the server lock the whole file. On Windows all locks are like this.
-    """
+    def __init__(self, outbox: Outbox) -> None:
+        self._path = outbox.sender_lock
+        self._fd: int | None = None
 
-    if sys.platform != "win32":
-
-        def trylock(self) -> None:
-            realos.flock(self.lockfile, realos.LOCK)
-
-        def unlock(self) -> None:
-            realos.flock(self.lockfile, realos.UNLOCK)
-
-
-def lock_of(outbox: Path) -> _Lock:
-    """Return the lock that the process which sends an outbox holds."""
-    return _Lock(str(outbox.with_suffix(".lock")), logger=_SILENT)
-
-
-def _run_lock_of(outbox: Path) -> _Lock:
-    """Return the lock that the process which writes an outbox holds."""
-    return _Lock(str(outbox.with_suffix(".run")), logger=_SILENT)
-
-
-class WriterLock:
-    """Held by the run that writes an outbox, from before it is there to the end.
-
-    Until its relay has started, and after that has died, nothing else tells that the
-    outbox was not left behind.
-    """
-
-    def __init__(self, outbox: Path) -> None:
-        """Take the lock, in a folder that is made. Raises OSError."""
-        # Each time, because another run may just have removed it.
-        outbox.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _run_lock_of(outbox)
-        self._path: str = lock.path
-        fd = realos.open(self._path, os.O_WRONLY | os.O_CREAT | realos.BINARY, OWNER_ONLY)
-        self._descriptor = Descriptor(fd)
-        lock.lockfile = realos.file(fd, "wb", closefd=False)
-        with contextlib.suppress(OSError):  # there are no locks here
-            lock.trylock()
-        _CLAIMS.add(self)
+    def acquire(self) -> bool:
+        """Take the lock and tell whether it was free. Raises OSError where there are none."""
+        fd = _open(self._path)
+        try:
+            realos.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            realos.close(fd)
+            if isinstance(error, BlockingIOError):
+                return False
+            raise
+        self._fd = fd
+        return True
 
     def release(self) -> None:
         """Give the lock back."""
+        if self._fd is not None:
+            realos.close(self._fd)
+            self._fd = None
+
+
+class WriterLock:
+    """Held by the run that writes an outbox, from before there is one to the run's end.
+
+    Until the relay has started, and after it has died, nothing else shows that the outbox
+    was not left behind.
+    """
+
+    _held: Final[weakref.WeakSet[WriterLock]] = weakref.WeakSet()
+
+    def __init__(self, outbox: Outbox) -> None:
+        """Take the lock, in a folder that is made. Raises OSError."""
+        # Each time, because another run may just have removed it.
+        outbox.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = str(outbox.writer_lock)
+        fd = _open(outbox.writer_lock)
+        self._descriptor = Descriptor(fd)
+        with contextlib.suppress(OSError):  # a file system without locks
+            realos.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._held.add(self)
+
+    def release(self) -> None:
+        """Give the lock back and remove its file."""
         self.close()
         with contextlib.suppress(OSError):
             realos.unlink(self._path)
 
     def close(self) -> None:
-        """Let go of the file; the lock goes with the last descriptor of it."""
+        """Close the file; the lock goes with its last descriptor."""
         self._descriptor.close()
 
-
-def _let_go_in_child() -> None:
-    """Have a process that a test forks, and that may outlive the run, not hold its locks."""
-    for writer_lock in list(_CLAIMS):
-        writer_lock.close()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go_in_child)
+    @classmethod
+    def close_all(cls) -> None:
+        """Close the files of all locks that this process holds."""
+        for lock in list(cls._held):
+            lock.close()
 
 
-def is_free(outbox: Path) -> bool:
-    """Tell whether no process writes or sends an outbox, be it this one."""
-    return all(map(_is_free, (_run_lock_of(outbox), lock_of(outbox))))
+# A process that a test forks may outlive the run, and must not hold its locks.
+os.register_at_fork(after_in_child=WriterLock.close_all)
 
 
-def _is_free(lock: InterProcessLock) -> bool:
-    if not os.path.exists(lock.path):
-        return True
+def is_free(outbox: Outbox) -> bool:
+    """Tell whether no process writes or sends an outbox, this one included."""
+    return _is_free(outbox.writer_lock) and _is_free(outbox.sender_lock)
+
+
+def _is_free(path: Path) -> bool:
     try:
-        is_ours: bool = lock.acquire(blocking=False)
-        if is_ours:
-            lock.release()
-    except (OSError, RuntimeError):  # fasteners' own, where a file system has no locks
+        # Not created: only what was made by a run may be removed by others later.
+        fd = realos.open(str(path), os.O_WRONLY)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        realos.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held, or nobody can tell
         return False
     finally:
-        # Fasteners leaves it open for another try, and the warning of a file that
-        # nobody closed would be a test's.
-        if lock.lockfile is not None:
-            lock.lockfile.close()
-    return is_ours
+        realos.close(fd)
+    return True
+
+
+def _open(path: Path) -> int:
+    return realos.open(str(path), os.O_WRONLY | os.O_CREAT, OWNER_ONLY)

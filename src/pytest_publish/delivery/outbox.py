@@ -1,11 +1,42 @@
-"""The file of results to send, and the mark how far they are sent.
+"""The outbox: the files by which a run hands the results for one URL to its relay.
 
-An outbox is an append-only file with one JSON object a line. Its first line, the
-header, tells for which URL it was written. An empty line at its end tells that the run
-is over. Beside ``NAME.jsonl`` stand ``NAME.cursor`` (how far
-its results have got), ``NAME.run`` and ``NAME.lock`` (held by the one process that
-writes them, and the one that sends them), ``NAME.stderr`` (of the relay) and, where an
-endpoint refused results for good, ``NAME.refused.jsonl`` with those.
+The whole protocol is told here; all other modules only refer to it.
+
+**Files.** A run calls its outbox NAME after the time and the beginning of its session id.
+
+=====================  =========================================================
+``NAME.jsonl``         the results, one JSON object a line; only ever appended to
+``NAME.cursor``        how far they have been delivered
+``NAME.run``           the writer lock, held by the run
+``NAME.lock``          the sender lock, held by the relay or ``pytest-publish send``
+``NAME.stderr``        the standard error of the relay, which says why it failed
+``NAME.refused.jsonl`` results that the endpoint refused for good; an outbox too
+=====================  =========================================================
+
+**Lines.** The first line is the header, which names the URL; it is missing if the disk was
+full. Each result follows as one line, written whole or taken back. The end mark, an empty
+last line, says that the run is over. If it can't be written, the run sends the relay an
+empty line on its standard input instead. A run that was killed leaves no end mark, and
+perhaps a part of a line; its relay notices because its parent process has changed.
+
+**Cursor.** A line is settled once the endpoint has accepted it, or refused it and it stands
+in ``NAME.refused.jsonl``. Only then does the cursor pass it, so a line may be sent twice
+(with the same bytes and the same key), but is never lost. The sender alone writes the cursor;
+anybody reads it at any time.
+
+**Locks.** Nobody sends without the sender lock. An outbox is left behind, and others may
+send it, if neither lock is held.
+
+**Removal.** An outbox of which every line is settled is removed by
+
+- the run, after its relay has ended;
+- the relay, if the run has died, or has ended and nothing was refused (else the run still has
+  to count that);
+- ``pytest-publish send``, unless the file has another name than a run or a refusal gives it,
+  because then the files beside it may be somebody else's;
+- a later run, if no lock is held but ``NAME.run`` is still there: that run was killed.
+
+Refused results are removed only by sending that file successfully.
 """
 
 from __future__ import annotations
@@ -24,15 +55,14 @@ import orjson
 from pytest_publish._os import OWNER_ONLY
 from pytest_publish._os import realos
 
+from .config import redact_url
+
 
 SUFFIX: Final = ".jsonl"
 REFUSED_SUFFIX: Final = ".refused.jsonl"
 
-# How a run names its outboxes: after the time and the beginning of its session_id.
-_NAME: Final = re.compile(r"\d{8}T\d{6}Z-([0-9a-f]{8})(-\d+)?(\.refused)*\.jsonl")
+_RUN_NAME: Final = re.compile(r"\d{8}T\d{6}Z-([0-9a-f]{8})(-\d+)?(\.refused)*\.jsonl")
 _HEADER: Final = b'{"type":"pytest-publish outbox",'
-
-
 _CHUNK: Final = 1 << 18
 
 
@@ -46,6 +76,12 @@ class Header:
     url: str = ""
     is_whole: bool = False
 
+    @classmethod
+    def for_url(cls, url: str) -> Header:
+        """Return the header of an outbox for a URL."""
+        redacted = redact_url(url)
+        return cls(redacted, redacted == url)
+
     def to_line(self) -> bytes:
         """Return the line, with its newline."""
         return b"%s%s\n" % (_HEADER, orjson.dumps(self)[1:])
@@ -56,32 +92,119 @@ class Header:
         if not line.startswith(_HEADER):
             return None
         try:
-            told = orjson.loads(line)
-            url = str(told["url"])
+            data = orjson.loads(line)
+            url = str(data["url"])
             # It is shown on a terminal, and anybody may have written it.
-            return cls(url, told["is_whole"] is True) if url.isprintable() else cls()
+            return cls(url, data["is_whole"] is True) if url.isprintable() else cls()
         except (ValueError, KeyError):
             return None
 
 
-def header_of(path: Path) -> Header | None:
-    """Return the header of an outbox; None if the file is no outbox. Raises OSError.
+@dataclasses.dataclass(frozen=True, order=True, slots=True)
+class Outbox:
+    """An outbox, by the path of its results, with the files beside it."""
 
-    Earlier versions wrote none, and a disk may have been too full for it: then the name
-    and the first result tell that it is an outbox.
-    """
-    if not stat.S_ISREG(path.stat().st_mode):  # reading a FIFO would wait for ever
-        return None
-    named = _NAME.fullmatch(path.name)
-    with path.open("rb") as file:
-        line = file.readline(_CHUNK)
-        header = Header.from_line(line)
-        if header is not None or named is None:
-            return header
-        if not line.endswith(b"\n"):
-            line += file.readline()
-    is_ours = not line or (key_of(line) or "").startswith(named[1])
-    return Header() if is_ours else None
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def cursor(self) -> Path:
+        """The file that keeps how far the results have been delivered."""
+        return self.path.with_suffix(".cursor")
+
+    @property
+    def writer_lock(self) -> Path:
+        """The file of the lock that the run holds."""
+        return self.path.with_suffix(".run")
+
+    @property
+    def sender_lock(self) -> Path:
+        """The file of the lock that the sender holds."""
+        return self.path.with_suffix(".lock")
+
+    @property
+    def errors(self) -> Path:
+        """The standard error of the relay."""
+        return self.path.with_suffix(".stderr")
+
+    @property
+    def refused(self) -> Outbox:
+        """The outbox of what the endpoint refused for good."""
+        return Outbox(self.path.with_name(self.path.name.removesuffix(SUFFIX) + REFUSED_SUFFIX))
+
+    @property
+    def holds_refused(self) -> bool:
+        """Whether it is such an outbox itself."""
+        return self.path.name.endswith(REFUSED_SUFFIX)
+
+    @property
+    def origin(self) -> Outbox:
+        """The outbox from which these refused results come; else this one."""
+        name = self.path.name
+        while name.endswith(REFUSED_SUFFIX):
+            name = name.removesuffix(REFUSED_SUFFIX) + SUFFIX
+        return Outbox(self.path.with_name(name))
+
+    @property
+    def is_named_by_run(self) -> bool:
+        """Whether it has a name as only a run gives it."""
+        return _RUN_NAME.fullmatch(self.path.name) is not None
+
+    def header(self) -> Header | None:
+        """Return the header; None if the file is no outbox. Raises OSError.
+
+        Where it is missing, the name and the first result tell that it is an outbox.
+        """
+        if not stat.S_ISREG(self.path.stat().st_mode):  # reading a FIFO would wait for ever
+            return None
+        named = _RUN_NAME.fullmatch(self.path.name)
+        with self.path.open("rb") as file:
+            line = file.readline(_CHUNK)
+            header = Header.from_line(line)
+            if header is not None or named is None:
+                return header
+            if not line.endswith(b"\n"):
+                line += file.readline()
+        is_ours = not line or (key_of(line) or "").startswith(named[1])
+        return Header() if is_ours else None
+
+    def may_be_removed(self) -> bool:
+        """Tell whether it is an outbox under a name of our own. Raises OSError."""
+        return (self.is_named_by_run or self.holds_refused) and self.header() is not None
+
+    def discard(self) -> None:
+        """Remove it with the files beside it, but for refused results."""
+        beside = (self.cursor, self.errors, self.writer_lock, self.sender_lock)
+        for path in (self.path, *beside):
+            with contextlib.suppress(OSError):
+                realos.unlink(path)
+
+    def set_aside(self, body: bytes) -> None:
+        """Append a refused result to those beside it. Raises OSError."""
+        self.refused.append(self.header() or Header(), body + b"\n")
+
+    def append(self, header: Header, lines: bytes) -> None:
+        """Append all the lines, or none and raise OSError; a new outbox gets the header.
+
+        Not for one that a run is writing: that is what :class:`OutboxWriter` is for.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        fd = realos.open(str(self.path), flags, OWNER_ONLY)
+        try:
+            size = realos.fstat(fd).st_size
+            _append(fd, lines if size else header.to_line() + lines, size)
+        finally:
+            realos.close(fd)
+
+
+def _append(fd: int, data: bytes, size: int) -> None:
+    try:
+        realos.write_all(fd, data)
+    except OSError:  # the disk is full
+        realos.ftruncate(fd, size)
+        raise
 
 
 class OutboxWriter:
@@ -91,20 +214,21 @@ class OutboxWriter:
     process does no harm, and no other file is ever written to by mistake.
     """
 
-    def __init__(self, path: Path, header: Header | None = None) -> None:
+    def __init__(self, outbox: Outbox, header: Header | None = None) -> None:
         """Create the outbox. Raises OSError, also if there is one of that name."""
-        self.path = path
         #: How many results were appended.
         self.appended = 0
-        self._name = str(path)
+        self._path = str(outbox.path)
         self._size = 0
         self._last: bytes | None = None
+        # Whether the file may hold more than ``_size`` bytes: a part of a line.
         self._in_doubt = False
-        realos.close(realos.open(self._name, os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+        realos.close(realos.open(self._path, os.O_CREAT | os.O_EXCL, OWNER_ONLY))
         # A disk that is full now may have room for results later.
         with contextlib.suppress(OSError):
-            self._size = self._append((header or Header()).to_line())
-            self._in_doubt = False
+            line = (header or Header()).to_line()
+            self._append(line)
+            self._size, self._in_doubt = len(line), False
 
     def append(self, body: bytes) -> None:
         """Append one result. Raises OSError, and then nothing of it is in the file.
@@ -114,30 +238,25 @@ class OutboxWriter:
         """
         if body is self._last:
             return
-        size = self._size + self._append(body + b"\n")
+        line = body + b"\n"
+        self._append(line)
+        size = self._size + len(line)
         # Python runs no signal's handler between assignments of plain values.
         self._last, self._size, self._in_doubt, self.appended = body, size, False, self.appended + 1
 
     def end(self) -> None:
-        """Tell whoever follows the outbox that the run is over. Raises OSError."""
+        """Write the end mark. Raises OSError."""
         self._append(b"\n")
 
-    def _append(self, line: bytes) -> int:
-        fd = realos.open(self._name, os.O_WRONLY | os.O_APPEND | realos.BINARY)
+    def _append(self, line: bytes) -> None:
+        fd = realos.open(self._path, os.O_WRONLY | os.O_APPEND)
         try:
             if self._in_doubt:
                 realos.ftruncate(fd, self._size)
             self._in_doubt = True
-            written = realos.write(fd, line)
-            try:
-                while written < len(line):
-                    written += realos.write(fd, line[written:])
-            except OSError:  # the disk is full
-                realos.ftruncate(fd, self._size)
-                raise
+            _append(fd, line, self._size)
         finally:
             realos.close(fd)
-        return written
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -174,9 +293,9 @@ def key_of(body: bytes) -> str | None:
 class OutboxReader:
     """Reads an outbox on from an offset, while it may still be growing."""
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
+    def __init__(self, outbox: Outbox, offset: int = 0) -> None:
         """Open the outbox. Raises OSError."""
-        self._file = path.open("rb", buffering=0)
+        self._file = outbox.path.open("rb", buffering=0)
         self._file.seek(offset)
         self._offset = offset
         self._begin = offset
@@ -185,11 +304,8 @@ class OutboxReader:
     @property
     def ended(self) -> bool:
         """Whether the file has its end mark, though it may not be read so far yet."""
-        position = self._file.tell()
-        size = self._file.seek(0, os.SEEK_END)
-        self._file.seek(max(0, size - 2))
-        last = self._file.read(2)
-        self._file.seek(position)
+        fd = self._file.fileno()
+        last = os.pread(fd, 2, max(0, os.fstat(fd).st_size - 2))
         return last in (b"\n\n", b"\n")
 
     def read(self) -> list[Line]:
@@ -224,59 +340,3 @@ class OutboxReader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def origin_of(refused: Path) -> Path:
-    """Return the outbox of which a file holds what was refused; any other path as it is."""
-    name = refused.name
-    while name.endswith(REFUSED_SUFFIX):
-        name = name.removesuffix(REFUSED_SUFFIX) + SUFFIX
-    return refused.with_name(name)
-
-
-def refused_of(outbox: Path) -> Path:
-    """Return where the results of an outbox go that an endpoint refused for good."""
-    return outbox.with_name(outbox.name.removesuffix(SUFFIX) + REFUSED_SUFFIX)
-
-
-def set_aside(outbox: Path, body: bytes) -> None:
-    """Append a refused result to the file beside its outbox. Raises OSError."""
-    append_to(refused_of(outbox), header_of(outbox) or Header(), body + b"\n")
-
-
-def append_to(path: Path, header: Header, lines: bytes) -> None:
-    """Append lines to an outbox that is ended. Raises OSError, and then adds none of them.
-
-    A new one is created, for its owner only, with the header.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | realos.BINARY
-    fd = realos.open(str(path), flags, OWNER_ONLY)
-    try:
-        size = realos.fstat(fd).st_size
-        data = lines if size else header.to_line() + lines
-        try:
-            done = 0
-            while done < len(data):
-                done += realos.write(fd, data[done:])
-        except OSError:  # the disk is full
-            realos.ftruncate(fd, size)
-            raise
-    finally:
-        realos.close(fd)
-
-
-def errors_of(outbox: Path) -> Path:
-    """Return where a relay's standard error goes, which says why it ended if it should not."""
-    return outbox.with_suffix(".stderr")
-
-
-def discard(outbox: Path) -> None:
-    """Remove an outbox of which everything is dealt with; refused results stay.
-
-    Where a lock is held Windows keeps its file (not run there); nobody looks at a lock
-    without its outbox.
-    """
-    beside = (outbox.with_suffix(suffix) for suffix in (".cursor", ".stderr", ".run", ".lock"))
-    for path in (outbox, *beside):
-        with contextlib.suppress(OSError):
-            realos.unlink(path)

@@ -1,4 +1,4 @@
-"""One URL's outbox and relay, as the controller holds them."""
+"""The relay of one URL, as the process that publishes holds it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from pathlib import Path
 from typing import Final
 
 from pytest_publish._os import Descriptor
+from pytest_publish._os import OWNER_ONLY
 from pytest_publish._os import realos
 
 from .config import ALL_ACCEPTED
 from .config import DeliveryConfig
 from .config import printable
-from .config import redact_url
 from .config import RelayConfig
 from .cursor import Cursor
 from .cursor import CursorFile
 from .locks import WriterLock
-from .outbox import discard
-from .outbox import errors_of
 from .outbox import Header
+from .outbox import Outbox
 from .outbox import OutboxWriter
 from .outbox import SUFFIX
 
 
-# Of the environment, what would make a relay measure or report itself as a test does,
-# and the secrets, which it is told in private.
+# Variables that would make a relay measure or report itself as a test does, and those with
+# secrets, which it gets through its standard input.
 _WITHHELD: Final = (
     *("COV_CORE_", "COVERAGE_PROCESS_", "PYTHONWARNINGS", "PYTHONDEVMODE"),
     "PYTEST_PUBLISH_",
@@ -45,17 +44,17 @@ _POLL: Final = 0.005
 _STARTING: Final = 10.0
 # Seconds to wait for a relay that was killed; it may hang at its disk.
 _ENDING: Final = 1.0
-# Starts a relay with the modules that this process has. Their folders come through its
+# Starts a relay that can import what this process can. The folders come through its
 # standard input, because they may be too many for a command line or a variable. A new
-# interpreter's own come first: on a test session's path is what lies beside a conftest,
-# which may have the name of a module that the relay needs.
+# interpreter's own come first: the path of a test session has the folders of conftests,
+# where a file may have the name of a module that the relay needs.
 _CODE: Final = """
 import sys
 sys.path[:] = [entry for entry in sys.path if entry]
 import json
-if told := sys.stdin.buffer.readline():
+if line := sys.stdin.buffer.readline():
     known = set(sys.path)
-    sys.path += [entry for entry in json.loads(told) if entry not in known]
+    sys.path += [entry for entry in json.loads(line) if entry not in known]
     from pytest_publish.delivery.relay import main
     main()
 """
@@ -73,35 +72,34 @@ class DeliveryReport:
 
 
 class RelayProcess:
-    """Hands results over to a relay process by way of an outbox file."""
+    """Hands results over to a relay process, by an outbox."""
 
     def __init__(self, folder: Path, name: str, config: DeliveryConfig) -> None:
         """Create the outbox ``name`` in ``folder``. Raises OSError."""
-        self.url = config.endpoint.url
-        self.path = folder / f"{name}{SUFFIX}"
+        self.url = config.url
+        self.outbox = Outbox(folder / f"{name}{SUFFIX}")
+        self.path = self.outbox.path
         #: Whether a Ctrl-C ended the waiting.
         self.was_interrupted = False
         self._config = config
-        self._writer_lock = WriterLock(self.path)
+        self._writer_lock = WriterLock(self.outbox)
         try:
-            goal = redact_url(self.url)
-            self._writer = OutboxWriter(self.path, Header(goal, goal == self.url))
+            self._writer = OutboxWriter(self.outbox, Header.for_url(self.url))
         except OSError:
             self._writer_lock.release()
             raise
         self._process: subprocess.Popen[bytes] | None = None
         self._input: Descriptor | None = None
         self._has_ended = False
-        self._is_told = True
-        self._errors = errors_of(self.path)
-        self._patience = config.grace + config.endpoint.timeout + _STARTING
+        self._can_learn_of_end = True
+        self._patience = config.grace + config.timeout + _STARTING
 
     def start(self) -> None:
         """Start the relay. Raises OSError if no process can be started."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(self._errors, flags, 0o600), "wb") as errors:
+        with os.fdopen(os.open(self.outbox.errors, flags, OWNER_ONLY), "wb") as errors:
             theirs, ours = os.pipe()
-            # Open to the end, by which the relay can be told that this is the end.
+            # Kept open for the case that no end mark can be written.
             self._input = Descriptor(ours)
             try:
                 self._process = _popen(
@@ -112,17 +110,15 @@ class RelayProcess:
                     stderr=errors,
                     cwd=self.path.parent,
                     env=_environment(),
-                    # Ctrl-C goes to all processes of the terminal's foreground group,
-                    # and the relay is to send on. Of these two each system heeds its own.
+                    # A terminal's Ctrl-C is not for the relay, which sends on.
                     start_new_session=True,
-                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
             finally:
                 os.close(theirs)
         folders = [entry for entry in sys.path if entry and os.path.isabs(entry)]
-        instructions = RelayConfig(self.path, realos.getpid(), self._config)
-        with contextlib.suppress(BrokenPipeError):  # it died at once; wait() tells
-            self._input.write(dumps(folders).encode() + b"\n" + instructions.to_json())
+        relay_config = RelayConfig(self.path, realos.getpid(), self._config)
+        with contextlib.suppress(BrokenPipeError):  # it died at once, which wait() reports
+            self._input.write(dumps(folders).encode() + b"\n" + relay_config.to_json())
 
     def append(self, body: bytes) -> None:
         """Hand over one result. Raises OSError if the outbox can't be written."""
@@ -130,7 +126,7 @@ class RelayProcess:
 
     def cursor(self) -> Cursor:
         """Return how far the relay has got."""
-        return CursorFile(self.path).read()
+        return CursorFile(self.outbox).read()
 
     def end(self) -> None:
         """Tell the relay that no more results will come."""
@@ -140,16 +136,16 @@ class RelayProcess:
         try:
             self._writer.end()
         except OSError:
-            self._tell_end()
+            self._end_by_input()
 
-    def _tell_end(self) -> None:
-        """Tell it past the file, on a full disk or where that is another user's by now."""
+    def _end_by_input(self) -> None:
+        """Tell it without the file: the disk is full, or the file another user's by now."""
         if self._process is None or self._input is None or self._process.poll() is not None:
             return
         try:
             self._input.write(b"\n")
         except OSError:
-            self._is_told = False
+            self._can_learn_of_end = False
 
     def wait(self, on_progress: Callable[[int], None]) -> DeliveryReport:
         """Wait until the relay ends, which knows when to give up; then tidy up.
@@ -171,29 +167,28 @@ class RelayProcess:
     def _finished(self, stopped: str) -> DeliveryReport:
         if stopped:
             self._stop()
-        delivered = self._delivered(stopped)
+        report = self._report(stopped)
         if self._input is not None:
             self._input.close()
-        if not delivered.waiting:
-            discard(self.path)
+        if not report.waiting:
+            self.outbox.discard()
         with contextlib.suppress(OSError):
-            realos.unlink(self._errors)
+            realos.unlink(self.outbox.errors)
         self._writer_lock.release()
-        return delivered
+        return report
 
     def _wait(self, on_progress: Callable[[int], None]) -> str:
         """Wait for the relay's end; return why it is not waited for any longer."""
-        cursor_file = CursorFile(self.path)
         waiting = self._writer.appended
         progress_at = realos.monotonic()
         while self._process is not None and self._process.poll() is None:
-            cursor = cursor_file.read()
+            cursor = self.cursor()
             if waiting != (waiting := self._writer.appended - cursor.sent - cursor.refused):
                 progress_at = realos.monotonic()
             # It gives up by itself, unless it was stopped, or hangs at its disk.
             if realos.monotonic() - progress_at > self._patience:
                 return "the relay hangs"
-            if not waiting and not self._is_told:
+            if not waiting and not self._can_learn_of_end:
                 return "it can't be told that the run is over"
             on_progress(waiting)
             realos.sleep(_POLL)
@@ -206,9 +201,9 @@ class RelayProcess:
                 self._process.kill()
                 self._process.wait(_ENDING)
 
-    def _delivered(self, stopped: str) -> DeliveryReport:
+    def _report(self, stopped: str) -> DeliveryReport:
         if self._process is not None and self._process.returncode == ALL_ACCEPTED:
-            # The mark may tell less: its disk is full, or this process may not read it.
+            # The cursor may say less: its disk is full, or this process may not read it.
             return DeliveryReport(self._writer.appended, 0, 0, "", "")
         cursor = self.cursor()
         waiting = self._writer.appended - cursor.sent - cursor.refused
@@ -222,7 +217,7 @@ class RelayProcess:
         if self._process is None:
             return "the relay could not be started"
         with contextlib.suppress(OSError):
-            text = realos.read_file(str(self._errors)).decode("utf-8", "replace")
+            text = realos.read_file(str(self.outbox.errors)).decode("utf-8", "replace")
             last = next((line for line in reversed(text.split("\n")) if line.strip()), None)
             if last is not None:
                 return f"the relay ended: {printable(last)}"

@@ -1,7 +1,7 @@
 """Follow an outbox and deliver each line, in a process of its own.
 
-What it is told comes through its standard input (:mod:`~pytest_publish.delivery.config`);
-what it has to say stands in the outbox's mark.
+It learns by its standard input what to do, and says by the cursor how far it has got
+(:mod:`~pytest_publish.delivery.outbox`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import contextlib
 import os
 import sys
 import threading
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
+from time import monotonic
+from time import sleep
 from typing import Final
 
 from .config import ALL_ACCEPTED
@@ -27,11 +27,10 @@ from .http import Failed
 from .http import Refused
 from .http import retry_delay
 from .http import Transport
-from .locks import lock_of
-from .outbox import discard
+from .locks import SenderLock
 from .outbox import Line
+from .outbox import Outbox
 from .outbox import OutboxReader
-from .outbox import set_aside
 
 
 #: Seconds between two looks at an outbox that has nothing new.
@@ -44,38 +43,35 @@ _NICENESS: Final = 5
 # Below this many seconds a POST costs mostly this process's own time, and a second
 # connection would only compete with the first for the interpreter.
 _SLOW: Final = 0.005
-# Seconds that a line has waited when a second connection takes it. One connection keeps
-# the order, so this is how late results may be for the sake of it.
+# Seconds after which a waiting line may be taken by another connection than the first.
+# One connection keeps the order; this is how late results may be for the sake of it.
 _PATIENCE: Final = 0.5
 # Seconds between two tries to start a thread.
-_THREAD_AGAIN: Final = 0.1
+_THREAD_RETRY: Final = 0.1
 
 
 class Relay:
     """Delivers one outbox to one endpoint.
 
-    ``is_over`` tells whether nothing more will be written to the outbox, even
-    though it has no end mark. ``on_progress`` is called with the mark now and then.
+    ``is_over`` tells whether nothing more will be written to the outbox, though it may have
+    no end mark. ``on_progress`` is called with the cursor now and then.
     """
 
     def __init__(
         self,
-        path: Path,
+        outbox: Outbox,
         config: DeliveryConfig,
         *,
         is_over: Callable[[], bool],
         on_progress: Callable[[Cursor], None] | None = None,
     ) -> None:
-        self.path = path
+        self._outbox = outbox
         self._config = config
         self._is_over = is_over
         self._on_progress = on_progress
-        self._clock = time.monotonic
-        self._cursor_file = CursorFile(path)
-        self.cursor = self._cursor_file.read()
-        # One result that fails for ever must not keep the others waiting to the end.
-        patience = min(_PATIENCE, config.grace / 4)
-        self._backlog = _Backlog(self.cursor, self._cursor_file, path, self._clock, patience)
+        # With a short grace too, a result that fails for ever must not keep the others.
+        self._backlog = _Backlog(outbox, min(_PATIENCE, config.grace / 4))
+        self.cursor = self._backlog.cursor
         self._senders: list[_Sender] = []
         self._no_thread_before = 0.0
         #: Whether a part of a line stands at the end of the outbox.
@@ -84,10 +80,10 @@ class Relay:
     def run(self) -> bool:
         """Deliver until the outbox is over and empty, or nothing gets through.
 
-        Returns whether all whole lines were dealt with. Raises OSError if the outbox
-        can't be read. The outbox's lock must be held.
+        Returns whether all whole lines are settled. Raises OSError if the outbox can't be
+        read. The caller holds the sender lock.
         """
-        reader = OutboxReader(self.path, self.cursor.offset)
+        reader = OutboxReader(self._outbox, self.cursor.offset)
         try:
             return self._follow(reader)
         finally:
@@ -98,7 +94,7 @@ class Relay:
     def _follow(self, reader: OutboxReader) -> bool:
         over_since: float | None = None
         # Lines have no time of their own; those read next were written after this.
-        had_all_at = self._clock()
+        had_all_at = monotonic()
         while True:
             # Asked before the last read: what was written until then is in it.
             over = reader.ended or self._is_over()
@@ -107,18 +103,18 @@ class Relay:
             if fresh:
                 self._backlog.add(fresh, had_all_at)
             elif is_read:
-                had_all_at = self._clock()
+                had_all_at = monotonic()
                 if over and self._backlog.is_idle:
                     return True
             self._add_sender()
             if self._on_progress is not None:
                 self._on_progress(self.cursor)
             if over:
-                over_since = over_since or self._clock()
-                if self._clock() - max(over_since, self._backlog.last_success) > self._config.grace:
+                over_since = over_since or monotonic()
+                if monotonic() - max(over_since, self._backlog.last_success) > self._config.grace:
                     return False
             if not fresh:
-                time.sleep(POLL)
+                sleep(POLL)
 
     def _add_sender(self) -> None:
         """Open the first connection, or another if those that are open don't keep up."""
@@ -128,17 +124,17 @@ class Relay:
             is_wanted = (
                 self._backlog.needs_help()
                 and len(self._senders) < self._config.connections
-                and all(sender.is_slow(self._clock()) for sender in self._senders)
+                and all(sender.is_slow() for sender in self._senders)
             )
-        if is_wanted and self._clock() >= self._no_thread_before:
+        if is_wanted and monotonic() >= self._no_thread_before:
             self._open()
 
     def _open(self) -> None:
-        sender = _Sender(self._backlog, self._config, self._clock, helps=bool(self._senders))
+        sender = _Sender(self._backlog, self._config, helps=bool(self._senders))
         try:
             sender.start()
         except RuntimeError as error:  # the user has too many threads or processes
-            self._no_thread_before = self._clock() + _THREAD_AGAIN
+            self._no_thread_before = monotonic() + _THREAD_RETRY
             if not self._senders:
                 self._backlog.failed(str(error), 0.0)
             return
@@ -146,20 +142,12 @@ class Relay:
 
 
 class _Backlog:
-    """Where lines wait, and where their fate is written down. Used by all threads."""
+    """The lines that wait or are in flight, and the cursor. Used by all threads."""
 
-    def __init__(
-        self,
-        cursor: Cursor,
-        cursor_file: CursorFile,
-        path: Path,
-        clock: Callable[[], float],
-        patience: float,
-    ) -> None:
-        self._cursor = cursor
-        self._cursor_file = cursor_file
-        self._path = path
-        self._clock = clock
+    def __init__(self, outbox: Outbox, patience: float) -> None:
+        self._outbox = outbox
+        self._cursor_file = CursorFile(outbox)
+        self.cursor = self._cursor_file.read()
         self._patience = patience
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
@@ -186,7 +174,7 @@ class _Backlog:
             return not self._waiting and not self._in_flight
 
     def _may_take(self, *, helps: bool) -> bool:
-        now = self._clock()
+        now = monotonic()
         if not self._waiting or now < self._not_before:
             return False
         return not helps or now - self._waiting[0][1] >= self._patience
@@ -202,16 +190,16 @@ class _Backlog:
     def add(self, found: list[Line], since: float) -> None:
         """Take in lines that may have waited since then."""
         with self._lock:
-            lines = [line for line in found if not self._cursor.has_settled(line)]
+            lines = [line for line in found if not self.cursor.has_settled(line)]
             self._waiting.extend((line, since) for line in lines)
             self._waiting_bytes += sum(len(line.body) for line in lines)
             self._changed.notify_all()
 
     def take(self, most: int, *, helps: bool) -> list[Line]:
-        """Hand out lines to send together; wait for one, none once closed.
+        """Return lines to send together, as soon as there are any; none once closed.
 
-        Who ``helps`` gets only what has waited long: as long as the first connection
-        keeps up, the others would do nothing but overtake it.
+        A sender that ``helps`` gets only what has waited long: as long as the first
+        connection keeps up, the others would do nothing but overtake it.
         """
         with self._lock:
             while not self._closed.is_set() and not self._may_take(helps=helps):
@@ -230,7 +218,7 @@ class _Backlog:
             self._overdue.wait()
             self._idle_helpers -= 1
         else:
-            self._changed.wait(max(0.0, self._not_before - self._clock()) or None)
+            self._changed.wait(max(0.0, self._not_before - monotonic()) or None)
 
     def hold(self, seconds: float) -> bool:
         """Wait between two tries; False once closed."""
@@ -238,47 +226,46 @@ class _Backlog:
 
     def sent(self, lines: list[Line]) -> None:
         with self._lock:
-            self.last_success = self._clock()
-            self._cursor.sent += len(lines)
-            self._cursor.problem = ""
+            self.last_success = monotonic()
+            self.cursor.sent += len(lines)
+            self.cursor.problem = ""
             self._settle(lines)
 
     def refused(self, line: Line, reason: str) -> None:
         """Set a line aside: the endpoint works, but will never take this one."""
         with self._lock:
             try:
-                set_aside(self._path, line.body)
+                self._outbox.set_aside(line.body)
             except OSError as error:
-                # Not dealt with, so the mark stays before it and it is not lost.
-                self._cursor.problem = f"{reason}; can't set it aside: {error.strerror}"
+                # Not settled, so the cursor stays before it and it is not lost.
+                self.cursor.problem = f"{reason}; can't set it aside: {error.strerror}"
                 return
-            self.last_success = self._clock()
-            self._cursor.refused += 1
-            self._cursor.refusal = self._cursor.refusal or reason
+            self.last_success = monotonic()
+            self.cursor.refused += 1
+            self.cursor.refusal = self.cursor.refusal or reason
             self._settle([line])
 
     def failed(self, reason: str, wait: float) -> None:
         """Take note of a failure, and of the seconds that the endpoint asked to wait.
 
-        What one connection was told holds for what the others would begin.
+        The other connections begin nothing before that either.
         """
         with self._lock:
-            self._not_before = max(self._not_before, self._clock() + wait)
-            if self._cursor.problem != reason:
-                self._cursor.problem = reason
+            self._not_before = max(self._not_before, monotonic() + wait)
+            if self.cursor.problem != reason:
+                self.cursor.problem = reason
                 self._write_cursor()
 
     def _settle(self, lines: list[Line]) -> None:
         self._in_flight -= len(lines)
         for line in lines:
-            self._cursor.settle(line.start, line.stop)
+            self.cursor.settle(line)
         self._write_cursor()
 
     def _write_cursor(self) -> None:
-        # Without a mark (disk full) a later process sends again what was sent,
-        # under the same key.
+        # If the disk is full, a later process sends again what was sent, under the same key.
         with contextlib.suppress(OSError):
-            self._cursor_file.write(self._cursor)
+            self._cursor_file.write(self.cursor)
 
     def close(self) -> None:
         with self._lock:
@@ -289,42 +276,39 @@ class _Backlog:
 
 
 class _Sender(threading.Thread):
-    """One connection: takes lines from the desk and sends them until it closes."""
+    """One connection: sends lines of the backlog until that is closed."""
 
-    def __init__(
-        self, backlog: _Backlog, config: DeliveryConfig, clock: Callable[[], float], *, helps: bool
-    ) -> None:
+    def __init__(self, backlog: _Backlog, config: DeliveryConfig, *, helps: bool) -> None:
         super().__init__(daemon=True)
         self._backlog = backlog
         self._config = config
-        self._clock = clock
         self._helps = helps
-        self._transport = Transport(config.endpoint)
-        self._taken_at: float | None = None
-        self._usual = 0.0
+        self._transport = Transport(config)
+        self._begun: float | None = None
+        self._average = 0.0
 
-    def is_slow(self, now: float) -> bool:
+    def is_slow(self) -> bool:
         """Tell whether this connection's POSTs wait for the endpoint."""
-        current = 0.0 if self._taken_at is None else now - self._taken_at
-        return max(current, self._usual) > _SLOW
+        begun = self._begun  # which its thread may change at any time
+        current = 0.0 if begun is None else monotonic() - begun
+        return max(current, self._average) > _SLOW
 
     def run(self) -> None:
         while lines := self._backlog.take(self._config.batch, helps=self._helps):
-            self._taken_at = begun = self._clock()
+            self._begun = begun = monotonic()
             self._deliver(lines)
-            self._taken_at = None
-            self._usual += (self._clock() - begun - self._usual) / 8
+            self._begun = None
+            self._average += (monotonic() - begun - self._average) / 8
         self._transport.close()
 
     def _deliver(self, lines: list[Line]) -> None:
-        broken = [line for line in lines if line.key is None]
-        for line in broken:
-            self._backlog.refused(line, "not a result of pytest-publish")
-        whole = [line for line in lines if line.key is not None]
-        if whole:
-            self._deliver_whole(whole)
+        for line in lines:
+            if line.key is None:
+                self._backlog.refused(line, "not a result of pytest-publish")
+        if results := [line for line in lines if line.key is not None]:
+            self._deliver_results(results)
 
-    def _deliver_whole(self, lines: list[Line]) -> None:
+    def _deliver_results(self, lines: list[Line]) -> None:
         answer = self._persist(lines)
         if isinstance(answer, Accepted):
             self._backlog.sent(lines)
@@ -333,10 +317,10 @@ class _Sender(threading.Thread):
                 self._backlog.refused(lines[0], answer.reason)
                 return
             for line in lines:  # which of them it was, only the endpoint knows
-                self._deliver_whole([line])
+                self._deliver_results([line])
 
     def _persist(self, lines: list[Line]) -> Accepted | Refused | None:
-        """Try until the endpoint takes it or refuses it; None once the desk closes."""
+        """Try until the endpoint takes it or refuses it; None once the backlog is closed."""
         key, body = _post_of(lines, self._config.batch)
         sent = self._transport.prepare(body)
         tries = 0
@@ -361,34 +345,30 @@ def _post_of(lines: list[Line], batch: int) -> tuple[str, bytes]:
 
 
 def main() -> None:
-    """Run a relay as it is told on standard input, until the run is over and all is sent."""
+    """Run the relay that standard input describes, until its run is over and all is sent."""
     try:
         status = _run()
     except Exception:
         traceback.print_exc()
         status = 1
-    # Without waiting for threads in the middle of a POST or of reading; the mark is written.
+    # Without waiting for threads in the middle of a POST; the cursor is written.
     sys.stderr.flush()
     os._exit(status)
 
 
 def _run() -> int:
-    """Return the exit status. Who can't tidy up has it done here: a run that died, or failed.
-
-    With refused results that is left to the run if there is one, which counts them.
-    """
-    told = RelayConfig.from_json(sys.stdin.buffer.readline())
-    if os.name == "posix":
-        os.nice(_NICENESS)
-    lock = lock_of(told.outbox)
-    if not lock.acquire(blocking=False):
-        sys.exit(f"another process sends {told.outbox}")
-    run = _Run(told.parent)
-    relay = Relay(told.outbox, told.config, is_over=lambda: run.is_over)
+    """Deliver an outbox, remove it if that is the relay's part, and return the exit status."""
+    relay_config = RelayConfig.from_json(sys.stdin.buffer.readline())
+    os.nice(_NICENESS)
+    outbox = Outbox(relay_config.outbox)
+    if not SenderLock(outbox).acquire():
+        sys.exit(f"another process sends {outbox}")
+    run = _Run(relay_config.parent)
+    relay = Relay(outbox, relay_config.config, is_over=run.is_over)
     is_done = relay.run() and not relay.is_torn
     is_accepted = is_done and not relay.cursor.refused
-    if (is_done and run.has_died) or (is_accepted and run.is_over):
-        discard(told.outbox)
+    if (is_done and run.has_died()) or (is_accepted and run.is_over()):
+        outbox.discard()
     return ALL_ACCEPTED if is_accepted else 0
 
 
@@ -397,27 +377,16 @@ class _Run:
 
     def __init__(self, parent: int) -> None:
         self._parent = parent
-        self._told = threading.Event()
-        self._input_ended = threading.Event()
-        with contextlib.suppress(RuntimeError):  # too many threads; there is the end mark
-            threading.Thread(target=self._listen, daemon=True).start()
+        self._has_ended = False
+        # From here on, reading returns at once if nothing has come.
+        os.set_blocking(sys.stdin.fileno(), False)
 
-    def _listen(self) -> None:
-        if sys.stdin.buffer.readline():
-            self._told.set()
-        sys.stdin.buffer.read()
-        self._input_ended.set()
-
-    @property
     def has_died(self) -> bool:
-        if os.name == "posix":
-            # Not by a pipe that closes: a test may close all descriptors of its process,
-            # or leave a forked child behind that holds them open.
-            return os.getppid() != self._parent
-        # Windows keeps the number of a dead parent, but has no fork.
-        return self._input_ended.is_set()
+        # Not by a pipe that closes: a test may close all descriptors of its process,
+        # or leave a forked child behind that holds them open.
+        return os.getppid() != self._parent
 
-    @property
     def is_over(self) -> bool:
-        """Whether nothing more will be written, though there may be no end mark."""
-        return self._told.is_set() or self.has_died
+        """Tell whether nothing more will be written, though there may be no end mark."""
+        self._has_ended = self._has_ended or bool(sys.stdin.buffer.readline())
+        return self._has_ended or self.has_died()

@@ -45,8 +45,8 @@ class Controller:
         self._has_summary = False
         self._ignored = hide(folders(config), settings.outbox_folder, config.rootpath)
         folder = settings.outbox_folder
-        self._waiting_before = waiting_in(folder) if folder else []
-        self._refused_before = refused_in(folder) if folder else []
+        self._waiting_before = [found.path for found in waiting_in(folder)] if folder else []
+        self._refused_before = [found.path for found in refused_in(folder)] if folder else []
 
     def pytest_report_header(self) -> list[str]:
         """Controller: say where results go, and what earlier runs left."""

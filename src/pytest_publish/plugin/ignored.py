@@ -138,7 +138,7 @@ def _is_ours(folder: Path, rootdir: Path) -> bool:
 
 
 def _is_marked(folder: Path) -> bool:
-    flags = os.O_RDONLY | realos.NOFOLLOW | realos.NONBLOCK | realos.BINARY
+    flags = os.O_RDONLY | realos.NOFOLLOW | realos.NONBLOCK
     try:
         fd = realos.open(f"{folder}{realos.SEPARATOR}.gitignore", flags)
         try:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from pytest_publish.delivery.config import redact_url
-from pytest_publish.delivery.outbox import refused_of
 from pytest_publish.delivery.outbox import REFUSED_SUFFIX
 from pytest_publish.delivery.process import DeliveryReport
 from pytest_publish.delivery.process import RelayProcess
@@ -36,7 +35,7 @@ def header(
     settings: Settings, waiting: list[Path], refused: list[Path], folder: Path
 ) -> Iterator[str]:
     """Yield the lines of the header: where results go, and what earlier runs left."""
-    places = [redact_url(delivery.endpoint.url) for delivery in settings.deliveries]
+    places = [redact_url(delivery.url) for delivery in settings.deliveries]
     if settings.pubdir is not None:
         places.append(settings.shown_pubdir)
     yield f"publish: {', '.join(places)}"
@@ -81,7 +80,7 @@ def undelivered(relay: RelayProcess, report: DeliveryReport, folder: Path) -> It
     if report.refused:
         refused = refused_by(url, report.refused, report.refusal)
         yield f"{refused} and set aside; send with:"
-        yield _command(short(refused_of(relay.path), folder), shown_url)
+        yield _command(short(relay.outbox.refused.path, folder), shown_url)
     if report.waiting:
         count = counted(report.waiting, "result waits", "results wait")
         yield f"publish: {count} to be sent to {redact_url(url)} ({report.reason}); send with:"

@@ -21,7 +21,6 @@ from pytest_publish.delivery.config import checked_seconds
 from pytest_publish.delivery.config import checked_timeout
 from pytest_publish.delivery.config import checked_url
 from pytest_publish.delivery.config import DeliveryConfig
-from pytest_publish.delivery.config import Endpoint
 from pytest_publish.delivery.config import private_from
 from pytest_publish.tree.paths import Scheme
 from pytest_publish.tree.writer import Filter
@@ -135,8 +134,9 @@ class _Asked:
             raise _usage_error(name, f"{value!r} is none of {', '.join(choices)}")
         return value
 
-    def checked(self, name: str, check: Callable[[str], _Checked]) -> _Checked:
-        return _checked(check, self.text(name) or BY_NAME[name].default or "", name)
+    def checked(self, name: str, check: Callable[[str], _Checked]) -> _Checked | None:
+        text = self.text(name)
+        return None if text is None else _checked(check, text, name)
 
     def path(self, name: str) -> Path | None:
         """Return a path: relative to where pytest was called, or to its ini file."""
@@ -163,21 +163,18 @@ def _deliveries_from(asked: _Asked, environment: Mapping[str, str]) -> tuple[Del
         headers, secret = private_from(environment)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
-    shared: dict[str, Any] = {
+    options: dict[str, Any] = {
         "headers": (*headers, *_headers(asked)),
         "timeout": asked.checked("publish_timeout", checked_timeout),
         "secret": secret,
         "gzip": asked.flag("publish_gzip"),
+        "connections": asked.checked("publish_connections", checked_count),
+        "batch": asked.checked("publish_batch", checked_count),
+        "grace": asked.checked("publish_grace", checked_seconds),
     }
-    connections = asked.checked("publish_connections", checked_count)
-    batch = asked.checked("publish_batch", checked_count)
-    grace = asked.checked("publish_grace", checked_seconds)
-    return tuple(
-        DeliveryConfig(
-            Endpoint(_checked(checked_url, url, "publish"), **shared), connections, batch, grace
-        )
-        for url in urls
-    )
+    # DeliveryConfig has the defaults.
+    given = {name: value for name, value in options.items() if value is not None}
+    return tuple(DeliveryConfig(_checked(checked_url, url, "publish"), **given) for url in urls)
 
 
 def _checked(check: Callable[[str], _Checked], text: str, name: str) -> _Checked:

@@ -43,8 +43,8 @@ _LOCK_POLL: Final = 0.002
 # How many parents of tests' folders are remembered as checked (no links). In a loadgroup
 # run each test may have a parent of its own.
 _MOST_PARENTS: Final = 1000
-# A link in the place of one of our files is not followed, and a FIFO is not waited for.
-_ONLY_FILES: Final = realos.NOFOLLOW | realos.NONBLOCK | realos.BINARY
+# Whatever stands in the place of one of our files is neither followed nor waited for.
+_ONLY_FILES: Final = realos.NOFOLLOW | realos.NONBLOCK
 
 
 @dataclasses.dataclass(slots=True)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pytest_publish.delivery.config import checked_header
 from pytest_publish.delivery.config import checked_url
 from pytest_publish.delivery.config import DeliveryConfig
-from pytest_publish.delivery.config import Endpoint
 from pytest_publish.delivery.config import printable
 from pytest_publish.delivery.config import private_from
 from pytest_publish.delivery.config import redact_url
@@ -26,22 +25,29 @@ URL = "https://user:hunter2@example.org:8443/results?token=hunter2#hunter2"
 @pytest.mark.parametrize(
     "outbox", [Path("/cache/ä b.jsonl"), Path(os.fsdecode(b"/cache/\xff.jsonl"))]
 )
-def test_a_relay_reads_what_it_was_told_from_one_line(outbox: Path) -> None:
-    endpoint = Endpoint(
-        URL, headers=(("X-A", "1"), ("X-Ä", "é")), timeout=2.5, secret="whsec_aGk=", gzip=True
+def test_a_relay_reads_its_configuration_from_one_line(outbox: Path) -> None:
+    config = DeliveryConfig(
+        URL,
+        headers=(("X-A", "1"), ("X-Ä", "é")),
+        timeout=2.5,
+        secret="whsec_aGk=",
+        gzip=True,
+        connections=3,
+        batch=7,
+        grace=0.5,
     )
-    told = RelayConfig(outbox, 42, DeliveryConfig(endpoint, connections=3, batch=7, grace=0.5))
-    line = told.to_json()
+    relay_config = RelayConfig(outbox, 42, config)
+    line = relay_config.to_json()
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
-    assert RelayConfig.from_json(line) == told
+    assert RelayConfig.from_json(line) == relay_config
 
 
-def test_no_secret_is_in_the_text_of_orders() -> None:
-    endpoint = Endpoint(URL, headers=(("Authorization", "hunter2"),), secret="hunter2")
-    told = RelayConfig(Path("outbox"), 1, DeliveryConfig(endpoint))
-    assert "hunter2" not in f"{told} {told!r}"
-    assert "example.org" in repr(told)
+def test_no_secret_is_in_the_text_of_a_configuration() -> None:
+    config = DeliveryConfig(URL, headers=(("Authorization", "hunter2"),), secret="hunter2")
+    relay_config = RelayConfig(Path("outbox"), 1, config)
+    assert "hunter2" not in f"{relay_config} {relay_config!r}"
+    assert "example.org" in repr(relay_config)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +89,7 @@ def test_without_a_secret_there_is_no_key() -> None:
 @pytest.mark.parametrize(
     "secret", ["hunter2!", "whsec_hunter2 ", "hünter2", "whsec_hunte", "a\nbc"]
 )
-def test_a_secret_that_is_no_base64_is_refused_without_being_told(secret: str) -> None:
+def test_a_secret_that_is_no_base64_is_refused_without_being_shown(secret: str) -> None:
     with pytest.raises(ValueError, match="base64") as refused:
         signing_key(secret)
     assert "unte" not in str(refused.value)
@@ -142,7 +148,7 @@ def test_any_other_url_is_refused_in_one_line_without_its_secrets(url: str) -> N
 
 
 @pytest.mark.parametrize("private", ["user:hunter2€", "user:hunter2%E2%82%AC", "hunter2€:x"])
-def test_a_password_that_http_has_no_form_for_is_refused_without_being_told(private: str) -> None:
+def test_a_password_that_http_has_no_form_for_is_refused_without_being_shown(private: str) -> None:
     with pytest.raises(ValueError, match=r"'http://h/p' .*PYTEST_PUBLISH_HEADERS") as refused:
         checked_url(f"http://{private}@h/p")
     assert "hunter2" not in str(refused.value)
@@ -150,11 +156,11 @@ def test_a_password_that_http_has_no_form_for_is_refused_without_being_told(priv
 
 
 @given(st.text("ab:@/\\%?#[].-_ \x1bé€①&'<^|", max_size=8))
-def test_a_password_is_never_told_whatever_is_in_it(private: str) -> None:
+def test_a_password_is_never_shown_whatever_is_in_it(private: str) -> None:
     url = f"http://user:hunter2{private}@host/p"
     assert "hunter2" not in redact_url(url)
     with contextlib.suppress(ValueError):
-        assert "hunter2" not in Endpoint(checked_url(url)).__repr__()
+        assert "hunter2" not in repr(DeliveryConfig(checked_url(url)))
         return
     with pytest.raises(ValueError, match="http") as refused:
         checked_url(url)

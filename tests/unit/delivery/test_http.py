@@ -17,7 +17,7 @@ from faulty_server import FaultyServer
 from faulty_server import OK
 from faulty_server import ResetError
 from faulty_server import status
-from pytest_publish.delivery.config import Endpoint
+from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.http import Accepted
 from pytest_publish.delivery.http import BACKOFF_CAP
 from pytest_publish.delivery.http import BACKOFF_FLOOR
@@ -33,8 +33,8 @@ BODY = json.dumps({"text": "ä"}).encode()
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 
 
-def post(endpoint: Endpoint, body: bytes = BODY) -> Accepted | Refused | Failed:
-    sender = Transport(endpoint)
+def post(config: DeliveryConfig, body: bytes = BODY) -> Accepted | Refused | Failed:
+    sender = Transport(config)
     try:
         return sender.post("run-0", body, sender.prepare(body))
     finally:
@@ -49,7 +49,7 @@ def raising(error: type[Exception]) -> Callable[[Post], bytes]:
 
 
 def test_a_body_is_posted_as_it_is_and_named(faulty_server: FaultyServer) -> None:
-    assert post(Endpoint(faulty_server.url)) == Accepted()
+    assert post(DeliveryConfig(faulty_server.url)) == Accepted()
     (sent,) = faulty_server.posts
     assert sent.body == BODY
     assert sent.headers["Content-Type"] == "application/json"
@@ -58,7 +58,7 @@ def test_a_body_is_posted_as_it_is_and_named(faulty_server: FaultyServer) -> Non
 
 
 def test_one_connection_is_kept_for_many_posts(faulty_server: FaultyServer) -> None:
-    sender = Transport(Endpoint(faulty_server.url))
+    sender = Transport(DeliveryConfig(faulty_server.url))
     for number in range(20):
         assert sender.post(f"run-{number}", BODY, BODY) == Accepted()
     sender.close()
@@ -68,19 +68,19 @@ def test_one_connection_is_kept_for_many_posts(faulty_server: FaultyServer) -> N
 @pytest.mark.parametrize("code", [200, 201, 202, 204])
 def test_any_2xx_is_acceptance(faulty_server: FaultyServer, code: int) -> None:
     faulty_server.answer = lambda _post: status(code)
-    assert post(Endpoint(faulty_server.url)) == Accepted()
+    assert post(DeliveryConfig(faulty_server.url)) == Accepted()
 
 
 @pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504, 599])
 def test_these_statuses_are_tried_again(faulty_server: FaultyServer, code: int) -> None:
     faulty_server.answer = lambda _post: status(code)
-    assert post(Endpoint(faulty_server.url)) == Failed(f"{code} Whatever")
+    assert post(DeliveryConfig(faulty_server.url)) == Failed(f"{code} Whatever")
 
 
 @pytest.mark.parametrize("code", [300, 301, 302, 303, 400, 401, 403, 404, 410, 413, 422])
 def test_these_statuses_are_final(faulty_server: FaultyServer, code: int) -> None:
     faulty_server.answer = lambda _post: status(code, "Location: /elsewhere")
-    assert post(Endpoint(faulty_server.url)) == Refused(f"{code} Whatever")
+    assert post(DeliveryConfig(faulty_server.url)) == Refused(f"{code} Whatever")
 
 
 @pytest.mark.parametrize("code", [307, 308])
@@ -89,13 +89,13 @@ def test_these_redirects_are_followed_with_method_and_body(
 ) -> None:
     answers = iter([status(code, "Location: /moved"), OK])
     faulty_server.answer = lambda _post: next(answers)
-    assert post(Endpoint(faulty_server.url)) == Accepted()
+    assert post(DeliveryConfig(faulty_server.url)) == Accepted()
     assert [sent.body for sent in faulty_server.posts] == [BODY, BODY]
 
 
 def test_a_circle_of_redirects_ends(faulty_server: FaultyServer) -> None:
     faulty_server.answer = lambda _post: status(307, "Location: /again")
-    assert post(Endpoint(faulty_server.url)) == Refused("more than 5 redirects")
+    assert post(DeliveryConfig(faulty_server.url)) == Refused("more than 5 redirects")
 
 
 def test_another_host_gets_no_header_that_was_meant_for_the_first(
@@ -104,7 +104,7 @@ def test_another_host_gets_no_header_that_was_meant_for_the_first(
     other = FaultyServer()
     faulty_server.answer = lambda _post: status(307, f"Location: {other.url}")
     url = faulty_server.url.replace("://", "://user:password@")
-    assert post(Endpoint(url, headers=(("X-Api-Key", "secret"),))) == Accepted()
+    assert post(DeliveryConfig(url, headers=(("X-Api-Key", "secret"),))) == Accepted()
     other.stop()
     assert faulty_server.posts[0].headers["X-Api-Key"] == "secret"
     assert faulty_server.posts[0].headers["Authorization"].startswith("Basic ")
@@ -114,7 +114,7 @@ def test_another_host_gets_no_header_that_was_meant_for_the_first(
 
 def test_a_redirect_never_leaves_http(faulty_server: FaultyServer) -> None:
     faulty_server.answer = lambda _post: status(307, "Location: file:///etc/passwd")
-    answer = post(Endpoint(faulty_server.url))
+    answer = post(DeliveryConfig(faulty_server.url))
     assert isinstance(answer, Refused)
     assert "can't be followed" in answer.reason
 
@@ -124,12 +124,12 @@ def test_an_answer_that_breaks_off_is_tried_again(
     faulty_server: FaultyServer, error: type[Exception]
 ) -> None:
     faulty_server.answer = raising(error)
-    assert isinstance(post(Endpoint(faulty_server.url)), Failed)
+    assert isinstance(post(DeliveryConfig(faulty_server.url)), Failed)
 
 
 def test_a_refused_connection_is_tried_again(faulty_server: FaultyServer) -> None:
     faulty_server.stop()
-    assert post(Endpoint(faulty_server.url)) == Failed("Connection refused")
+    assert post(DeliveryConfig(faulty_server.url)) == Failed("Connection refused")
 
 
 def test_an_endpoint_that_never_answers_times_out(faulty_server: FaultyServer) -> None:
@@ -138,11 +138,11 @@ def test_an_endpoint_that_never_answers_times_out(faulty_server: FaultyServer) -
         return OK
 
     faulty_server.answer = answer
-    assert post(Endpoint(faulty_server.url, timeout=0.1)) == Failed("timed out")
+    assert post(DeliveryConfig(faulty_server.url, timeout=0.1)) == Failed("timed out")
 
 
 def test_a_host_that_is_not_there_is_tried_again_and_the_reason_has_no_url() -> None:
-    answer = post(Endpoint("http://nowhere.invalid/hook?token=secret"))
+    answer = post(DeliveryConfig("http://nowhere.invalid/hook?token=secret"))
     assert isinstance(answer, Failed)
     assert "secret" not in answer.reason
 
@@ -152,14 +152,14 @@ def test_the_reason_of_an_endpoint_does_nothing_to_a_terminal(
     faulty_server: FaultyServer, code: int
 ) -> None:
     faulty_server.answer = lambda _post: status(code, reason="\x1b[31mNo\x07\t\x9b2J way")
-    answer = post(Endpoint(faulty_server.url))
+    answer = post(DeliveryConfig(faulty_server.url))
     assert isinstance(answer, (Failed, Refused))
     assert answer.reason.isprintable()
     assert answer.reason.startswith(f"{code} [31mNo")
 
 
-def test_a_url_that_nothing_can_be_posted_to_is_told_without_its_secrets() -> None:
-    answer = post(Endpoint("http://user:hunter2@-ü?token=hunter2"))
+def test_a_url_that_nothing_can_be_posted_to_is_reported_without_its_secrets() -> None:
+    answer = post(DeliveryConfig("http://user:hunter2@-ü?token=hunter2"))
     assert answer == Failed("nothing can be POSTed to this URL: InvalidURL")
 
 
@@ -167,13 +167,13 @@ def test_a_url_that_nothing_can_be_posted_to_is_told_without_its_secrets() -> No
     "proxy",
     [r"http://user:hunter2@\host\x", "http://user:hunter2€@localhost:1", "x://user:hunter2@h", "@"],
 )
-def test_a_proxy_that_cant_be_used_is_told_without_its_secrets(
+def test_a_proxy_that_cant_be_used_is_reported_without_its_secrets(
     monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", proxy)
-    answer = post(Endpoint("http://nowhere.invalid/"))
+    answer = post(DeliveryConfig("http://nowhere.invalid/"))
     assert isinstance(answer, (Failed, Refused))
     assert "hunter2" not in answer.reason
     assert answer.reason.isprintable()
@@ -187,14 +187,14 @@ def test_retry_after_in_seconds_is_understood(
     faulty_server: FaultyServer, header: str, seconds: float | None
 ) -> None:
     faulty_server.answer = lambda _post: status(429, f"Retry-After: {header}")
-    assert post(Endpoint(faulty_server.url)) == Failed("429 Whatever", seconds)
+    assert post(DeliveryConfig(faulty_server.url)) == Failed("429 Whatever", seconds)
 
 
 def test_retry_after_as_a_date_is_understood(faulty_server: FaultyServer) -> None:
     now = 1_800_000_000.0
     date = email.utils.formatdate(now + 90, usegmt=True)
     faulty_server.answer = lambda _post: status(503, f"Retry-After: {date}")
-    sender = Transport(Endpoint(faulty_server.url), clock=lambda: now)
+    sender = Transport(DeliveryConfig(faulty_server.url), clock=lambda: now)
     assert sender.post("run-0", BODY, BODY) == Failed("503 Whatever", 90.0)
     sender.close()
 
@@ -214,14 +214,14 @@ def test_a_wait_is_never_nothing_and_never_without_end(tries: int, asked: float 
 def test_a_signature_verifies_with_standard_webhooks(
     faulty_server: FaultyServer, compress: bool
 ) -> None:
-    assert post(Endpoint(faulty_server.url, secret=SECRET, gzip=compress)) == Accepted()
+    assert post(DeliveryConfig(faulty_server.url, secret=SECRET, gzip=compress)) == Accepted()
     (sent,) = faulty_server.posts
     assert sent.headers.get("Content-Encoding") == ("gzip" if compress else None)
     assert Webhook(SECRET).verify(sent.text, sent.headers) == json.loads(BODY)
 
 
 def test_the_bytes_are_the_same_at_every_try() -> None:
-    sender = Transport(Endpoint("http://localhost/", gzip=True))
+    sender = Transport(DeliveryConfig("http://localhost/", gzip=True))
     first = sender.prepare(BODY)
     assert sender.prepare(BODY) == first
     assert first[4:8] == bytes(4), "no time of compression in it (RFC 1952)"
@@ -229,7 +229,7 @@ def test_the_bytes_are_the_same_at_every_try() -> None:
 
 
 def test_a_certificate_that_does_not_verify_is_final(secure: FaultyServer) -> None:
-    answer = post(Endpoint(secure.url))
+    answer = post(DeliveryConfig(secure.url))
     assert isinstance(answer, Refused)
     assert answer.reason.startswith("the certificate does not verify: ")
     assert not secure.posts
@@ -240,7 +240,7 @@ def test_a_private_authority_is_trusted_by_environment(
 ) -> None:
     with authority.cert_pem.tempfile() as bundle:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
-        assert post(Endpoint(secure.url)) == Accepted()
+        assert post(DeliveryConfig(secure.url)) == Accepted()
 
 
 def test_a_proxy_that_is_not_there_is_named_as_the_proxy(
@@ -251,7 +251,7 @@ def test_a_proxy_that_is_not_there_is_named_as_the_proxy(
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.setenv(f"{scheme}_proxy", f"http://user:hunter2@localhost:{faulty_server.port}")
-        answer = post(Endpoint(f"{scheme}://example.org/results"))
+        answer = post(DeliveryConfig(f"{scheme}://example.org/results"))
         assert answer == Failed("the proxy: Connection refused")
 
 
@@ -261,14 +261,14 @@ def test_a_proxy_of_the_environment_is_used(
     for name in [name for name in os.environ if name.lower() in ("no_proxy", "http_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("http_proxy", f"http://localhost:{faulty_server.port}")
-    assert post(Endpoint("http://results.invalid/hook")) == Accepted()
+    assert post(DeliveryConfig("http://results.invalid/hook")) == Accepted()
     assert faulty_server.posts[0].headers["Host"] == "results.invalid"
 
 
 @pytest.mark.parametrize("location", ["http://[", "http://host:99999/", "mailto:me"])
 def test_a_redirect_to_no_place_is_final(faulty_server: FaultyServer, location: str) -> None:
     faulty_server.answer = lambda _post: status(308, f"Location: {location}")
-    assert post(Endpoint(faulty_server.url)) == Refused(
+    assert post(DeliveryConfig(faulty_server.url)) == Refused(
         "308 Whatever: a redirect that can't be followed"
     )
 
@@ -277,7 +277,7 @@ def test_a_bundle_of_authorities_that_is_not_there_is_tried_again(
     secure: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/gone/authorities.pem")
-    answer = post(Endpoint(secure.url))
+    answer = post(DeliveryConfig(secure.url))
     assert isinstance(answer, Failed)
     assert "/gone/authorities.pem" in answer.reason
 
@@ -285,7 +285,7 @@ def test_a_bundle_of_authorities_that_is_not_there_is_tried_again(
 def test_a_date_beyond_all_years_asks_for_no_wait(faulty_server: FaultyServer) -> None:
     date = "Mon, 01 Jan 99999999999 00:00:00 GMT"
     faulty_server.answer = lambda _post: status(503, f"Retry-After: {date}")
-    assert post(Endpoint(faulty_server.url)) == Failed("503 Whatever")
+    assert post(DeliveryConfig(faulty_server.url)) == Failed("503 Whatever")
 
 
 @pytest.mark.parametrize("code", [100, 102, 103, 199])
@@ -293,7 +293,7 @@ def test_an_interim_answer_is_not_the_answer(faulty_server: FaultyServer, code: 
     interim = f"HTTP/1.1 {code} Wait\r\nLink: </style.css>\r\n\r\n".encode()
     answers = iter([2 * interim + OK, interim + status(503), OK])
     faulty_server.answer = lambda _post: next(answers)
-    sender = Transport(Endpoint(faulty_server.url))
+    sender = Transport(DeliveryConfig(faulty_server.url))
     # Each POST gets its own answer, not what an earlier one left in the connection.
     assert sender.post("run-0", BODY, BODY) == Accepted()
     assert sender.post("run-1", BODY, BODY) == Failed("503 Whatever")
@@ -305,7 +305,7 @@ def test_an_interim_answer_is_not_the_answer(faulty_server: FaultyServer, code: 
 @pytest.mark.parametrize("answer", [status(101), status(103) * 200], ids=["switch", "no end"])
 def test_interim_answers_alone_are_tried_again(faulty_server: FaultyServer, answer: bytes) -> None:
     faulty_server.answer = lambda _post: answer
-    assert isinstance(post(Endpoint(faulty_server.url)), Failed)
+    assert isinstance(post(DeliveryConfig(faulty_server.url)), Failed)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_an_answer_that_names_no_end_counts_by_its_status(
 ) -> None:
     faulty_server.answer = lambda _post: f"HTTP/1.1 {code} No\r\n\r\nsome text".encode()
     # Longer than the test may take: it must not be waited for.
-    assert post(Endpoint(faulty_server.url, timeout=1000)) == expected
+    assert post(DeliveryConfig(faulty_server.url, timeout=1000)) == expected
 
 
 @pytest.mark.parametrize("head", ["HTTP/1.0 200 OK", "HTTP/1.1 200 OK\r\nConnection: close"])
@@ -325,4 +325,4 @@ def test_an_answer_that_ends_with_its_connection_is_read_to_its_end(
 ) -> None:
     faulty_server.answer = lambda _post: f"{head}\r\n\r\nok".encode()
     faulty_server.closes = True
-    assert post(Endpoint(faulty_server.url)) == Accepted()
+    assert post(DeliveryConfig(faulty_server.url)) == Accepted()

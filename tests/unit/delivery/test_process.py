@@ -12,7 +12,6 @@ from faulty_server import FaultyServer
 from faulty_server import status
 from pytest_publish.delivery import process as process_module
 from pytest_publish.delivery.config import DeliveryConfig
-from pytest_publish.delivery.config import Endpoint
 from pytest_publish.delivery.locks import is_free
 from pytest_publish.delivery.process import DeliveryReport
 from pytest_publish.delivery.process import RelayProcess
@@ -20,7 +19,7 @@ from support import eventually
 
 
 def delivery_to(faulty_server: FaultyServer, folder: Path, grace: float = 30.0) -> RelayProcess:
-    return RelayProcess(folder, "run", DeliveryConfig(Endpoint(faulty_server.url), grace=grace))
+    return RelayProcess(folder, "run", DeliveryConfig(faulty_server.url, grace=grace))
 
 
 def fill(delivery: RelayProcess, count: int) -> None:
@@ -64,17 +63,17 @@ def test_a_ctrl_c_ends_the_waiting_and_the_relay(
         raise KeyboardInterrupt
 
     assert delivery.wait(interrupt) == DeliveryReport(0, 0, 3, "interrupted", "")
-    assert is_free(delivery.path)
+    assert is_free(delivery.outbox)
 
 
 def test_a_relay_that_hangs_is_not_waited_for_without_end(
     faulty_server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pytest_publish.delivery.process._STARTING", 0.3)
-    config = DeliveryConfig(Endpoint(faulty_server.url, timeout=0.1), grace=0.1)
+    config = DeliveryConfig(faulty_server.url, timeout=0.1, grace=0.1)
     delivery = RelayProcess(tmp_path, "run", config)
     delivery.start()
-    lock = delivery.path.with_suffix(".lock")
+    lock = delivery.outbox.sender_lock
     eventually(lock.exists, "the relay to be there")
     (process,) = [int(path.name) for path in Path("/proc").glob("[0-9]*") if has_open(path, lock)]
     os.kill(process, signal.SIGSTOP)
@@ -93,7 +92,7 @@ def has_open(process: Path, file: Path) -> bool:
         return False
 
 
-def test_a_relay_that_fails_tells_why(
+def test_a_relay_that_fails_says_why(
     faulty_server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As in an environment from which requests was removed.
@@ -172,7 +171,7 @@ def test_an_outbox_is_its_runs_before_the_relay_starts_and_after_it_died(
     faulty_server: FaultyServer, tmp_path: Path
 ) -> None:
     name = "20261123T010203Z-0a1b2c3d"
-    delivery = RelayProcess(tmp_path, name, DeliveryConfig(Endpoint(faulty_server.url)))
+    delivery = RelayProcess(tmp_path, name, DeliveryConfig(faulty_server.url))
     fill(delivery, 2)
     command = [
         sys.executable,
@@ -195,7 +194,7 @@ def test_an_outbox_is_its_runs_before_the_relay_starts_and_after_it_died(
 
 @pytest.mark.parametrize("accepts", [True, False])
 @pytest.mark.parametrize("obstacle", ["full disk", "outbox removed"])
-def test_a_relay_is_told_of_the_end_where_no_end_mark_can_be_written(
+def test_a_relay_learns_of_the_end_where_no_end_mark_can_be_written(
     faulty_server: FaultyServer, tmp_path: Path, obstacle: str, accepts: bool
 ) -> None:
     resource = pytest.importorskip("resource")
@@ -223,7 +222,7 @@ def test_a_relay_is_told_of_the_end_where_no_end_mark_can_be_written(
         assert outcome == DeliveryReport(0, 0, 5, "503 Whatever", "")
 
 
-def test_a_relay_that_cant_be_told_of_the_end_is_ended_once_all_is_sent(
+def test_a_relay_that_cant_learn_of_the_end_is_ended_once_all_is_sent(
     faulty_server: FaultyServer, tmp_path: Path
 ) -> None:
     delivery = delivery_to(faulty_server, tmp_path)
@@ -269,7 +268,6 @@ def test_a_relay_whose_run_died_before_it_said_anything_says_nothing() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="Windows sends no signals")
 def test_an_exit_status_that_is_lost_is_not_taken_for_success(
     faulty_server: FaultyServer, tmp_path: Path
 ) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from pytest_publish.delivery.config import DeliveryConfig
-from pytest_publish.delivery.config import Endpoint
 from pytest_publish.delivery.process import DeliveryReport
 from pytest_publish.delivery.process import RelayProcess
 from pytest_publish.plugin.messages import header
@@ -23,7 +22,7 @@ def settings_for(folder: Path, *urls: str, pubdir: Path | None = None) -> Settin
         shown_pubdir="" if pubdir is None else pubdir.name,
         scheme="name",
         which="all",
-        deliveries=tuple(DeliveryConfig(Endpoint(url)) for url in urls),
+        deliveries=tuple(DeliveryConfig(url) for url in urls),
         outbox_folder=folder,
         run_id=None,
         strict=False,
@@ -32,7 +31,7 @@ def settings_for(folder: Path, *urls: str, pubdir: Path | None = None) -> Settin
 
 
 def relay_in(folder: Path, url: str = URL) -> RelayProcess:
-    return RelayProcess(folder, "a", DeliveryConfig(Endpoint(url)))
+    return RelayProcess(folder, "a", DeliveryConfig(url))
 
 
 def test_the_totals_name_each_place_and_no_secret(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ import pytest
 
 from pytest_publish._os import realos
 from pytest_publish.delivery.config import DeliveryConfig
-from pytest_publish.delivery.config import Endpoint
 from pytest_publish.delivery.process import RelayProcess
 from pytest_publish.plugin import retry
 from pytest_publish.plugin.problems import Problems
@@ -48,7 +47,7 @@ def settings_for(folder: Path, *urls: str) -> Settings:
         shown_pubdir=str(folder / "tree"),
         scheme="name",
         which="all",
-        deliveries=tuple(DeliveryConfig(Endpoint(url)) for url in urls),
+        deliveries=tuple(DeliveryConfig(url) for url in urls),
         outbox_folder=folder,
         run_id="nightly",
         strict=False,

@@ -112,12 +112,8 @@ def test_what_is_not_asked_for_has_its_default(make_config: MakeConfig) -> None:
     (delivery,) = read.deliveries
     assert (read.pubdir, read.scheme, read.which) == (None, "name", "all")
     assert (read.run_id, read.strict, read.warning) == (None, False, None)
-    assert (delivery.endpoint.url, delivery.endpoint.headers, delivery.endpoint.secret) == (
-        URL,
-        (),
-        "",
-    )
-    assert (delivery.endpoint.timeout, delivery.endpoint.gzip) == (10.0, False)
+    assert (delivery.url, delivery.headers, delivery.secret) == (URL, (), "")
+    assert (delivery.timeout, delivery.gzip) == (10.0, False)
     assert (delivery.connections, delivery.batch, delivery.grace) == (16, 1, 10.0)
 
 
@@ -144,14 +140,14 @@ def test_everything_can_be_asked_for_by_option_and_by_ini(
 ) -> None:
     config = make_config(**EVERYTHING) if where == "options" else make_config(ini=EVERYTHING)
     read = config.read(PYTEST_PUBLISH_SECRET="whsec_aGk=", PYTEST_PUBLISH_HEADERS="X-B: 2")
-    assert [delivery.endpoint.url for delivery in read.deliveries] == EVERYTHING["publish"]
+    assert [delivery.url for delivery in read.deliveries] == EVERYTHING["publish"]
     assert (read.pubdir, read.scheme, read.which) == (folder / "tree", "nodeid", "bad")
     assert (read.run_id, read.strict) == ("build 7", True)
     assert read.outbox_folder == folder / "outbox"
     for delivery in read.deliveries:
-        assert delivery.endpoint.headers == (("X-B", "2"), ("X-A", "1"))
-        assert delivery.endpoint.secret == "whsec_aGk="
-        assert (delivery.endpoint.timeout, delivery.endpoint.gzip) == (2.5, True)
+        assert delivery.headers == (("X-B", "2"), ("X-A", "1"))
+        assert delivery.secret == "whsec_aGk="
+        assert (delivery.timeout, delivery.gzip) == (2.5, True)
         assert (delivery.connections, delivery.batch, delivery.grace) == (4, 50, 0.0)
 
 
@@ -170,7 +166,7 @@ def test_the_command_line_goes_before_the_ini_file(make_config: MakeConfig) -> N
     read = make_config(
         ini, publish=[URL], pubdir="option", pubdir_layout="name", publish_batch="3"
     ).read()
-    assert [delivery.endpoint.url for delivery in read.deliveries] == [URL]
+    assert [delivery.url for delivery in read.deliveries] == [URL]
     assert read.deliveries[0].batch == 3
     assert read.pubdir is not None
     assert (read.pubdir.name, read.scheme) == ("option", "name")
@@ -184,7 +180,7 @@ def test_empty_lists_switch_off_what_the_ini_file_asks_for(make_config: MakeConf
     ini: dict[str, object] = {"publish": [URL], "publish_header": ["X-A: 1"]}
     assert make_config(ini, publish=[""], pubdir="tree").read().deliveries == ()
     (delivery,) = make_config(ini, publish=["", "http://h/"], publish_header=[""]).read().deliveries
-    assert (delivery.endpoint.url, delivery.endpoint.headers) == ("http://h/", ())
+    assert (delivery.url, delivery.headers) == ("http://h/", ())
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
@@ -279,7 +275,7 @@ def test_a_secret_of_the_environment_is_refused_without_being_shown(
 def test_no_secret_is_in_the_text_of_settings(make_config: MakeConfig) -> None:
     config = make_config(publish=["http://user:hunter2@h/"], publish_header=["X-A: hunter2"])
     read = config.read(PYTEST_PUBLISH_SECRET="hunter2A")
-    assert read.deliveries[0].endpoint.secret == "hunter2A"
+    assert read.deliveries[0].secret == "hunter2A"
     assert "hunter2" not in repr(read)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from pytest_publish.delivery.config import DeliveryConfig
-from pytest_publish.delivery.config import Endpoint
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
 from pytest_publish.delivery.process import RelayProcess
@@ -51,7 +50,7 @@ URL = "http://user:hunter2@host/hook?token=hunter2"
 
 
 def relay_in(folder: Path, url: str = URL) -> RelayProcess:
-    return RelayProcess(folder, "a", DeliveryConfig(Endpoint(url)))
+    return RelayProcess(folder, "a", DeliveryConfig(url))
 
 
 def test_the_totals_are_a_title_where_there_is_room() -> None:
@@ -137,7 +136,7 @@ class Watched:
         self.lines: list[str] = []
         self.now = 100.0
         self._relay = relay_in(folder)
-        self._cursor_file = CursorFile(self._relay.path)
+        self._cursor_file = CursorFile(self._relay.outbox)
         self._watch = Watch(self.lines.append, lambda: self.now)
 
     def look(self, cursor: Cursor | None = None, after: float = LOOK) -> None:

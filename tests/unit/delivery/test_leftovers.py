@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_publish.delivery.cursor import Cursor
+from pytest_publish.delivery.cursor import CursorFile
+from pytest_publish.delivery.leftovers import found_in
+from pytest_publish.delivery.leftovers import refused_in
+from pytest_publish.delivery.leftovers import waiting_in
+from pytest_publish.delivery.outbox import Outbox
+from pytest_publish.delivery.outbox import OutboxWriter
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run-1.jsonl"
+
+
+@pytest.fixture
+def holder(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start another process that holds the outbox's lock."""
+    code = (
+        "import sys, pathlib; from pytest_publish.delivery.locks import SenderLock\n"
+        "from pytest_publish.delivery.outbox import Outbox\n"
+        "lock = SenderLock(Outbox(pathlib.Path(sys.argv[1])))\n"
+        "assert lock.acquire()\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+NAME = "20261123T010203Z-0a1b2c3d"
+
+
+OTHERS = [
+    b"[project]\nname = 'mine'\n",
+    b'{"type":"result","session_id":"ffffffff","seq":0}\n',
+    b'{"seq":0,"session_id":"0a1b2c3d4e5f"}\n',
+    b'{"type":"pytest-publish outbox","url":\n',
+    b"\xff\xfe\n",
+]
+
+
+def test_only_outboxes_are_found_in_a_folder(tmp_path: Path) -> None:
+    path = tmp_path / f"{NAME}.jsonl"
+    OutboxWriter(Outbox(path))
+    OutboxWriter(Outbox(tmp_path / f"{NAME}.refused.jsonl"))
+    (tmp_path / "folder.jsonl").mkdir()
+    os.mkfifo(tmp_path / "20261123T010203Z-0a1b2c3e.jsonl")
+    (tmp_path / "gone.jsonl").symlink_to("nowhere")
+    for number, content in enumerate(OTHERS):
+        (tmp_path / f"data{number}.jsonl").write_bytes(content)
+    assert found_in(tmp_path) == [Outbox(path)]
+    assert waiting_in(tmp_path) == [Outbox(path)]
+
+
+def test_refused_results_wait_once_no_process_adds_to_them(
+    path: Path, holder: subprocess.Popen[bytes]
+) -> None:
+    other = path.with_name("another.jsonl")
+    for each in (path, other):
+        OutboxWriter(Outbox(each))
+        Outbox(each).set_aside(b"{}")
+    assert refused_in(path.parent) == [Outbox(other).refused]
+    holder.kill()
+    holder.wait()
+    assert refused_in(path.parent) == [Outbox(other).refused, Outbox(path).refused]
+
+
+def test_an_outbox_in_which_nothing_waits_is_removed_with_what_stands_beside(path: Path) -> None:
+    code = (
+        "import os, sys, pathlib\n"
+        "from pytest_publish.delivery.locks import WriterLock\n"
+        "from pytest_publish.delivery.outbox import Outbox, OutboxWriter\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "lock = WriterLock(Outbox(path))\n"
+        "writer = OutboxWriter(Outbox(path))\n"
+        "for body in sys.argv[2:]: writer.append(body.encode())\n"
+        "os._exit(0)"
+    )
+
+    def leave(*bodies: str) -> None:
+        subprocess.run([sys.executable, "-c", code, str(path), *bodies], check=True)
+
+    leave()
+    assert waiting_in(path.parent) == []
+    assert list(path.parent.iterdir()) == []
+    leave("{}")
+    assert waiting_in(path.parent) == [Outbox(path)]
+    file = CursorFile(Outbox(path))
+    file.write(Cursor(offset=path.stat().st_size, sent=1))
+    file.close()
+    assert waiting_in(path.parent) == []
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_file_that_no_run_has_made_is_not_removed(path: Path) -> None:
+    path.touch()
+    assert waiting_in(path.parent) == []
+    assert list(path.parent.iterdir()) == [path]
