@@ -24,7 +24,7 @@ VERSIONS = {
     "9.1": ("pytest==9.1.*", "pytest-xdist==3.8.*"),
     "newest": ("pytest", "pytest-xdist"),
 }
-#: What a version of pytest or xdist, or a fault in packaging, is most likely to break.
+#: What a version of pytest or xdist is most likely to break.
 CORE = [f"tests/xdist/test_{name}.py" for name in ("contract", "tree", "crashes", "hooks")]
 
 
@@ -51,6 +51,13 @@ def fuzz(session: nox.Session, pytest: str) -> None:
     seconds = float(session.posargs[0]) if session.posargs else 3600
     for program in ("verdicts", "losses"):
         session.run("python", f"fuzz/{program}.py", f"--seconds={seconds / 2}")
+
+
+@nox.session
+def agree(session: nox.Session) -> None:
+    """Compare each result with pytest's own report, on suites of other packages."""
+    session.install("jsonschema")
+    session.run("python", ".ci/agree.py", *session.posargs)
 
 
 @nox.session
@@ -120,7 +127,7 @@ def page(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel, and run the core of the suite against the wheel alone.
+    """Build sdist and wheel, check what is in them, and run the examples with the wheel alone.
 
     ``nox -s package -- FOLDER`` keeps them in a folder, which must be empty.
     """
@@ -133,12 +140,15 @@ def package(session: nox.Session) -> None:
     session.run("python", "-m", "twine", "check", "--strict", str(wheel), str(sdist))
     check_wheel(session, wheel)
     check_sdist(session, sdist)
-    session.install(f"pytest-publish[test] @ {wheel.as_uri()}")
+    session.install(str(wheel))
     where = "import pytest_publish; print(pytest_publish.__file__)"
     used = session.run("python", "-c", where, silent=True)
     if not isinstance(used, str) or "site-packages" not in used:
         session.error(f"the wheel is not what is tested, but {used}")
-    session.run("pytest", "-n", "auto", *CORE)
+    for mode in ((), ("-n", "2")):
+        tree = Path(tempfile.mkdtemp(prefix="tree-"))
+        session.run("pytest", "examples", f"--pubdir={tree}", *mode, success_codes=[1])
+        assert len(list(tree.rglob("result.json"))) == 6
 
 
 def check_wheel(session: nox.Session, wheel: Path) -> None:

@@ -79,10 +79,16 @@ def own_plugins(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def run_pytest(pytester: pytest.Pytester, own_plugins: tuple[str, ...]) -> RunPytest:
-    """Run pytest in a process of its own, in the pytester's folder."""
+def run_pytest(
+    pytester: pytest.Pytester, own_plugins: tuple[str, ...], request: pytest.FixtureRequest
+) -> RunPytest:
+    """Run pytest in the pytester's folder: in a process of its own, or where a mark says so."""
+    node: pytest.Item = request.node
+    mark = node.get_closest_marker("in_process")
 
     def run(*args: str | Path) -> pytest.RunResult:
+        if mark and mark.args != (False,):
+            return pytester.runpytest_inprocess(*own_plugins, *args)
         return pytester.runpytest_subprocess(*own_plugins, *args, timeout=120)
 
     return run

@@ -10,6 +10,9 @@ from support import RunPytest
 from support import tree_results
 
 
+pytestmark = pytest.mark.in_process
+
+
 def collected(pubdir: Path, nodeid: str) -> Result:
     """Return the one result of a file, which has no worker, however many collect it."""
     (result,) = [result for result in tree_results(pubdir) if result["nodeid"] == nodeid]

@@ -13,7 +13,7 @@ from support import RunPytest
 from support import tree_results
 
 
-pytestmark = pytest.mark.one_worker
+pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
 
 # Of what is long enough for pytest to cut it, and of texts with escape codes of their own.
 SUITE = r"""

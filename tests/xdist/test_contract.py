@@ -27,6 +27,9 @@ from support import tree_results
 from support import valid
 
 
+pytestmark = pytest.mark.in_process
+
+
 SUITE = {
     "test_plain": """
         import logging

@@ -92,6 +92,7 @@ def numbers(faulty_server: FaultyServer) -> list[int]:
     return [result["seq"] for result in faulty_server.results]
 
 
+@pytest.mark.in_process
 def test_a_dead_endpoint_costs_the_grace_and_the_named_command_sends_all_later(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
@@ -139,6 +140,7 @@ def cut(_number: int) -> bytes:
     raise CutError
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize(
     "answer",
     [
@@ -153,13 +155,11 @@ def test_what_fails_for_a_time_is_delivered_once(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    mode: tuple[str, ...],
     answer: Callable[[Post], bytes],
 ) -> None:
-    # Parametrized before the test is run twice, so it counts anew for each run.
     faulty_server.answer = answer
     pytester.makepyfile(SUITE)
-    run = run_pytest("--publish", faulty_server.url, "--publish-grace", "30", *mode)
+    run = run_pytest("--publish", faulty_server.url, "--publish-grace", "30")
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert numbers(faulty_server) == list(range(TESTS))
     assert len({post.body for post in faulty_server.posts}) == TESTS, "the same bytes at each try"
@@ -167,6 +167,7 @@ def test_what_fails_for_a_time_is_delivered_once(
     assert not outboxes(pytester)
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize(
     ("timeout", "reason"), [("0.3", "timed out"), ("30", "nothing got through")]
 )
@@ -174,7 +175,6 @@ def test_an_endpoint_that_never_answers_holds_nobody_up_for_long(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    mode: tuple[str, ...],
     timeout: str,
     reason: str,
 ) -> None:
@@ -185,24 +185,24 @@ def test_an_endpoint_that_never_answers_holds_nobody_up_for_long(
     faulty_server.answer = answer
     pytester.makepyfile(SUITE)
     limits = ("--publish-timeout", timeout, "--publish-grace", "0.5")
-    run = run_pytest("--publish", faulty_server.url, *limits, *mode)
+    run = run_pytest("--publish", faulty_server.url, *limits)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to * ({reason});*"])
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("code", [400, 401, 413, 302])
 def test_a_refused_result_is_set_aside_and_the_others_go_on(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    mode: tuple[str, ...],
     code: int,
 ) -> None:
     faulty_server.answer = lambda post: (
         status(code, reason="No") if b"test_it[5]" in post.body else OK
     )
     pytester.makepyfile(SUITE)
-    run = run_pytest("--publish", faulty_server.url, *mode)
+    run = run_pytest("--publish", faulty_server.url)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert len(faulty_server.posts) == TESTS
     assert len(faulty_server.results) == TESTS - 1
@@ -226,11 +226,11 @@ def test_a_refused_result_is_set_aside_and_the_others_go_on(
     assert not list(refused.parent.iterdir())
 
 
+@pytest.mark.in_process
 def test_a_slow_endpoint_gets_a_backlog_over_several_connections(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    mode: tuple[str, ...],
 ) -> None:
     def answer(post: Post) -> bytes:
         # The last one so long that the end is waited for, however slow the tests are.
@@ -239,18 +239,18 @@ def test_a_slow_endpoint_gets_a_backlog_over_several_connections(
 
     faulty_server.answer = answer
     pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(500)"))
-    run = run_pytest("--publish", faulty_server.url, *mode)
+    run = run_pytest("--publish", faulty_server.url)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert numbers(faulty_server) == list(range(500))
     assert 1 < faulty_server.connections <= 16
     run.stdout.fnmatch_lines([f"publish: * to be sent to {faulty_server.url}; gives up in *"])
 
 
+@pytest.mark.in_process
 def test_an_endpoint_that_keeps_up_gets_results_in_their_order(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    mode: tuple[str, ...],
 ) -> None:
     def answer(_post: Post) -> bytes:
         # As a small web application in Python does.
@@ -259,15 +259,15 @@ def test_an_endpoint_that_keeps_up_gets_results_in_their_order(
 
     faulty_server.answer = answer
     pytester.makepyfile(SUITE)
-    run_pytest("--publish", faulty_server.url, *mode)
+    run_pytest("--publish", faulty_server.url)
     assert [json.loads(post.body)["seq"] for post in faulty_server.posts] == list(range(TESTS))
 
 
+@pytest.mark.in_process
 def test_an_endpoint_that_appears_only_at_the_end_gets_all(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    mode: tuple[str, ...],
 ) -> None:
     faulty_server.stop()
     flag = pytester.path / "finished"
@@ -287,7 +287,7 @@ def test_an_endpoint_that_appears_only_at_the_end_gets_all(
 
     thread = threading.Thread(target=appear)
     thread.start()
-    run = run_pytest("--publish", faulty_server.url, "--publish-grace", "30", *mode)
+    run = run_pytest("--publish", faulty_server.url, "--publish-grace", "30")
     thread.join()
     (endpoint,) = late
     endpoint.stop()
@@ -550,13 +550,13 @@ def test_what_can_not_be_written_for_a_while_is_published_once_it_can(
     assert {path.name for path in pubdir.glob("test_it*/*.*[a-z]")} == {".lock", "0.pass"}
 
 
+@pytest.mark.in_process
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
 def test_a_link_or_a_fifo_in_the_tree_is_said_and_neither_followed_nor_waited_for(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
     pubdir: Path,
-    mode: tuple[str, ...],
 ) -> None:
     pubdir.mkdir()
     outside = pytester.mkdir("outside")
@@ -564,7 +564,7 @@ def test_a_link_or_a_fifo_in_the_tree_is_said_and_neither_followed_nor_waited_fo
     (pubdir / "test_fifo").mkdir()
     os.mkfifo(pubdir / "test_fifo/.lock")
     pytester.makepyfile("def test_fifo(): pass\ndef test_linked(): pass\ndef test_free(): pass")
-    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", *mode)
+    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}")
     assert run.ret == pytest.ExitCode.OK
     assert not list(outside.iterdir())
     assert numbers(faulty_server) == [0, 1, 2]
@@ -574,6 +574,7 @@ def test_a_link_or_a_fifo_in_the_tree_is_said_and_neither_followed_nor_waited_fo
     )
 
 
+@pytest.mark.in_process
 def test_a_tree_that_vanishes_is_counted_and_the_endpoint_gets_all(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
@@ -608,6 +609,7 @@ def test_a_tree_that_vanishes_is_counted_and_the_endpoint_gets_all(
     )
 
 
+@pytest.mark.in_process
 def test_a_lock_that_somebody_holds_for_long_is_counted(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
 ) -> None:
@@ -636,23 +638,24 @@ input()
     run.stdout.fnmatch_lines(["publish: can't write below *: *another process holds *test_held*"])
 
 
+@pytest.mark.in_process
 def test_two_endpoints_are_served_independently(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    mode: tuple[str, ...],
 ) -> None:
     dead = FaultyServer()
     dead.stop()
     pytester.makepyfile(SUITE)
     urls = ("--publish", dead.url, "--publish", faulty_server.url)
-    run = run_pytest(*urls, "--publish-grace", "0.5", *mode)
+    run = run_pytest(*urls, "--publish-grace", "0.5")
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert numbers(faulty_server) == list(range(TESTS))
     run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to {dead.url} *"])
     run.stdout.no_fnmatch_line(f"*wait to be sent to {faulty_server.url}*")
 
 
+@pytest.mark.in_process
 def test_what_an_earlier_run_left_is_mentioned_and_not_sent_unasked(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
@@ -673,6 +676,7 @@ def test_what_an_earlier_run_left_is_mentioned_and_not_sent_unasked(
     assert outboxes(pytester) == [left]
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("strict", [False, True])
 def test_strict_makes_an_unwritten_result_fail_the_run(
     pytester: pytest.Pytester,
@@ -692,6 +696,7 @@ def test_strict_makes_an_unwritten_result_fail_the_run(
     assert is_said == strict
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("strict", [False, True])
 def test_strict_makes_an_undelivered_result_fail_the_run(
     pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...], strict: bool
@@ -705,21 +710,21 @@ def test_strict_makes_an_undelivered_result_fail_the_run(
     assert run.ret == (pytest.ExitCode.TESTS_FAILED if strict else pytest.ExitCode.OK)
 
 
+@pytest.mark.in_process
 def test_strict_leaves_a_run_alone_whose_results_all_arrived(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    mode: tuple[str, ...],
 ) -> None:
     pytester.makepyfile("def test_it(): pass")
-    assert run_pytest("--publish", faulty_server.url, "--publish-strict", *mode).ret == 0
+    assert run_pytest("--publish", faulty_server.url, "--publish-strict").ret == 0
 
 
+@pytest.mark.in_process
 def test_batches_are_arrays_and_a_refused_one_is_taken_apart(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    mode: tuple[str, ...],
 ) -> None:
     bodies: list[bytes] = []
 
@@ -733,7 +738,7 @@ def test_batches_are_arrays_and_a_refused_one_is_taken_apart(
     faulty_server.answer = answer
     pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(60)"))
     options = ("--publish-batch", "7", "--publish-connections", "1")
-    run = run_pytest("--publish", faulty_server.url, *options, *mode)
+    run = run_pytest("--publish", faulty_server.url, *options)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     arrays = [json.loads(body) for body in bodies]
     assert all(1 <= len(array) <= 7 for array in arrays)
@@ -742,29 +747,31 @@ def test_batches_are_arrays_and_a_refused_one_is_taken_apart(
     run.stdout.fnmatch_lines(["publish: 1 result was refused by *"])
 
 
+@pytest.mark.in_process
 def test_results_are_compressed_on_request(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    mode: tuple[str, ...],
 ) -> None:
     pytester.makepyfile(SUITE)
-    run_pytest("--publish", faulty_server.url, "--publish-gzip", *mode)
+    run_pytest("--publish", faulty_server.url, "--publish-gzip")
     assert numbers(faulty_server) == list(range(TESTS))
     assert {post.headers["Content-Encoding"] for post in faulty_server.posts} == {"gzip"}
 
 
+@pytest.mark.in_process
 def test_an_outbox_goes_where_it_is_asked_to(
-    pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...]
+    pytester: pytest.Pytester, run_pytest: RunPytest
 ) -> None:
     dead = FaultyServer()
     dead.stop()
     pytester.makepyfile("def test_it(): pass")
     arguments = ("--publish", dead.url, "--publish-grace", "0")
-    run_pytest(*arguments, "--publish-outbox", "kept", *mode)
+    run_pytest(*arguments, "--publish-outbox", "kept")
     assert len(list((pytester.path / "kept").glob("*.jsonl"))) == 1
 
 
+@pytest.mark.in_process
 def test_a_folder_is_sent_with_all_its_outboxes_but_not_what_was_refused(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
@@ -807,6 +814,7 @@ def test_the_command_in_the_summary_can_be_pasted_whatever_the_folder_is_named(
     assert numbers(alive) == list(range(TESTS))
 
 
+@pytest.mark.in_process
 def test_what_is_refused_of_a_tree_is_set_aside_where_the_command_was_called(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
@@ -844,6 +852,7 @@ def test_what_is_refused_of_a_tree_is_set_aside_where_the_command_was_called(
     assert aside.read_text() == "mine"
 
 
+@pytest.mark.in_process
 def test_a_tree_can_be_sent(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
 ) -> None:
@@ -859,6 +868,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.in_process
 def test_what_is_no_outbox_is_never_changed_removed_or_sent(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
 ) -> None:
@@ -922,6 +932,7 @@ def test_what_is_no_outbox_is_never_changed_removed_or_sent(
     assert (contents(others), contents(pubdir)) == before
 
 
+@pytest.mark.in_process
 def test_each_outbox_of_a_folder_is_sent_where_it_was_meant_for(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
 ) -> None:
@@ -1024,6 +1035,7 @@ def test_what_was_refused_is_not_sent_while_more_may_be_added_to_it(
     assert outbox.read_bytes() == before
 
 
+@pytest.mark.in_process
 def test_an_outbox_of_an_earlier_version_is_sent_to_the_url_that_is_named(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
@@ -1202,6 +1214,7 @@ def test_a_relay_that_can_not_start_is_said_once(
     assert numbers(faulty_server) == list(range(TESTS))
 
 
+@pytest.mark.in_process
 def test_an_outbox_is_for_its_owner_only(pytester: pytest.Pytester, run_pytest: RunPytest) -> None:
     dead = FaultyServer()
     dead.stop()
@@ -1235,11 +1248,12 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
     assert "hunter2" not in bad.stderr
 
 
+@pytest.mark.in_process
 def test_a_certificate_that_does_not_verify_is_said_once_and_its_results_are_kept(
-    pytester: pytest.Pytester, run_pytest: RunPytest, secure: FaultyServer, mode: tuple[str, ...]
+    pytester: pytest.Pytester, run_pytest: RunPytest, secure: FaultyServer
 ) -> None:
     pytester.makepyfile(SUITE)
-    run = run_pytest("--publish", secure.url, *mode)
+    run = run_pytest("--publish", secure.url)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert not secure.posts
     line = (
@@ -1250,34 +1264,34 @@ def test_a_certificate_that_does_not_verify_is_said_once_and_its_results_are_kep
     assert len(refused.read_bytes().splitlines()) == 1 + TESTS
 
 
+@pytest.mark.in_process
 def test_a_private_authority_is_trusted_by_environment(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     secure: FaultyServer,
     authority: trustme.CA,
-    mode: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bundle = pytester.path / "authority.pem"
     authority.cert_pem.write_to_path(str(bundle))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     pytester.makepyfile(SUITE)
-    run_pytest("--publish", secure.url, *mode)
+    run_pytest("--publish", secure.url)
     assert numbers(secure) == list(range(TESTS))
 
 
+@pytest.mark.in_process
 def test_a_proxy_of_the_environment_is_used(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    mode: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", f"http://localhost:{faulty_server.port}")
     pytester.makepyfile(SUITE)
-    run_pytest("--publish", "http://results.invalid/hook", *mode)
+    run_pytest("--publish", "http://results.invalid/hook")
     assert numbers(faulty_server) == list(range(TESTS))
 
 

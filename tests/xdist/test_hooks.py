@@ -10,7 +10,7 @@ from support import RunPytest
 from support import tree_results
 
 
-pytestmark = pytest.mark.one_worker
+pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
 
 
 def test_a_hook_masks_adds_and_withholds_before_anything_is_published(

@@ -138,7 +138,35 @@ SUITES = {
 }
 
 
-@pytest.mark.parametrize("suite", SUITES)
+#: Which undo what they did at the end of their files, so that one session has them all.
+LIBRARIES = ("responses", "requests-mock", "freezegun", "time-machine", "pyfakefs")
+
+
+def test_libraries_that_patch_do_no_harm(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    pubdir: Path,
+    mode: tuple[str, ...],
+) -> None:
+    modules = [name.replace("-", "_") for name in LIBRARIES]
+    for module in modules:
+        pytest.importorskip(module)
+    pytester.makepyfile(
+        **{f"test_{module}": SUITES[name] for module, name in zip(modules, LIBRARIES, strict=True)}
+    )
+    arguments = ("-p", "pyfakefs.pytest_plugin", *mode, *(("--dist", "loadfile") if mode else ()))
+    run = run_pytest("--publish", endpoint.url, f"--pubdir={pubdir}", *arguments)
+    run.assert_outcomes(passed=10)
+    posted, written = (
+        {r["nodeid"]: r for r in rs} for rs in (endpoint.results, tree_results(pubdir))
+    )
+    assert posted == written
+    assert len(endpoint.posts) == len(posted) == 10
+    run.stdout.no_fnmatch_line("publish: can't*")
+
+
+@pytest.mark.parametrize("suite", sorted(SUITES.keys() - set(LIBRARIES)))
 def test_tests_that_patch_the_process_neither_notice_nor_hinder_publishing(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
@@ -147,14 +175,8 @@ def test_tests_that_patch_the_process_neither_notice_nor_hinder_publishing(
     mode: tuple[str, ...],
     suite: str,
 ) -> None:
-    plugins = {
-        "pyfakefs": ("-p", "pyfakefs.pytest_plugin"),
-        # pytest's captures are files too, and are broken by the patches.
-        "monkeypatch": ("-s", "-p", "no:logging"),
-    }
-    module = suite.replace("-", "_")
-    if module in ("responses", "requests_mock", "freezegun", "time_machine", "pyfakefs"):
-        pytest.importorskip(module)
+    # pytest's captures are files too, and are broken by the patches.
+    plugins = {"monkeypatch": ("-s", "-p", "no:logging")}
     pytester.makepyfile(SUITES[suite])
     # The two tests of a file belong together.
     arguments = (*plugins.get(suite, ()), *mode, *(("--dist", "loadfile") if mode else ()))

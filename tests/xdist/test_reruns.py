@@ -9,6 +9,9 @@ from support import RunPytest
 from support import tree_results
 
 
+pytestmark = pytest.mark.in_process
+
+
 pytest.importorskip("pytest_rerunfailures")
 
 RERUNS = ("-p", "rerunfailures", "--reruns", "2")
@@ -173,6 +176,8 @@ def test_a_crash_is_an_attempt_of_a_test_that_is_run_again(
     assert first["excinfo"]["type"] == "WorkerCrashed"
 
 
+# pytest-retry keeps a server for as long as its process lives.
+@pytest.mark.in_process(False)
 def test_pytest_retrys_first_attempt_is_a_result_too(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:

@@ -15,7 +15,7 @@ from support import RunPytest
 from support import tree_results
 
 
-pytestmark = pytest.mark.one_worker
+pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
 
 
 def test_a_result_arrives_while_the_session_still_runs(
@@ -49,6 +49,7 @@ def test_a_result_arrives_while_the_session_still_runs(
     assert len(endpoint.results) == 4
 
 
+@pytest.mark.in_process(False)  # an audit hook stays
 def test_only_the_relay_opens_connections(
     pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
 ) -> None:
@@ -148,23 +149,24 @@ def test_a_password_is_shown_nowhere(
         (["--publish=http://h/", "-o", "publish_gzip=maybe"], "--publish-gzip: invalid truth"),
         (["--publish=http://h/", "-o", "publish_grace=x"], "--publish-grace: 'x' is not"),
         (["-o", "publish=x"], "--publish: 'x' is no URL"),
+        (["-n", "1", "--publish", "x"], "--publish: 'x' is no URL"),
     ],
 )
 def test_a_bad_option_is_a_usage_error_of_one_line_before_collection(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    mode: tuple[str, ...],
     arguments: list[str],
     message: str,
 ) -> None:
     pytester.makepyfile("raise SystemExit('collected')")
     pytester.path.joinpath("a-file").touch()
-    run = run_pytest(*arguments, *mode)
+    run = run_pytest(*arguments)
     assert run.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in run.stderr.lines if line]
     assert line.startswith(f"ERROR: {message}")
 
 
+@pytest.mark.in_process(False)
 def test_without_either_switch_the_plugin_is_inert(
     pytester: pytest.Pytester, run_pytest: RunPytest
 ) -> None:
@@ -197,6 +199,7 @@ def test_without_either_switch_the_plugin_is_inert(
     ],
     ids=" ".join,
 )
+@pytest.mark.in_process(False)  # in which one, -s, shows what is captured
 def test_pytests_own_switches_are_no_obstacle(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,

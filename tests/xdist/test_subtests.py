@@ -10,6 +10,9 @@ from support import RunPytest
 from support import tree_results
 
 
+pytestmark = pytest.mark.in_process
+
+
 def _plugin() -> tuple[str, ...]:
     """Return the arguments that load a ``subtests`` fixture; skip if there is none."""
     if pytest.version_tuple >= (9, 0):

@@ -14,6 +14,9 @@ from support import RunPytest
 from support import tree_results
 
 
+pytestmark = pytest.mark.in_process
+
+
 SUITE = """
     import sys
     import logging
@@ -341,6 +344,7 @@ def test_an_outbox_folder_that_is_empty_again_is_removed_with_what_hid_it(
     assert not (pytester.path / "kept").exists()
 
 
+@pytest.mark.in_process(False)
 @pytest.mark.parametrize("path", ["tree", "."])
 def test_looponfail_does_not_run_again_because_of_what_was_published(
     pytester: pytest.Pytester, run_pytest: RunPytest, path: str
