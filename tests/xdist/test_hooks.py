@@ -185,7 +185,9 @@ def test_a_result_whose_masking_fails_is_published_without_what_may_be_secret(
     why = "withheld, because a pytest_publish_result hook raised KeyError"
     failed, passed = results["test_fails"], results["test_passes"]
     assert (failed["result"], failed["outcome"], passed["result"]) == ("fail", "failed", "pass")
-    assert failed["excinfo"] == {"type": "ValueError", "value": why, "traceback": []}
+    # pytest before 9 has no subtests: the first failure is the test's.
+    assert failed["excinfo"].pop("type") in ("ValueError", "AssertionError")
+    assert failed["excinfo"] == {"value": why, "traceback": []}
     assert {phase["when"] for phase in failed["phases"]} == {"setup", "call", "teardown"}
     assert failed["stdout"] == failed["log"] == why
     assert failed["stderr"] == ""
