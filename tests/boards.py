@@ -22,14 +22,6 @@ from support import OF_THIS_SESSION
 
 
 JSON: Final = {"Content-Type": "application/json"}
-#: The switch that comes with events, where the installed plugin has none yet.
-CONFTEST: Final = """
-    def pytest_addoption(parser):
-        try:
-            parser.addoption("--publish-events", action="store_true")
-        except ValueError:
-            pass
-    """
 
 
 class Board:

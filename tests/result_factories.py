@@ -39,10 +39,10 @@ def full_result(text: str = "text") -> TestResult:
         log=f"log {text}",
         excinfo=excinfo,
         phases=[
-            Phase("setup", "failed", 1.0, 1.5, 0.5, setup),
+            Phase("setup", "failed", 1.0, 1.5, 0.5, setup, f"setup text {text}"),
             Phase("call", "failed", 1.5, 2.0, 0.5, excinfo),
         ],
-        subtests=[Subtest(f"[{text}]", "failed", 0.1, subtest)],
+        subtests=[Subtest(f"[{text}]", "failed", 0.1, subtest, f"subtest text {text}")],
         properties={"a": text, f"b {text}": [{"c": [text]}]},
         _details=[(f"subtest [{text}]", f"details {text}")],
     )

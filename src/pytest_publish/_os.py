@@ -10,12 +10,18 @@ import contextlib
 import fcntl
 import io
 import os
+import platform
+import threading
 import time
 from typing import Final
 
 
 # Results show what tests print, which is nobody else's business.
 OWNER_ONLY: Final = 0o600
+
+
+#: The name of this machine.
+HOST: Final = platform.node()
 
 
 class _RealOs:
@@ -38,6 +44,7 @@ class _RealOs:
     rmdir = staticmethod(os.rmdir)
     getpid = staticmethod(os.getpid)
     urandom = staticmethod(os.urandom)
+    RLock = staticmethod(threading.RLock)
     file = io.FileIO
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)

@@ -41,6 +41,7 @@ from pytest_publish.delivery.outbox import OutboxWriter
 from pytest_publish.delivery.outbox import REFUSED_SUFFIX
 from pytest_publish.delivery.outbox import SUFFIX
 from pytest_publish.delivery.relay import Relay
+from pytest_publish.delivery.will import append_will
 
 
 _Checked = TypeVar("_Checked")
@@ -309,7 +310,7 @@ def _add_to(aside: Outbox, refused: Outbox) -> None:
     keys = set(_keys_in(aside)) if aside.path.exists() else set()
     bodies, _others = _bodies_in(refused.path.read_bytes())
     fresh = [body for body in bodies if key_of(body) not in keys]
-    aside.append(refused.header() or Header(), b"".join(body + b"\n" for body in fresh))
+    aside.append(refused.header_for_refused(), b"".join(body + b"\n" for body in fresh))
 
 
 def _send_outbox(outbox: Outbox, config: DeliveryConfig) -> bool:
@@ -332,6 +333,8 @@ def _is_locked(outbox: Outbox, held: contextlib.ExitStack) -> bool:
 
 
 def _send_locked(outbox: Outbox, config: DeliveryConfig) -> bool:
+    # Nobody else has told how the run ended, and it ended no earlier than this.
+    append_will(outbox, outbox.path.stat().st_mtime)
     refused_before = CursorFile(outbox).read().refused
     relay, is_done = _relayed(outbox, config, outbox.path)
     refused = relay.cursor.refused - refused_before

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from boards import Board
-from boards import CONFTEST
 from support import eventually
 from support import RunPytest
 
@@ -108,7 +107,6 @@ def test_it_runs_pytest_beside_itself(
     own_plugins: tuple[str, ...],
 ) -> None:
     pytester.makepyfile(SUITE)
-    pytester.makeconftest(CONFTEST)
     board = start_board(
         *("--", *own_plugins, "-n", "1", "-q"), PYTEST_PUBLISH_BOARD_TOKEN="letmein"
     )
@@ -132,7 +130,6 @@ def test_a_run_beside_it_ends_with_it_and_still_tells_how(
             time.sleep(60)
         """
     )
-    pytester.makeconftest(CONFTEST)
     board = start_board("--", *own_plugins, "-q")
     eventually(lambda: any(run["done"] for run in board.get("/api/runs")), "the first result")
     assert board.stop() == 0

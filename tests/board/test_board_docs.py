@@ -14,7 +14,6 @@ import pytest
 import requests
 
 from boards import Board
-from boards import CONFTEST
 from documents import Document
 from documents import ROOT
 from documents import Shell
@@ -29,9 +28,7 @@ def serve(pytester: pytest.Pytester) -> Iterator[Callable[[str], str]]:
     """Start a board by a command of the page; return its address."""
     shell = Shell(pytester)
     shutil.copytree(ROOT / "examples", shell.folder / "examples")
-    pytester.makepyfile(bridge=CONFTEST)
-    own = f"{shell.environment['PYTEST_ADDOPTS']} -p bridge"
-    environment = {"PYTHONPATH": str(shell.folder), "PYTEST_ADDOPTS": own, "BROWSER": "true %s"}
+    environment = {"BROWSER": "true %s"}
     started: list[subprocess.Popen[str]] = []
 
     def serve(command: str) -> str:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="they are commands fo
 README: Final = Document("README.md")
 JSON: Final = Document("docs/json.md")
 #: Of a result, what is another one in each run.
-_CHANGING: Final = ("start_time", "stop_time", "duration", "run_id", "session_id", "seq")
+_CHANGING: Final = ("start_time", "stop_time", "duration", "run_id", "session_id", "seq", "host")
 
 
 @pytest.fixture

@@ -162,6 +162,12 @@ def test_the_user_reads_once_where_xdist_ignores_groups(
     if not ignored:
         assert len({result["xdist_worker"] for result in results}) == 1
     assert run.stdout.str().count("pytest-xdist issue 1386") == ignored
+    assert run.stdout.str().count("GroupsIgnoredWarning: xdist_scope and") == ignored
+    ours = "pytest_publish.GroupsIgnoredWarning"
+    for options, count in ((f"-Wignore::{ours}", 0), (f"-Werror::{ours}", ignored)):
+        again = run_pytest(f"--pubdir={pubdir}", "-n1", "--dist=loadgroup", options)
+        assert again.ret == pytest.ExitCode.OK
+        assert again.stdout.str().count("pytest-xdist issue 1386") == count
 
 
 @pytest.mark.parametrize(

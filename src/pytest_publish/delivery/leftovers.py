@@ -13,6 +13,7 @@ from .outbox import Outbox
 from .outbox import OutboxReader
 from .outbox import REFUSED_SUFFIX
 from .outbox import SUFFIX
+from .will import open_will
 
 
 def found_in(folder: Path) -> list[Outbox]:
@@ -57,7 +58,7 @@ def _is_removed(outbox: Outbox) -> bool:
     except OSError:
         return False
     try:
-        if reader.read() or reader.torn:
+        if reader.read() or reader.torn or open_will(outbox) is not None:
             return False
     finally:
         reader.close()

@@ -48,6 +48,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from typing import Final
 
 import orjson
@@ -71,16 +72,18 @@ class Header:
     """The first line of an outbox: for which URL it was written, or "" if nobody knows.
 
     No secret stands in it. ``is_whole`` tells that nothing was left out of the URL.
+    ``will`` is what is to be sent if the run dies (:mod:`~pytest_publish.delivery.will`).
     """
 
     url: str = ""
     is_whole: bool = False
+    will: dict[str, Any] | None = None
 
     @classmethod
-    def for_url(cls, url: str) -> Header:
+    def for_url(cls, url: str, will: dict[str, Any] | None = None) -> Header:
         """Return the header of an outbox for a URL."""
         redacted = redact_url(url)
-        return cls(redacted, redacted == url)
+        return cls(redacted, redacted == url, will)
 
     def to_line(self) -> bytes:
         """Return the line, with its newline."""
@@ -95,9 +98,18 @@ class Header:
             data = orjson.loads(line)
             url = str(data["url"])
             # It is shown on a terminal, and anybody may have written it.
-            return cls(url, data["is_whole"] is True) if url.isprintable() else cls()
+            if not url.isprintable():
+                return cls()
+            return cls(url, data["is_whole"] is True, _will_in(data))
         except (ValueError, KeyError):
             return None
+
+
+def _will_in(data: dict[str, Any]) -> dict[str, Any] | None:
+    will = data.get("will")
+    if not isinstance(will, dict) or type(will.get("time")) not in (int, float):
+        return None
+    return will if isinstance(will.get("type"), str) else None
 
 
 @dataclasses.dataclass(frozen=True, order=True, slots=True)
@@ -170,6 +182,10 @@ class Outbox:
         is_ours = not line or (key_of(line) or "").startswith(named[1])
         return Header() if is_ours else None
 
+    def header_for_refused(self) -> Header:
+        """Return the header for results that come from here: the will stays here."""
+        return dataclasses.replace(self.header() or Header(), will=None)
+
     def may_be_removed(self) -> bool:
         """Tell whether it is an outbox under a name of our own. Raises OSError."""
         return (self.is_named_by_run or self.holds_refused) and self.header() is not None
@@ -183,7 +199,7 @@ class Outbox:
 
     def set_aside(self, body: bytes) -> None:
         """Append a refused result to those beside it. Raises OSError."""
-        self.refused.append(self.header() or Header(), body + b"\n")
+        self.refused.append(self.header_for_refused(), body + b"\n")
 
     def append(self, header: Header, lines: bytes) -> None:
         """Append all the lines, or none and raise OSError; a new outbox gets the header.

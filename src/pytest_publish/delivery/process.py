@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from json import dumps
 from pathlib import Path
+from typing import Any
 from typing import Final
 
 from pytest_publish._os import Descriptor
@@ -74,8 +75,17 @@ class DeliveryReport:
 class RelayProcess:
     """Hands results over to a relay process, by an outbox."""
 
-    def __init__(self, folder: Path, name: str, config: DeliveryConfig) -> None:
-        """Create the outbox ``name`` in ``folder``. Raises OSError."""
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        config: DeliveryConfig,
+        will: dict[str, Any] | None = None,
+    ) -> None:
+        """Create the outbox ``name`` in ``folder``. Raises OSError.
+
+        ``will`` is what is to be sent if this process dies.
+        """
         self.url = config.url
         self.outbox = Outbox(folder / f"{name}{SUFFIX}")
         self.path = self.outbox.path
@@ -84,7 +94,7 @@ class RelayProcess:
         self._config = config
         self._writer_lock = WriterLock(self.outbox)
         try:
-            self._writer = OutboxWriter(self.outbox, Header.for_url(self.url))
+            self._writer = OutboxWriter(self.outbox, Header.for_url(self.url, will))
         except OSError:
             self._writer_lock.release()
             raise

@@ -17,6 +17,8 @@ from time import monotonic
 from time import sleep
 from typing import Final
 
+from pytest_publish._os import realos
+
 from .config import ALL_ACCEPTED
 from .config import DeliveryConfig
 from .config import RelayConfig
@@ -31,6 +33,7 @@ from .locks import SenderLock
 from .outbox import Line
 from .outbox import Outbox
 from .outbox import OutboxReader
+from .will import append_will
 
 
 #: Seconds between two looks at an outbox that has nothing new.
@@ -364,7 +367,14 @@ def _run() -> int:
     if not SenderLock(outbox).acquire():
         sys.exit(f"another process sends {outbox}")
     run = _Run(relay_config.parent)
-    relay = Relay(outbox, relay_config.config, is_over=run.is_over)
+
+    def is_over() -> bool:
+        if run.has_died():
+            with contextlib.suppress(OSError):  # the disk is full; asked again
+                append_will(outbox, realos.now())
+        return run.is_over()
+
+    relay = Relay(outbox, relay_config.config, is_over=is_over)
     is_done = relay.run() and not relay.is_torn
     is_accepted = is_done and not relay.cursor.refused
     if (is_done and run.has_died()) or (is_accepted and run.is_over()):

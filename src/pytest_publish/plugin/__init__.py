@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .workerinput import WorkerInput
 
 
-_SWITCHES: Final = ("publish", "pubdir")
+_SWITCHES: Final = ("publish", "pubdir", "publish_log")
 # Options of pytest (8.2 to 9.2) with which it runs no test.
 _WITHOUT_TESTS: Final = (
     *("cacheshow", "collectonly", "help", "markers", "setuponly", "setupplan"),
@@ -56,9 +56,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """Process of xdist's ``-f``: don't run the tests again because of the results they wrote."""
     if config.getoption("looponfail", default=False) and _is_asked(config, config.option):
         from .ignored import keep_from_looponfail
-        from .settings import folders
+        from .settings import written_paths
 
-        keep_from_looponfail(folders(config), config.rootpath)
+        keep_from_looponfail(written_paths(config), config.rootpath)
 
 
 @pytest.hookimpl(trylast=True)  # after the cache, in which the outbox is kept
@@ -106,9 +106,18 @@ def _configure_worker(config: pytest.Config, workerinput: dict[str, Any]) -> Non
         return
     from .ignored import Ignored
     from .worker import ReportAnnotator
+    from .worker import teller_of
 
     instructions: WorkerInput = workerinput[KEY]
-    annotator = ReportAnnotator(loadgroup=instructions["loadgroup"])
+    loadgroup = instructions["loadgroup"]
+    channel = instructions["channel"]
+    teller = None
+    if channel is not None:
+        teller = teller_of(channel.send, loadgroup=loadgroup, is_serial=False)
+        config.pluginmanager.register(teller, "publish_teller")
+    annotator = ReportAnnotator(
+        loadgroup=loadgroup, teller=teller, controller_host=instructions["host"]
+    )
     config.pluginmanager.register(annotator, "publish_worker")
     ignored = Ignored(config.rootpath, instructions["ignored"])
     config.pluginmanager.register(ignored, "publish_ignored")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_publish._os import HOST
 from pytest_publish._os import realos
 from pytest_publish.delivery.leftovers import refused_in
 from pytest_publish.delivery.leftovers import waiting_in
@@ -27,6 +28,7 @@ from .terminal import Progress
 from .terminal import Terminal
 from .terminal import Watch
 from .worker import ReportAnnotator
+from .worker import teller_of
 from .workerinput import KEY
 from .workerinput import WorkerInput
 
@@ -55,16 +57,21 @@ class Controller:
 
     # First, because xdist starts its workers in its own sessionstart.
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Controller: learn how the run is distributed, and start the relays."""
         if self._config.pluginmanager.hasplugin("dsession"):
             self._session.aggregator.dist = self._config.getoption("dist")
             self._share_run_id()
         else:
             register = self._config.pluginmanager.register
-            register(ReportAnnotator(loadgroup=False), "publish_worker")
+            teller = None
+            if self._session.events is not None:
+                send = self._session.events.receive_serially
+                teller = teller_of(send, loadgroup=False, is_serial=True)
+                register(teller, "publish_teller")
+            register(ReportAnnotator(loadgroup=False, teller=teller), "publish_worker")
             register(Ignored(self._config.rootpath, self._ignored), "publish_ignored")
-        self._session.publisher.start()
+        self._session.start(session)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self) -> None:
@@ -82,7 +89,16 @@ class Controller:
     def pytest_configure_node(self, node: Any) -> None:
         """Controller: tell a worker, before it starts, to annotate its reports."""
         loadgroup = self._session.aggregator.dist == "loadgroup"
-        node.workerinput[KEY] = WorkerInput(loadgroup=loadgroup, ignored=self._ignored)
+        events = self._session.events
+        node.workerinput[KEY] = WorkerInput(
+            loadgroup=loadgroup,
+            ignored=self._ignored,
+            host=HOST,
+            channel=None if events is None else events.open_channel(node),
+        )
+        # Of a worker elsewhere, itself alone knows where it is.
+        is_here = bool(getattr(node.gateway.spec, "popen", None))
+        self._session.aggregator.hosts[node.gateway.id] = HOST if is_here else None
 
     # First, so that it stands before pytest's "collecting ...".
     @pytest.hookimpl(tryfirst=True)
@@ -146,7 +162,9 @@ class Controller:
             return
         publisher = self._session.publisher
         if self._config.get_verbosity() >= 0:
-            lines = totals(self._settings, publisher.written, publisher.delivered)
+            lines = totals(
+                self._settings, publisher.written, publisher.appended, publisher.delivered
+            )
             if lines:
                 screen.title(lines)
         for line in self._session.problem_lines():

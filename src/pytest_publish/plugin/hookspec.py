@@ -8,6 +8,7 @@ import pytest
 
 
 if TYPE_CHECKING:  # a run that publishes nothing loads nothing but the hooks' names
+    from pytest_publish.results.events import Event
     from pytest_publish.results.result import TestResult
 
 
@@ -25,6 +26,26 @@ def pytest_publish_result(config: pytest.Config, result: TestResult) -> bool | N
     names, verdict and times, and with a text that says why in place of output,
     exceptions, properties and details. A hook that puts into a field what the field can't
     hold is reported too: a text is made of it, or the field is as it was.
+    """
+
+
+@pytest.hookspec
+def pytest_publish_event(config: pytest.Config, event: Event) -> bool | None:
+    """Controller: called with each event before it is published (``--publish-events``).
+
+    ``event.type`` tells which it is: ``session_start``, ``collected``, ``test_start`` or
+    ``session_finish``; the fields are those of its JSON. The event may be changed in
+    place. Return False to withhold it; it then has no number. Nothing but ``False``
+    itself withholds.
+
+    Under xdist it is called for a ``test_start`` in another thread than for everything
+    else, but never twice at the same time, nor at the same time as
+    ``pytest_publish_result``. Before the session starts, it is called with the
+    ``session_finish`` that is sent if pytest is killed (``event.reason`` is "killed").
+
+    A hook that raises is reported once in the summary; of a ``session_start`` the
+    arguments and metadata are then left out. What a field can't hold is reported too,
+    and the field is as it was.
     """
 
 

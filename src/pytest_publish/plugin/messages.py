@@ -20,11 +20,6 @@ from .settings import short
 
 #: Stands before a command, which is one whole line, so that it can be copied.
 INDENT: Final = "  "
-#: What is said where the tree's groups are not those by which xdist schedules.
-GROUPS_IGNORED: Final = (
-    "publish: xdist_scope and the tree follow the xdist_group marks, but this "
-    "pytest-xdist does not schedule by them with this pytest (pytest-xdist issue 1386)"
-)
 
 # Makes a command that can be pasted into a shell; those of Windows know no single
 # quotes (not run there).
@@ -38,6 +33,8 @@ def header(
     places = [redact_url(delivery.url) for delivery in settings.deliveries]
     if settings.pubdir is not None:
         places.append(settings.shown_pubdir)
+    if settings.log is not None:
+        places.append(settings.shown_log)
     yield f"publish: {', '.join(places)}"
     if waiting:
         count = counted(
@@ -58,15 +55,21 @@ def header(
 
 
 def totals(
-    settings: Settings, written: int, delivered: list[tuple[RelayProcess, DeliveryReport]]
+    settings: Settings,
+    written: int,
+    appended: int,
+    delivered: list[tuple[RelayProcess, DeliveryReport]],
 ) -> list[str]:
     """Return how many results went where, a line for each place."""
+    both = ("result or event", "results and events") if settings.events else ("result",)
     lines = [
-        f"{counted(report.sent, 'result')} sent to {redact_url(relay.url)}"
+        f"{counted(report.sent, *both)} sent to {redact_url(relay.url)}"
         for relay, report in delivered
     ]
     if settings.pubdir is not None:
         lines.append(f"{counted(written, 'result')} written to {settings.shown_pubdir}")
+    if settings.log is not None:
+        lines.append(f"{counted(appended, *both)} appended to {settings.shown_log}")
     return lines
 
 

@@ -72,6 +72,29 @@ OPTIONS: Final = (
         "Write all results, the bad ones (skip and fail), or fail only",
         *("all", "bad", "fail"),
     ),
+    Option(
+        "--publish-log",
+        "Append each result as a line of JSON to the file PATH",
+        "PATH",
+    ),
+    Option(
+        "--publish-events",
+        "Publish also what the session is doing: its start, its collection, which test "
+        "starts where, and how it ended",
+        ini_type="bool",
+    ),
+    Option(
+        "--publish-metadata",
+        "Tell this with the session's start (repeatable)",
+        "KEY=VALUE",
+        "linelist",
+    ),
+    Option(
+        "--publish-project",
+        "Name the project, whose tests are told apart from another project's by it. Without "
+        "it, it has the name of pytest's rootdir",
+        "NAME",
+    ),
     Option("--publish-run-id", "Give the run an id, so that several sessions can join it", "ID"),
     Option(
         "--publish-header",

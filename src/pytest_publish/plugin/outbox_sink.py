@@ -8,7 +8,7 @@ from pytest_publish.delivery.process import RelayProcess
 
 from .problems import Problems
 from .retry import RetryQueue
-from .sink import PendingResult
+from .sink import Pending
 
 
 class OutboxSink:
@@ -18,7 +18,7 @@ class OutboxSink:
         self._relay = relay
         self._retry: RetryQueue[bytes] = RetryQueue(f"to the outbox {relay.path}", problems)
 
-    def write(self, pending: PendingResult) -> None:
+    def write(self, pending: Pending) -> None:
         """Append a result, after those that could not be appended before."""
         body = pending.body()
         try:
@@ -26,7 +26,7 @@ class OutboxSink:
                 self._append_kept()
             self._relay.append(body)
         except OSError as error:
-            self._retry.keep(pending.result.seq, body, len(body), error)
+            self._retry.keep(pending.seq, body, len(body), error)
 
     def close(self) -> None:
         """Append what is still kept, for the last time, and tell the relay that this is the end."""

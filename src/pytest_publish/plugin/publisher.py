@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 from collections.abc import Callable
+from typing import Any
 from typing import Final
 
 from pytest_publish._os import realos
@@ -14,9 +15,11 @@ from pytest_publish.results.result import TestResult
 from pytest_publish.tree.writer import TreeWriter
 
 from .ignored import remove_if_empty
+from .log_sink import LogSink
 from .outbox_sink import OutboxSink
 from .problems import Problems
 from .settings import Settings
+from .sink import Pending
 from .sink import PendingResult
 from .sink import Sink
 from .tree_sink import TreeSink
@@ -46,15 +49,23 @@ class Publisher:
         self._process = realos.getpid()
         self._session_id = realos.urandom(16).hex()
         self._seq = 0
-        self._pending: collections.deque[PendingResult] = collections.deque()
+        self._pending: collections.deque[Pending] = collections.deque()
         self._sinks: list[Sink] = []
         self._tree: TreeSink | None = None
+        # What is sent for this process if it dies.
+        self._will: dict[str, Any] | None = None
         self._has_waited = False
+        self.log: LogSink | None = None
 
     @property
     def written(self) -> int:
         """The number of results in the tree."""
         return 0 if self._tree is None else self._tree.written
+
+    @property
+    def appended(self) -> int:
+        """The number of lines that were appended to the log."""
+        return 0 if self.log is None else self.log.appended
 
     def start(self) -> None:
         """Open the sinks, and start a relay for each URL."""
@@ -64,6 +75,9 @@ class Publisher:
             self._tree = TreeSink(tree, settings.shown_pubdir, self._problems)
             self._sinks.append(self._tree)  # the first
         self._start_relays()
+        if settings.log is not None:
+            self.log = LogSink(settings.log, settings.shown_log, self._problems)
+            self._sinks.append(self.log)
 
     def publish(self, results: collections.deque[TestResult]) -> None:
         """Take results out of their queue and give them to all sinks.
@@ -77,7 +91,8 @@ class Publisher:
             return  # a test has forked, and its child came back to pytest
         while results:
             # After an interrupt it may be in both queues, but never in neither.
-            if not self._pending or self._pending[-1].result is not results[0]:
+            last = self._pending[-1] if self._pending else None
+            if type(last) is not PendingResult or last.result is not results[0]:
                 self._pending.append(PendingResult(results[0]))
             results.popleft()
         self._hand_out_pending()
@@ -122,7 +137,7 @@ class Publisher:
         for number, delivery in enumerate(self._settings.deliveries):
             name = f"{stamp}-{self._session_id[:8]}" + (f"-{number}" if number else "")
             try:
-                relay = RelayProcess(folder, name, delivery)
+                relay = RelayProcess(folder, name, delivery, self._will)
                 self.relays.append(relay)
                 # Before it starts: what waits in an outbox without a relay can be sent later.
                 self._sinks.append(OutboxSink(relay, self._problems))
@@ -142,13 +157,15 @@ class Publisher:
                 self._problems.add(LOST, error)
             self._pending.popleft()
 
-    def _hand_out(self, pending: PendingResult) -> None:
+    def _hand_out(self, pending: Pending) -> None:
+        assert type(pending) is PendingResult
         if not pending.is_numbered:
             result = pending.result
             if not self._is_wanted(result):
                 return
             result.run_id = self.run_id
             result.session_id = self._session_id
+            result.project = self._settings.project
             result.pubdir_path = None
             result.seq = self._seq
             self._seq += 1

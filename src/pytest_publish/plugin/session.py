@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_publish._os import HOST
 from pytest_publish._os import realos
 from pytest_publish.results.aggregate import Aggregator
 from pytest_publish.results.annotations import annotations_of
@@ -17,7 +18,10 @@ from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import as_text
 from pytest_publish.results.result import TestResult
 
-from .messages import GROUPS_IGNORED
+from .event_hook import EventHook
+from .event_publisher import EventPublisher
+from .events import SessionEvents
+from .groups import GroupNotice
 from .messages import strictly_failed
 from .messages import undelivered
 from .problems import Problems
@@ -33,13 +37,31 @@ class PublishSession:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.problems = Problems()
         hook = ResultHook(config, self.problems)
-        self.publisher = Publisher(settings, hook.wants, self.problems)
         self.aggregator = Aggregator(dist=None, clock=realos.now)
+        self.aggregator.hosts[None] = HOST
+        self.events: SessionEvents | None = None
+        if settings.events:
+            ask = EventHook(config, self.problems).wants
+            publisher = EventPublisher(settings, hook.wants, ask, self.problems)
+            given = config, settings, publisher, self.aggregator, self.problems
+            self.events = SessionEvents(*given)
+            config.pluginmanager.register(self.events, "publish_events")
+            self.publisher: Publisher = publisher
+        else:
+            self.publisher = Publisher(settings, hook.wants, self.problems)
         self.is_finished = False
         self._settings = settings
         self._folder = config.invocation_params.dir
         self._collected: collections.deque[pytest.CollectReport] = collections.deque()
-        self._ignores_groups = False
+        self._groups = GroupNotice(config)
+
+    def start(self, session: pytest.Session) -> None:
+        """Open the sinks, and tell that the session begins."""
+        if self.events is not None:
+            self.events.lay_down_will()
+        self.publisher.start()
+        if self.events is not None:
+            self.events.begin(session)
 
     def add(self, report: pytest.TestReport) -> None:
         """Take in a report, and publish the results that it completes."""
@@ -51,7 +73,7 @@ class PublishSession:
         if "problem" in annotations:
             self.problems.add(*annotations["problem"])
         if annotations.get("group") is not None and report.nodeid == annotations["nodeid"]:
-            self._ignores_groups = True  # else xdist has added the group to the node id
+            self._groups.give()  # else xdist has added the group to the node id
         self.publisher.publish(
             guarded(self.aggregator.add, self._lost, report, annotations, worker)
         )
@@ -74,6 +96,8 @@ class PublishSession:
         """Publish what is still open, and wait for the relays."""
         self.publish_collected()
         self.publisher.publish(guarded(self.aggregator.finish, self._lost))
+        if self.events is not None:
+            self.events.end()
         self.publisher.finish(on_progress)
         self.is_finished = True
 
@@ -91,8 +115,8 @@ class PublishSession:
         yield from self.problems.lines()
         for relay, report in self.publisher.delivered:
             yield from undelivered(relay, report, self._folder)
-        if self._ignores_groups:
-            yield GROUPS_IGNORED
+        if self._groups.text is not None:
+            yield self._groups.text
 
     def _lost(self, error: BaseException) -> collections.deque[TestResult]:
         """Count an error of our own."""

@@ -22,6 +22,7 @@ from pytest_publish.delivery.config import checked_timeout
 from pytest_publish.delivery.config import checked_url
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.config import private_from
+from pytest_publish.results.values import escape
 from pytest_publish.tree.paths import Scheme
 from pytest_publish.tree.writer import Filter
 
@@ -52,6 +53,11 @@ class Settings:
     run_id: str | None
     strict: bool
     warning: str | None
+    events: bool = False
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    project: str = ""
+    log: Path | None = None
+    shown_log: str = ""
 
 
 def read_settings(config: pytest.Config, environment: Mapping[str, str]) -> Settings:
@@ -63,6 +69,7 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str]) -> Sett
     asked = _Asked(config)
     deliveries = _deliveries_from(asked, environment)
     pubdir = _pubdir(asked)
+    log = _log(asked)
     return Settings(
         pubdir=pubdir,
         shown_pubdir=short(pubdir, config.invocation_params.dir) if pubdir else "",
@@ -72,6 +79,12 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str]) -> Sett
         outbox_folder=_outbox_folder(asked) if deliveries else None,
         run_id=_run_id(asked),
         strict=asked.flag("publish_strict"),
+        # The tree takes none.
+        events=asked.flag("publish_events") and bool(deliveries or log),
+        metadata=dict(_metadata(asked)),
+        project=_project(asked),
+        log=log,
+        shown_log=short(log, config.invocation_params.dir) if log else "",
         warning=warning,
     )
 
@@ -91,6 +104,12 @@ def folders(config: pytest.Config) -> list[Path]:
     """Return the folders that the user named; they may not be there yet."""
     asked = _Asked(config)
     return [path for path in map(asked.path, ("pubdir", "publish_outbox")) if path is not None]
+
+
+def written_paths(config: pytest.Config) -> list[Path]:
+    """Return these folders, and the file of ``--publish-log``."""
+    log = _Asked(config).path("publish_log")
+    return folders(config) + ([] if log is None else [log])
 
 
 class _Asked:
@@ -194,6 +213,33 @@ def _run_id(asked: _Asked) -> str | None:
     if run_id is not None and not run_id.isprintable():
         raise _usage_error("publish_run_id", "it has characters that can't be printed")
     return run_id
+
+
+def _metadata(asked: _Asked) -> Iterator[tuple[str, str]]:
+    for pair in asked.texts("publish_metadata"):
+        name, equals, value = pair.partition("=")
+        if not name.strip() or not equals:
+            raise _usage_error("publish_metadata", "metadata is written KEY=VALUE")
+        yield name.strip(), value.strip()
+
+
+def _project(asked: _Asked) -> str:
+    name = asked.text("publish_project")
+    rootdir = asked.config.rootpath
+    return escape(name or rootdir.name or str(rootdir))
+
+
+def _log(asked: _Asked) -> Path | None:
+    path = asked.path("publish_log")
+    if path is None:
+        return None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab"):
+            return path
+    except (OSError, ValueError) as error:  # the latter for a null character
+        reason = getattr(error, "strerror", None) or error
+        raise _usage_error("publish_log", f"can't write to {path}: {reason}") from None
 
 
 def _pubdir(asked: _Asked) -> Path | None:

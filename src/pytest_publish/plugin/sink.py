@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Protocol
+from typing import TypeAlias
 
 from pytest_publish.results.encoding import to_json
+from pytest_publish.results.events import Event
 from pytest_publish.results.result import TestResult
 from pytest_publish.tree.writer import Reservation
 
@@ -25,6 +27,11 @@ class PendingResult:
     reservation: Reservation | None = None
     _body: bytes | None = None
 
+    @property
+    def seq(self) -> int:
+        """The result's number."""
+        return self.result.seq
+
     def body(self) -> bytes:
         """Return the result as JSON, which is the same for all sinks."""
         if self._body is None:
@@ -37,16 +44,38 @@ class PendingResult:
         self._body = None
 
 
+@dataclasses.dataclass(slots=True)
+class PendingEvent:
+    """An event on its way to the sinks."""
+
+    event: Event
+    is_numbered: bool = False
+    taken: int = 0
+    body_: bytes = b""
+
+    @property
+    def seq(self) -> int:
+        """The event's number."""
+        return self.event.seq
+
+    def body(self) -> bytes:
+        """Return the event as JSON."""
+        return self.body_
+
+
+Pending: TypeAlias = PendingResult | PendingEvent
+
+
 class Sink(Protocol):
-    """Takes all results, one after the other, in the order of ``seq``.
+    """Takes all results and events, one after the other, in the order of ``seq``.
 
     A sink raises no Exception. It counts what goes wrong for good in a
     :class:`~.problems.Problems`, and keeps what may be written later in a
     :class:`~.retry.RetryQueue`.
     """
 
-    def write(self, pending: PendingResult) -> None:
-        """Take a result.
+    def write(self, pending: Pending) -> None:
+        """Take a result or an event.
 
         A KeyboardInterrupt may end this at any point. It is then called again with the
         same result, and must not write twice what it has written.

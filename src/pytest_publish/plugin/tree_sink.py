@@ -6,6 +6,7 @@ from pytest_publish.tree.writer import TreeWriter
 
 from .problems import Problems
 from .retry import RetryQueue
+from .sink import Pending
 from .sink import PendingResult
 
 
@@ -22,8 +23,9 @@ class TreeSink:
         self._problems = problems
         self._retry: RetryQueue[PendingResult] = RetryQueue(self._where, problems)
 
-    def write(self, pending: PendingResult) -> None:
+    def write(self, pending: Pending) -> None:
         """Write a result, after those that could not be written before."""
+        assert type(pending) is PendingResult  # events go to other sinks only
         if self._retry.waiting:
             if pending.result.seq in self._retry.waiting:
                 return  # a Ctrl-C came just after it was kept

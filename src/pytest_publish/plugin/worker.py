@@ -6,6 +6,7 @@ What that may be is :class:`~pytest_publish.results.annotations.WorkerAnnotation
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from collections.abc import Generator
 from json import dumps
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from pytest_publish._os import HOST
 from pytest_publish.results.annotations import annotate
 from pytest_publish.results.annotations import annotations_of
 from pytest_publish.results.annotations import ExceptionData
@@ -29,6 +31,7 @@ from pytest_publish.results.values import escape
 from pytest_publish.results.values import jsonable
 from pytest_publish.results.values import transportable
 
+from .channel import Teller
 from .colours import noting_colours
 from .exceptions import cause_of_collect_error
 from .exceptions import error_text
@@ -61,8 +64,12 @@ class ReportAnnotator:
     ``loadgroup`` tells whether xdist schedules this run by ``xdist_group`` marks.
     """
 
-    def __init__(self, *, loadgroup: bool) -> None:
+    def __init__(
+        self, *, loadgroup: bool, teller: Teller | None = None, controller_host: str = HOST
+    ) -> None:
         self._loadgroup = loadgroup
+        self._teller = teller
+        self._host = None if controller_host == HOST else HOST
         self._last: pytest.Item | None = None
         # What pytest colours: the names of log levels, and lines of comparisons in the
         # current test.
@@ -112,6 +119,8 @@ class ReportAnnotator:
         start.properties = len(item.user_properties)
         if start.number == 1:
             start.own_properties = start.properties
+        if self._teller is not None:
+            self._teller.start(item, start.names, start.number)
 
     # Outermost, so that the outcome is the one after xfail and other plugins.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -167,6 +176,8 @@ class ReportAnnotator:
             "nodeid": escape(nodeid),
             "group": group,
         }
+        if self._host is not None:
+            names["host"] = self._host
         if names["nodeid"] != item.nodeid:
             # A plugin may change the node id of one report; this tells which test it is of.
             names["scheduled"] = item.nodeid
@@ -290,6 +301,15 @@ def _swallowed_phase(
         "duration": duration,
         "excinfo": excinfo,
     }
+
+
+def teller_of(send: Callable[[Any], object], *, loadgroup: bool, is_serial: bool) -> Teller:
+    """Return what tells by ``send`` what this process does."""
+
+    def names_of(item: pytest.Item) -> tuple[str, str | None]:
+        return split_group(item) if loadgroup else (item.nodeid, None)
+
+    return Teller(send, names_of, is_serial=is_serial)
 
 
 def split_group(item: pytest.Item) -> tuple[str, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from typing import Final
 from typing import TypedDict
 
@@ -22,3 +23,6 @@ class WorkerInput(TypedDict):
 
     loadgroup: bool
     ignored: IgnoredFolders
+    # The controller's machine, and an execnet channel if the run publishes events.
+    host: str
+    channel: Any

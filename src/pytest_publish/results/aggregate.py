@@ -61,11 +61,15 @@ class Aggregator:
 
     def __init__(self, *, dist: str | None, clock: Callable[[], float]) -> None:
         self.dist = dist
+        #: The machine of each worker, and of this process; None if it is not known.
+        self.hosts: dict[str | None, str | None] = {}
         self._clock = clock
         self._attempts: dict[Key, Attempt] = {}
         self._completed: collections.deque[TestResult] = collections.deque()
         self._closing: _Closing | None = None
         self._started: dict[str, tuple[Location, float]] = {}
+        # What each worker told of the test that it began last, and its scheduled node id.
+        self._begun: dict[str | None, tuple[str, WorkerAnnotations]] = {}
         # The outcome that was last published of each file that did not pass.
         self._uncollected: dict[str, Outcome] = {}
         # Only of tests that were attempted again, so that memory stays constant.
@@ -74,6 +78,16 @@ class Aggregator:
     def start(self, nodeid: str, location: Location) -> None:
         """Take note that a test begins: all that is known if its setup crashes."""
         self._started[nodeid] = (location, self._clock())
+
+    def note_start(
+        self, worker: str | None, scheduled: str, annotations: WorkerAnnotations
+    ) -> None:
+        """Take note of what a worker tells of a test that begins, in any thread."""
+        self._begun[worker] = (scheduled, annotations)
+
+    def next_attempt(self, worker: str | None, nodeid: str) -> int:
+        """Return the number that a test's next attempt has, as far as reports have come."""
+        return self._next_attempt.get((worker if self.dist == "each" else None, nodeid), 1)
 
     def add(
         self, report: Report, annotations: WorkerAnnotations, worker: str | None
@@ -151,6 +165,7 @@ class Aggregator:
             annotations.get("stop", now),
             annotations.get("duration", 0.0),
             excinfo_of(report, annotations),
+            text_of(report.longrepr) or None,
         )
         return TestResult(
             result="fail" if outcome == "error" else "skip",
@@ -169,7 +184,8 @@ class Aggregator:
             attempt=2 if nodeid in self._uncollected else 1,
             file=nodeid.partition("::")[0],
             phases=[phase],
-            _details=[("collection", text_of(report.longrepr))],
+            host=annotations.get("host", self.hosts.get(None)),
+            _details=[("collection", phase.text or "")],
         )
 
     def _new_attempt(self, key: Key, report: Report, annotations: WorkerAnnotations) -> Attempt:
@@ -177,6 +193,10 @@ class Aggregator:
         if report.when == CRASH and report.nodeid in self._started:
             started, _time = self._started[report.nodeid]
             location = location_of(started)
+        if report.when == CRASH and "nodeid" not in annotations and key[0] in self._begun:
+            scheduled, told = self._begun[key[0]]
+            if scheduled == report.nodeid:
+                annotations = told
         nodeid, group = annotations.get("nodeid"), annotations.get("group")
         if nodeid is None:
             nodeid, group = as_text(report.nodeid), None
@@ -189,6 +209,7 @@ class Aggregator:
             name=annotations["name"] if "name" in annotations else name_in(nodeid),
             location=location,
             number=annotations.get("attempt"),
+            host=annotations.get("host"),
         )
 
     def _cut_off(self, attempt: Attempt) -> Phase:
@@ -228,6 +249,8 @@ class Aggregator:
     def _result(self, attempt: Attempt) -> TestResult:
         judgement = judge(attempt)
         file, line, _domain = attempt.location
+        if attempt.host is not None:
+            self.hosts[attempt.key[0]] = attempt.host
         result = TestResult(
             result=judgement.result,
             outcome=judgement.outcome,
@@ -238,13 +261,14 @@ class Aggregator:
             duration=judgement.phase.duration,
             xdist_dist=self.dist,
             xdist_worker=attempt.key[0],
-            xdist_scope=self._scope(attempt),
+            xdist_scope=self.scope(attempt.nodeid, attempt.group, attempt.key[1]),
             excinfo=judgement.excinfo,
             file=file or None,
             line=None if line is None else line + 1,
             phases=attempt.phases,
             subtests=attempt.subtests,
             properties=attempt.properties | attempt.added,
+            host=self.hosts.get(attempt.key[0]),
             _details=attempt.details,
         )
         if self._next_attempt:
@@ -261,11 +285,10 @@ class Aggregator:
         """Return by what a test's attempts are counted: on another worker, it is the same test."""
         return (attempt.key[0] if self.dist == "each" else None, attempt.nodeid)
 
-    def _scope(self, attempt: Attempt) -> str | None:
+    def scope(self, nodeid: str, group: str | None, scheduled: str) -> str | None:
         """Return what xdist 3.6 to 3.8 computes in its schedulers' ``_split_scope``."""
-        scheduled = attempt.key[1]
         if self.dist == "loadgroup":
-            return attempt.group if attempt.group is not None else attempt.nodeid
+            return group if group is not None else nodeid
         if self.dist == "loadscope":
             return escape(scheduled.rsplit("::", 1)[0])
         if self.dist == "loadfile":

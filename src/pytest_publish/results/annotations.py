@@ -50,6 +50,8 @@ class WorkerAnnotations(TypedDict, total=False):
     group: str | None
     # The node id by which xdist schedules the test, where that is another one.
     scheduled: str
+    # The machine on which the test runs, if it is not the controller's.
+    host: str
     # Which attempt of the test this is, counted from 1.
     attempt: int
     # The exception of this phase, unless the phase passed.

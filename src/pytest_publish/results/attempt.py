@@ -54,6 +54,7 @@ class Attempt:
     name: str
     location: Location
     number: int | None
+    host: str | None = None
     phases: list[Phase] = dataclasses.field(default_factory=list)
     subtests: list[Subtest] = dataclasses.field(default_factory=list)
     properties: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -130,6 +131,7 @@ class Attempt:
         self._add_texts(report, annotations, is_subtest=description is not None)
         if outcome != "passed":
             text = uncoloured(detail_of(report), annotations.get("coloured", {}))
+            part.text = text or None
             self.details.append((heading, text))
 
     def add_crash(self, report: Report, phase: Phase) -> None:
@@ -164,6 +166,7 @@ class Attempt:
             call.excinfo = self._failed_subtests()
             if call.outcome != "rerun":
                 call.outcome = "failed"
+            call.text = call.text or call.excinfo.value
 
     def _failed_subtests(self) -> ExcInfo:
         count = sum(subtest.outcome == "failed" for subtest in self.subtests)
@@ -191,8 +194,8 @@ class Attempt:
             if phase.when == "call":
                 self.call = phase
             if excinfo is not None:
-                text = "".join([*excinfo.traceback, f"{excinfo.type}: {excinfo.value}"])
-                self.details.append((phase.when, text))
+                phase.text = "".join([*excinfo.traceback, f"{excinfo.type}: {excinfo.value}"])
+                self.details.append((phase.when, phase.text))
 
     def _add_texts(
         self, report: Report, annotations: WorkerAnnotations, *, is_subtest: bool

@@ -76,6 +76,8 @@ class Phase:
     stop_time: float
     duration: float
     excinfo: ExcInfo | None = None
+    # pytest's own text of what did not pass.
+    text: str | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -86,6 +88,8 @@ class Subtest:
     outcome: PhaseOutcome
     duration: float
     excinfo: ExcInfo | None = None
+    # pytest's own text of what did not pass.
+    text: str | None = None
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -123,6 +127,8 @@ class TestResult:
     phases: list[Phase] = dataclasses.field(default_factory=list)
     subtests: list[Subtest] = dataclasses.field(default_factory=list)
     properties: dict[str, Any] = dataclasses.field(default_factory=dict)
+    project: str = ""
+    host: str | None = None
     # Not in the JSON: orjson leaves out a dataclass's fields that begin with an underscore.
     _details: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
@@ -152,6 +158,9 @@ class TestResult:
             # A phase's excinfo is often the result's own, which then comes twice.
             if part.excinfo is not None:
                 part.excinfo.change(masked)
+        children: list[Phase | Subtest] = [*self.phases, *self.subtests]
+        for child in children:
+            child.text = child.text and masked(child.text)
         for subtest in self.subtests:
             subtest.description = masked(subtest.description)
         self.properties = map_text(jsonable(self.properties), masked)
@@ -169,6 +178,9 @@ class TestResult:
         for part in parts:
             if part.excinfo is not None:
                 part.excinfo = ExcInfo(part.excinfo.type, reason)
+        children: list[Phase | Subtest] = [*self.phases, *self.subtests]
+        for child in children:
+            child.text = child.text and reason
         for subtest in self.subtests:
             subtest.description = reason
         self.properties = {"withheld": reason} if self.properties else {}
@@ -176,7 +188,7 @@ class TestResult:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a published result."""
+    """Return the JSON Schema (draft 2020-12) of all that is published, by its ``type``."""
     path = Path(__file__).with_name("schema.json")
     loaded: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return loaded

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,15 @@ def relay_in(folder: Path, url: str = URL) -> RelayProcess:
 def test_the_totals_name_each_place_and_no_secret(tmp_path: Path) -> None:
     outcome = DeliveryReport(sent=1, refused=0, waiting=0, reason="", refusal="")
     read = settings_for(tmp_path, URL, pubdir=tmp_path / "tree")
-    assert totals(read, 2, [(relay_in(tmp_path), outcome)]) == [
+    assert totals(read, 2, 0, [(relay_in(tmp_path), outcome)]) == [
         "1 result sent to http://host/hook?…",
         "2 results written to tree",
+    ]
+    read = dataclasses.replace(read, log=tmp_path / "log", shown_log="log", events=True)
+    assert totals(read, 2, 5, [(relay_in(tmp_path / "other"), outcome)]) == [
+        "1 result or event sent to http://host/hook?…",
+        "2 results written to tree",
+        "5 results and events appended to log",
     ]
 
 

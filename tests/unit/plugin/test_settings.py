@@ -45,6 +45,7 @@ class Config:
         self._options = declared.options | options
         self._ini = declared.ini | ini
         self.folder = folder
+        self.rootpath = folder
         self.inipath: Path | None = None
         self.invocation_params = pytest.Config.InvocationParams(args=[], plugins=None, dir=folder)
         self.plugins = {"cacheprovider"}
@@ -112,6 +113,8 @@ def test_what_is_not_asked_for_has_its_default(make_config: MakeConfig) -> None:
     (delivery,) = read.deliveries
     assert (read.pubdir, read.scheme, read.which) == (None, "name", "all")
     assert (read.run_id, read.strict, read.warning) == (None, False, None)
+    assert (read.log, read.events, read.metadata) == (None, False, {})
+    assert read.project == "project"
     assert (delivery.url, delivery.headers, delivery.secret) == (URL, (), "")
     assert (delivery.timeout, delivery.gzip) == (10.0, False)
     assert (delivery.connections, delivery.batch, delivery.grace) == (16, 1, 10.0)
@@ -122,6 +125,10 @@ EVERYTHING: dict[str, Any] = {
     "pubdir": "tree",
     "pubdir_layout": "nodeid",
     "pubdir_filter": "bad",
+    "publish_log": "results.jsonl",
+    "publish_events": True,
+    "publish_metadata": ["build=7", "empty ="],
+    "publish_project": "shop",
     "publish_run_id": "build 7",
     "publish_header": ["X-A: 1"],
     "publish_timeout": "2.5",
@@ -143,6 +150,9 @@ def test_everything_can_be_asked_for_by_option_and_by_ini(
     assert [delivery.url for delivery in read.deliveries] == EVERYTHING["publish"]
     assert (read.pubdir, read.scheme, read.which) == (folder / "tree", "nodeid", "bad")
     assert (read.run_id, read.strict) == ("build 7", True)
+    assert (read.log, read.shown_log) == (folder / "results.jsonl", "results.jsonl")
+    assert (read.events, read.project) == (True, "shop")
+    assert read.metadata == {"build": "7", "empty": ""}
     assert read.outbox_folder == folder / "outbox"
     for delivery in read.deliveries:
         assert delivery.headers == (("X-B", "2"), ("X-A", "1"))
@@ -193,7 +203,9 @@ def test_an_ini_value_that_pytest_refuses_is_reported_with_the_option_and_withou
     assert text == f"--{name.replace('_', '-')}: expects a list"
 
 
-@pytest.mark.parametrize("name", sorted(EVERYTHING.keys() - {"publish_gzip", "publish_strict"}))
+@pytest.mark.parametrize(
+    "name", sorted(name for name, value in EVERYTHING.items() if value is not True)
+)
 def test_an_ini_value_of_another_type_is_reported_with_the_option(
     make_config: MakeConfig, name: str
 ) -> None:
@@ -230,6 +242,9 @@ def test_a_url_that_is_named_twice_is_served_once(make_config: MakeConfig) -> No
         ({"publish_header": ["X-A: hunter2 €"]}, "--publish-header: the value of X-A"),
         ({"pubdir_layout": "tree"}, "--pubdir-layout: 'tree' is none of name, nodeid"),
         ({"pubdir_filter": "Bad"}, "--pubdir-filter: 'Bad' is none of all, bad, fail"),
+        ({"publish_metadata": ["hunter2"]}, "--publish-metadata: metadata is written KEY=VALUE"),
+        ({"publish_metadata": [" =hunter2"]}, "--publish-metadata: metadata is written KEY="),
+        ({"publish_log": "."}, "--publish-log: can't write to "),
         ({"publish_timeout": "0"}, "--publish-timeout: '0' is not a number of seconds"),
         ({"publish_timeout": "ten"}, "--publish-timeout: 'ten' is not a number of seconds"),
         ({"publish_timeout": "nan"}, "--publish-timeout: 'nan' is not a number of seconds"),

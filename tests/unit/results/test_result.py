@@ -50,6 +50,8 @@ ADDITIONS = [
     "phases",
     "subtests",
     "properties",
+    "project",
+    "host",
 ]
 
 
@@ -163,8 +165,13 @@ def test_the_text_of_an_exception_has_its_causes_until_a_hook_changes_it() -> No
 def test_the_schema_is_a_valid_one_and_names_every_field() -> None:
     published = schema()
     jsonschema.Draft202012Validator.check_schema(published)
-    assert list(published["properties"]) == CONTRACT + ADDITIONS
-    assert published["required"] == CONTRACT + ADDITIONS
+    assert published["oneOf"] == [
+        {"$ref": f"#/$defs/{kind}"}
+        for kind in ("result", "session_start", "collected", "test_start", "session_finish")
+    ]
+    result = published["$defs"]["result"]
+    assert list(result["properties"]) == CONTRACT + ADDITIONS
+    assert result["required"] == CONTRACT + ADDITIONS
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""The last will of a run: one more object to send if the run dies without its end.
+
+A run lays it down in the header of its outbox. Whoever finds the run dead, which is its
+relay or, if that is dead too, ``pytest-publish send``, appends it to the outbox. Only a
+process that holds the outbox's lock may do so, and the line that is then there tells the
+next one that it is done. What the object means is none of delivery's business.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from typing import BinaryIO
+
+import orjson
+
+from pytest_publish._os import realos
+
+from .outbox import Outbox
+
+
+_STEP = 1 << 16
+
+
+def append_will(outbox: Outbox, now: float) -> None:
+    """Append what a dead run has left to be sent, if it has not been done. Raises OSError.
+
+    ``now`` is when the run ended, as far as anybody knows.
+    """
+    will = open_will(outbox)
+    if will is None:
+        return
+    last, is_torn = _last_line(outbox)
+    before = _object(last)
+    seq = before.get("seq")
+    will["seq"] = seq + 1 if type(seq) is int else 0
+    will["duration"] = max(0.0, now - will["time"])
+    will["time"] = now
+    # A line that was cut off when the run died must not swallow this one.
+    line = (b"\n" if is_torn else b"") + orjson.dumps(will) + b"\n"
+    fd = realos.open(str(outbox.path), os.O_WRONLY | os.O_APPEND)
+    size = realos.fstat(fd).st_size
+    try:
+        if realos.write(fd, line) < len(line):  # the disk is full; somebody tries again
+            realos.ftruncate(fd, size)
+    finally:
+        realos.close(fd)
+
+
+def open_will(outbox: Outbox) -> dict[str, Any] | None:
+    """Return the will of an outbox in which the run's end does not stand. Raises OSError."""
+    header = outbox.header()
+    will = None if header is None else header.will
+    if will is None:
+        return None
+    last = _object(_last_line(outbox)[0])
+    # A run that ended by itself has written an object of the same type.
+    return None if last.get("type") == will["type"] else dict(will)
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        told = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _last_line(outbox: Outbox) -> tuple[bytes, bool]:
+    """Return the last whole line that is not empty, and whether a part of one follows."""
+    with outbox.path.open("rb") as file:
+        size = position = file.seek(0, os.SEEK_END)
+        tail = b""
+        while position:
+            position, tail = _before(file, position, tail)
+            whole, newline, rest = tail.rpartition(b"\n")
+            line = whole.rstrip(b"\n").rpartition(b"\n")
+            if newline and (line[1] or not position) and line[2]:
+                return line[2], bool(rest)
+        return b"", size > 0 and not tail.endswith(b"\n")
+
+
+def _before(file: BinaryIO, position: int, tail: bytes) -> tuple[int, bytes]:
+    start = max(0, position - _STEP)
+    file.seek(start)
+    return start, file.read(position - start) + tail

@@ -1,0 +1,148 @@
+"""What a process that runs tests tells at once, while a report would come too late.
+
+xdist calls ``pytest_runtest_logstart`` on the controller without the worker, and a
+worker's deselected tests it does not pass on at all. So each worker gets a channel of its
+own beside xdist's, on the same connection. In a serial run the same messages are handed
+over by a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from typing import cast
+from typing import Final
+from typing import Literal
+from typing import TypeAlias
+from typing import TypedDict
+
+import pytest
+
+from pytest_publish._os import HOST
+from pytest_publish._os import realos
+from pytest_publish.results.annotations import WorkerAnnotations
+from pytest_publish.results.guard import guarded
+from pytest_publish.results.report import location_of
+from pytest_publish.results.values import escape
+from pytest_publish.results.values import transportable
+
+
+class Starting(TypedDict):
+    """The setup of a test begins. ``scheduled`` is the node id by which xdist knows it."""
+
+    kind: Literal["start"]
+    nodeid: str
+    scheduled: str
+    name: str
+    group: str | None
+    file: str
+    line: int | None
+    attempt: int
+    time: float
+
+
+class CollectionDone(TypedDict):
+    """The collection is done. ``clean`` maps node ids to those without a group."""
+
+    kind: Literal["collected"]
+    host: str
+    deselected: int
+    nodeids: list[str]
+    clean: dict[str, str]
+
+
+Message: TypeAlias = Starting | CollectionDone
+
+# What a channel can raise: it, the gateway or the connection is closed.
+_CLOSED: Final = (OSError, EOFError)
+
+
+class Teller:
+    """Tells the publishing process what this one does; nothing that fails here is raised.
+
+    ``names_of`` returns an item's node id without a group, and its group. Only in a
+    serial run the collection's node ids are told: xdist tells them by itself.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Any], object],
+        names_of: Callable[[pytest.Item], tuple[str, str | None]],
+        *,
+        is_serial: bool,
+    ) -> None:
+        self._send = send
+        self._names_of = names_of
+        self._is_serial = is_serial
+        self._process = realos.getpid()
+        self._deselected = 0
+        self._is_open = True
+
+    def start(self, item: pytest.Item, names: WorkerAnnotations, attempt: int) -> None:
+        """Tell that an item's setup begins."""
+        file, line, _domain = location_of(item.location)
+        self._tell(
+            Starting(
+                kind="start",
+                nodeid=names["nodeid"],
+                scheduled=names.get("scheduled", names["nodeid"]),
+                name=names["name"],
+                group=names["group"],
+                file=file,
+                line=None if line is None else line + 1,
+                attempt=attempt,
+                time=realos.now(),
+            )
+        )
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Worker, or a serial run: count what is not going to run."""
+        self._deselected += guarded(lambda: len(items), lambda _error: 0)
+
+    # First, because xdist's own tells the controller that the collection is done.
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Worker, or a serial run: tell of the collection."""
+        guarded(self._tell_collection, lambda _error: None, session.items)
+
+    def _tell_collection(self, items: list[pytest.Item]) -> None:
+        clean = {}
+        for item in items:
+            nodeid = escape(self._names_of(item)[0])
+            if nodeid != item.nodeid:
+                clean[item.nodeid] = nodeid
+        self._tell(
+            CollectionDone(
+                kind="collected",
+                host=HOST,
+                deselected=self._deselected,
+                nodeids=[item.nodeid for item in items] if self._is_serial else [],
+                clean=clean,
+            )
+        )
+
+    def _tell(self, message: Message) -> None:
+        # A test may fork, and its child come back to pytest: it has no say here.
+        if not self._is_open or realos.getpid() != self._process:
+            return
+        try:
+            self._send(message if self._is_serial else transportable(message))
+        except _CLOSED:
+            self._is_open = False
+
+
+def open_channel(node: Any, receive: Callable[[Message], object]) -> Any:
+    """Open the controller's end of a worker's channel, and return it.
+
+    ``receive`` is called in execnet's receiver thread of that worker, before anything
+    that the worker sends later on the same connection arrives, a test's report among it.
+    """
+    channel = node.gateway.newchannel()
+
+    def received(message: object) -> None:
+        # The channel's end may come at any time: the worker is done, or dead.
+        if isinstance(message, dict):
+            receive(cast("Message", message))
+
+    channel.setcallback(received)
+    return channel

@@ -1,0 +1,309 @@
+"""What the controller knows of its session: its start, collection, tests and end."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version
+from typing import Any
+from typing import Final
+
+import pytest
+
+from pytest_publish._os import HOST
+from pytest_publish._os import realos
+from pytest_publish.results.aggregate import Aggregator
+from pytest_publish.results.annotations import WorkerAnnotations
+from pytest_publish.results.events import Collected
+from pytest_publish.results.events import MOST_NODEIDS
+from pytest_publish.results.events import SessionFinish
+from pytest_publish.results.events import SessionStart
+from pytest_publish.results.events import TestStart
+from pytest_publish.results.guard import guarded
+from pytest_publish.results.redact import redacted_args
+from pytest_publish.results.redact import redacted_metadata
+from pytest_publish.results.report import as_text
+from pytest_publish.results.report import without_group
+from pytest_publish.results.values import escape
+from pytest_publish.results.values import jsonable
+
+from .channel import CollectionDone
+from .channel import Message
+from .channel import open_channel
+from .channel import Starting
+from .event_publisher import EventPublisher
+from .problems import Problems
+from .settings import Settings
+
+
+#: What is said of an event that an error of our own has lost.
+LOST: Final = "an event was lost by an error of pytest-publish"
+_PACKAGES: Final = ("pytest", "pytest-xdist", "pytest-publish")
+_CUT_SHORT: Final = (
+    pytest.ExitCode.INTERRUPTED,
+    pytest.ExitCode.INTERNAL_ERROR,
+    pytest.ExitCode.USAGE_ERROR,
+)
+
+
+class SessionEvents:
+    """Publishes what happens in a session; it raises nothing into the run."""
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        publisher: EventPublisher,
+        aggregator: Aggregator,
+        problems: Problems,
+    ) -> None:
+        self._config = config
+        self._settings = settings
+        self._publisher = publisher
+        self._aggregator = aggregator
+        self._problems = problems
+        # As the user gave them: for xdist, some are joined later.
+        self._args = config.invocation_params.args
+        self._begun_at: float | None = None
+        self._session: pytest.Session | None = None
+        self._finish: SessionFinish | None = None
+        self._was_stopped = False
+        self._collection = _Collection()
+        # The attempts of tests before those that their present worker counts.
+        self._earlier_attempts: dict[tuple[str | None, str], int] = {}
+        # The worker's end closes when this one is forgotten.
+        self._channels: list[Any] = []
+
+    def lay_down_will(self) -> None:
+        """Have the session's end told if this process dies; before the publisher starts."""
+        self._guarded(self._publisher.lay_down, _finish("killed", 0.0))
+
+    def begin(self, session: pytest.Session) -> None:
+        """Tell that the session begins."""
+        self._session = session
+        self._begun_at = realos.monotonic()
+        event = guarded(self._session_start, self._lost)
+        if event is not None:
+            self._guarded(self._publisher.tell, event)
+
+    def _session_start(self) -> SessionStart:
+        args = [as_text(arg) for arg in self._args]
+        return SessionStart(
+            time=realos.now(),
+            project=self._settings.project,
+            versions={"python": platform.python_version(), **_versions()},
+            platform=platform.platform(),
+            host=HOST,
+            rootdir=escape(str(self._config.rootpath)),
+            args=redacted_args(args),
+            xdist_dist=self._aggregator.dist,
+            workers=None if self._aggregator.dist is None else _workers(self._config),
+            metadata=guarded(self._metadata, lambda _error: {}),
+        )
+
+    def _metadata(self) -> dict[str, Any]:
+        # The public way in since pytest-metadata 3: a key of the stash.
+        plugin = sys.modules.get("pytest_metadata.plugin")
+        key = getattr(plugin, "metadata_key", None)
+        known: dict[str, Any] = {} if key is None else self._config.stash.get(key, {})
+        metadata: dict[str, Any] = jsonable({**known, **self._settings.metadata})
+        return redacted_metadata(metadata)
+
+    def open_channel(self, node: Any) -> Any:
+        """Return the channel by which a worker tells what it does; None if there is none."""
+        worker = as_text(node.gateway.id)
+
+        def receive(message: Message) -> None:
+            # Whatever it is, it must not end execnet's thread.
+            try:
+                self._receive(message, worker)
+            except BaseException as error:
+                self._problems.add(LOST, error)
+
+        channel = guarded(lambda: open_channel(node, receive), self._lost)
+        if channel is not None:
+            self._channels.append(channel)
+        return channel
+
+    def receive_serially(self, message: Message) -> None:
+        """Take in what this process itself tells, where it runs the tests."""
+        if message["kind"] == "start":
+            self._guarded(self._start, message, None, self._publisher.tell)
+            return
+        self._collection.told[None] = message
+        self._collection.ids[None] = message["nodeids"]
+        self._publish_collection()
+
+    def _receive(self, message: Message, worker: str) -> None:
+        """Take in what a worker tells, in execnet's receiver thread."""
+        if message["kind"] == "start":
+            self._start(message, worker, self._publisher.tell_from_thread)
+        else:
+            self._collection.told[worker] = message
+            self._aggregator.hosts[worker] = message["host"]
+
+    def _start(self, message: Starting, worker: str | None, tell: Any) -> None:
+        names: WorkerAnnotations = {
+            "nodeid": message["nodeid"],
+            "group": message["group"],
+            "name": message["name"],
+        }
+        self._aggregator.note_start(worker, message["scheduled"], names)
+        tell(
+            TestStart(
+                time=realos.now(),
+                nodeid=message["nodeid"],
+                name=message["name"],
+                file=message["file"] or None,
+                line=message["line"],
+                attempt=self._attempt(message, worker),
+                xdist_dist=self._aggregator.dist,
+                xdist_worker=worker,
+                xdist_scope=self._aggregator.scope(
+                    message["nodeid"], message["group"], message["scheduled"]
+                ),
+                start_time=message["time"],
+            )
+        )
+
+    def _attempt(self, message: Starting, worker: str | None) -> int:
+        """Return a test's attempt over all workers.
+
+        A worker counts the attempts that it makes. Those before it ended with a crash, so
+        that they are known before another worker begins with the test.
+        """
+        key = worker, message["scheduled"]
+        if message["attempt"] <= 1:
+            before = self._aggregator.next_attempt(worker, message["nodeid"]) - 1
+            if before:
+                self._earlier_attempts[key] = before
+            else:
+                self._earlier_attempts.pop(key, None)
+        return max(1, message["attempt"] + self._earlier_attempts.get(key, 0))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, specs: list[object]) -> None:
+        """Controller: learn how many workers are going to collect."""
+        self._collection.expected = len(specs)
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """Controller: tell of the collection when all is known of it."""
+        collection = self._collection
+        collection.ids.setdefault(node.gateway.id, list(ids))
+        # With any other mode each worker has the same tests, or xdist runs none.
+        if self._aggregator.dist != "each" or len(collection.ids) >= collection.expected:
+            self._publish_collection()
+
+    def _publish_collection(self) -> None:
+        if self._collection.is_published:
+            return
+        self._collection.is_published = True
+        events = guarded(self._collection.events, self._lost, self._aggregator.dist)
+        for event in events or ():
+            self._guarded(self._publisher.tell, event)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Controller: note that the session was stopped, by Ctrl-C or pytest.exit."""
+        self._was_stopped = True
+
+    def end(self) -> None:
+        """Tell that the session has ended; called again after an interrupt, go on."""
+        if self._begun_at is None:
+            return
+        if self._finish is None:
+            self._finish = guarded(self._session_finish, self._lost)
+        if self._finish is not None:
+            self._guarded(self._publisher.tell_last, self._finish)
+
+    def _session_finish(self) -> SessionFinish:
+        assert self._session is not None
+        assert self._begun_at is not None
+        session = self._session
+        status = session.exitstatus
+        is_cut_short = (
+            self._was_stopped
+            or status in _CUT_SHORT
+            or bool(session.shouldfail or session.shouldstop)
+        )
+        event = _finish(
+            "interrupted" if is_cut_short else "finished",
+            max(0.0, realos.monotonic() - self._begun_at),
+        )
+        event.exitstatus = int(status)
+        event.outcomes = dict(self._publisher.outcomes)
+        event.results = sum(event.outcomes.values())
+        return event
+
+    def _guarded(self, call: Any, *args: Any) -> None:
+        guarded(call, self._lost, *args)
+
+    def _lost(self, error: BaseException) -> None:
+        self._problems.add(LOST, error)
+
+
+class _Collection:
+    """What is known of the tests that are going to run, by worker."""
+
+    def __init__(self) -> None:
+        self.expected = 0
+        self.is_published = False
+        self.ids: dict[str | None, list[str]] = {}
+        self.told: dict[str | None, CollectionDone] = {}
+
+    def events(self, dist: str | None) -> list[Collected]:
+        """Return the events that tell it, each with as many node ids as one may have."""
+        is_each = dist == "each"
+        workers = list(self.ids) if is_each else list(self.ids)[:1]
+        total = sum(len(self.ids[worker]) for worker in workers)
+        told = [self.told[worker] for worker in workers if worker in self.told]
+        deselected = sum(message["deselected"] for message in told)
+        if is_each:  # what one worker runs, the others run too
+            nodeids = list(dict.fromkeys(one for worker in workers for one in self.ids[worker]))
+        else:
+            nodeids = self.ids[workers[0]] if workers else []
+        clean = {key: value for message in told for key, value in message["clean"].items()}
+        if dist == "loadgroup" and not told:  # a worker without this plugin
+            clean = {nodeid: without_group(nodeid, "")[0] for nodeid in nodeids}
+        nodeids = [clean.get(nodeid, nodeid) for nodeid in map(escape, nodeids)]
+        return [
+            Collected(
+                time=realos.now(),
+                total=total,
+                deselected=deselected,
+                first=first,
+                nodeids=nodeids[first : first + MOST_NODEIDS],
+            )
+            for first in range(0, max(1, len(nodeids)), MOST_NODEIDS)
+        ]
+
+
+def _finish(reason: Any, duration: float) -> SessionFinish:
+    return SessionFinish(
+        time=realos.now(),
+        exitstatus=None,
+        reason=reason,
+        duration=duration,
+        results=None,
+        outcomes=None,
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # run from a checkout, or without xdist
+            continue
+    return found
+
+
+def _workers(config: pytest.Config) -> int:
+    """Return how many workers were asked for: xdist's --tx takes "3*popen" too."""
+    count = 0
+    for spec in config.getoption("tx"):
+        times, star, _rest = spec.partition("*")
+        count += int(times) if star and times.isdigit() else 1
+    return count

@@ -1,0 +1,423 @@
+"""What a session tells besides its results, with ``--publish-events``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams import checked
+from streams import logged
+from streams import nodeids_of
+from streams import of_type
+from support import by_name
+from support import Endpoint
+from support import eventually
+from support import Post
+from support import Result
+from support import RunPytest
+from support import tree_results
+
+
+EVENTS = "--publish-events"
+RERUNS = ("-p", "pytest_rerunfailures", "--reruns=1")
+MANY = """
+import pathlib
+
+import pytest
+
+@pytest.mark.xdist_group("db")
+@pytest.mark.parametrize("n", range(3))
+def test_many(n): pass
+
+class TestIt:
+    def test_fails(self): assert [1] == [2]
+
+@pytest.fixture
+def broken(): raise ValueError("no")
+
+def test_error(broken): pass
+
+def test_skipped(): pytest.skip("not here")
+
+def test_left_out(): pass
+
+import unittest
+
+class TestUnit(unittest.TestCase):
+    def test_subtests(self):
+        with self.subTest("inner"):
+            assert 1 == 2
+"""
+DISTS = ("load", "loadscope", "loadfile", "loadgroup", "worksteal", "each")
+
+
+@pytest.fixture
+def log(pytester: pytest.Pytester) -> Path:
+    return pytester.path / "published.jsonl"
+
+
+def run_of(*modes: str) -> list[Any]:
+    return [pytest.param(("-n2", f"--dist={dist}"), id=dist) for dist in modes]
+
+
+@pytest.mark.parametrize("mode", [pytest.param((), id="serial"), *run_of(*DISTS)])
+def test_a_session_tells_all_in_order(
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(test_many=MANY, test_broken="import nothing_of_that_name")
+    run_pytest(
+        *(*mode, *RERUNS, f"--publish-log={log}", EVENTS, "-k", "not left_out"),
+        "--continue-on-collection-errors",
+    )
+    stream = checked(logged(log))
+    workers = 2 if "--dist=each" in mode else 1
+    start, finish = stream[0], stream[-1]
+    assert start["workers"] == (2 if mode else None)
+    assert start["versions"]["pytest"] == pytest.__version__
+    assert (finish["reason"], finish["exitstatus"]) == ("finished", 1)
+    # Of files that can't be collected there are results, and no tests.
+    results = [told for told in of_type("result", stream) if told["name"] != "test_broken.py"]
+    final = [told for told in results if told["outcome"] != "rerun"]
+    assert {told["attempt"] for told in results} == {1, 2}
+    collected = of_type("collected", stream)[0]
+    assert collected["total"] == len(final) == 7 * workers
+    assert collected["deselected"] == 1 * workers
+    assert set(nodeids_of(stream)) == {told["nodeid"] for told in final}
+    assert len(nodeids_of(stream)) == 7
+    assert len(of_type("test_start", stream)) == len(results)
+
+
+def test_what_did_not_pass_has_the_text_of_pytest(
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(test_many=MANY)
+    run_pytest(*mode, f"--publish-log={log}", "--publish-project=shop")
+    results = logged(log)
+    assert [told["type"] for told in results] == ["result"] * 8
+    assert sorted(told["seq"] for told in results) == list(range(8))
+    found = by_name(results)
+    assert "E   assert [1] == [2]" in found["test_fails"]["phases"][1]["text"].replace(
+        "    ", " " * 4
+    )
+    assert "ValueError: no" in found["test_error"]["phases"][0]["text"]
+    assert found["test_skipped"]["phases"][1]["text"].endswith("not here")
+    subtests = found["test_subtests"]["subtests"]  # of pytest 9 and newer
+    assert all("assert 1 == 2" in subtest["text"] for subtest in subtests)
+    assert bool(subtests) == (pytest.version_tuple >= (9,))
+    assert [phase["text"] for phase in found["test_many[0]"]["phases"]] == [None] * 3
+    assert {(told["project"], told["host"]) for told in results} == {("shop", os.uname().nodename)}
+
+
+def test_a_start_arrives_while_the_test_runs(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        import os, pathlib, time
+
+        def test_waits():
+            deadline = time.monotonic() + 30
+            while not pathlib.Path("seen").exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            expected = os.environ.get("PYTEST_XDIST_WORKER", "None")
+            assert pathlib.Path("seen").read_text() == expected
+        """
+    )
+
+    def answer(post: Post) -> int:
+        told = json.loads(post.body)
+        if told["type"] == "test_start":
+            whole = pytester.path / "seen.tmp"
+            whole.write_text(str(told["xdist_worker"]))
+            whole.rename(pytester.path / "seen")
+        return 200
+
+    endpoint.answer = answer
+    run_pytest(*mode, f"--publish={endpoint.url}", EVENTS).assert_outcomes(passed=1)
+    checked(endpoint.results)
+
+
+ENDINGS = {
+    "ctrl-c": ("def test_it(): raise KeyboardInterrupt", (), "interrupted", 2),
+    "exit": ("import pytest\ndef test_it(): pytest.exit('x', 7)", (), "interrupted", 7),
+    "-x": ("def test_a(): assert 0\ndef test_b(): pass", ("-x",), "interrupted", 1),
+    "collection": ("import nothing_of_that_name", (), "interrupted", 2),
+    "none": ("", (), "finished", 5),
+    "passed": ("def test_it(): pass", (), "finished", 0),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_session_that_pytest_ends_says_how(
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, ending: str
+) -> None:
+    code, args, reason, status = ENDINGS[ending]
+    pytester.makepyfile(code)
+    run = run_pytest(f"--publish-log={log}", EVENTS, *args)
+    finish = checked(logged(log))[-1]
+    assert (finish["reason"], finish["exitstatus"]) == (reason, status)
+    assert run.ret == status
+
+
+def test_an_internal_error_ends_a_session(
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makeconftest("def pytest_runtest_logreport(): raise ValueError('of a plugin')")
+    pytester.makepyfile("def test_it(): pass")
+    run_pytest(*mode, f"--publish-log={log}", EVENTS)
+    finish = checked(logged(log))[-1]
+    assert (finish["reason"], finish["exitstatus"]) == ("interrupted", 3)
+
+
+def test_crashed_workers_are_replaced_and_stop_the_run(
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import os
+        import pytest
+
+        @pytest.fixture
+        def deadly(): os._exit(3)
+
+        @pytest.mark.xdist_group("db")
+        def test_crash(deadly): pass
+
+        @pytest.mark.parametrize("n", range(6))
+        def test_more(n): pass
+        """
+    )
+    options = (f"--publish-log={log}", EVENTS)
+    run_pytest("-n2", "--dist=load", "--max-worker-restart=4", *options)
+    stream = checked(logged(log))
+    assert stream[-1]["reason"] == "finished"
+    assert {told["name"] for told in of_type("result", stream)} >= {"test_crash", "test_more[5]"}
+    log.unlink()
+    # Not more workers: xdist's loadgroup may hang after a crash (pytest-xdist issue 1323).
+    run_pytest("-n1", "--dist=loadgroup", "--max-worker-restart=0", "--maxfail=1", *options)
+    stream = checked(logged(log))
+    assert stream[-1]["reason"] == "interrupted"
+    (crash,) = of_type("result", stream)
+    # The group is known, although the setup crashed.
+    assert (crash["outcome"], crash["xdist_scope"]) == ("crashed", "db")
+
+
+KILLED = {
+    "sigkill": ("os.kill(os.getpid(), 9)", ()),
+    "segfault": ("import faulthandler; faulthandler._sigsegv()", ()),
+    "exit": ("os._exit(0)", ()),
+    "controller": ("os.kill(os.getppid(), 9); time.sleep(20)", ("-n1",)),
+}
+
+
+@pytest.mark.parametrize("how", KILLED)
+def test_of_a_killed_session_the_relay_tells_the_end(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, how: str
+) -> None:
+    code, mode = KILLED[how]
+    pytester.makepyfile(f"import os, time\ndef test_a(): pass\ndef test_it(): {code}")
+    run_pytest(*mode, f"--publish={endpoint.url}", EVENTS)
+    eventually(lambda: of_type("session_finish", endpoint.results), "the end to be told")
+    stream = checked(endpoint.results)
+    assert stream[-1]["reason"] == "killed"
+    assert stream[-1]["exitstatus"] is stream[-1]["results"] is stream[-1]["outcomes"] is None
+    names = [told["name"] for told in of_type("result", stream)]
+    # What is on its way from a worker is lost with the controller.
+    assert names == ["test_a"] or (how == "controller" and not names)
+    folder = pytester.path / ".pytest_cache" / "publish"
+    eventually(lambda: not list(folder.glob("*.jsonl")), "the outbox to be removed")
+
+
+def send(pytester: pytest.Pytester, *args: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "pytest_publish", "send", *args]
+    return subprocess.run(command, cwd=pytester.path, check=False, capture_output=True)
+
+
+def test_where_the_relay_is_killed_too_send_tells_the_end(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint
+) -> None:
+    pytester.makepyfile(
+        """
+        import os, pathlib, time
+
+        def test_it():
+            while not pathlib.Path("seen").exists():
+                time.sleep(0.01)
+            children = pathlib.Path(f"/proc/self/task/{os.getpid()}/children")
+            for child in children.read_text().split():
+                os.kill(int(child), 9)
+            os.kill(os.getpid(), 9)
+        """
+    )
+
+    def answer(post: Post) -> int:
+        if json.loads(post.body)["type"] == "test_start":
+            (pytester.path / "seen").touch()
+        return 200
+
+    endpoint.answer = answer
+    run_pytest(f"--publish={endpoint.url}", EVENTS, "--publish-outbox=kept")
+    assert not of_type("session_finish", endpoint.results)
+    (outbox,) = (pytester.path / "kept").glob("*.jsonl")
+    # A later run does not take it for one in which nothing waits.
+    pytester.makepyfile(test_later="def test_later(): pass")
+    run = run_pytest(f"--publish={endpoint.url}", "--publish-outbox=kept", "test_later.py")
+    run.stdout.fnmatch_lines(["*1 outbox of an earlier run waits*"])
+    copy = outbox.read_bytes()
+    assert send(pytester, str(outbox)).returncode == 0
+    assert not outbox.exists()
+    first = endpoint.results[0]["session_id"]
+    posted = {told["seq"]: told for told in endpoint.results if told["session_id"] == first}
+    stream = checked(list(posted.values()))
+    assert stream[-1]["reason"] == "killed"
+    # Whoever sends it again sends the same.
+    outbox.write_bytes(copy)
+    assert send(pytester, str(outbox)).returncode == 0
+    again = [told for told in endpoint.results if told["session_id"] == first]
+    assert len({told["seq"] for told in again}) == len(stream)
+
+
+def test_a_hook_changes_and_withholds_events(
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makeconftest(
+        """
+        def pytest_publish_event(config, event):
+            if event.type == "session_start":
+                event.metadata["by"] = "hook"
+                event.project = 7
+            if event.type == "collected":
+                raise SystemExit("no")
+            if event.type == "test_start" and event.name == "test_quiet":
+                return False
+        """
+    )
+    pytester.makepyfile("def test_quiet(): pass\ndef test_loud(): pass")
+    run = run_pytest(*mode, f"--publish-log={log}", EVENTS)
+    stream = sorted(logged(log), key=lambda told: told["seq"])
+    assert [told["seq"] for told in stream] == list(range(6))
+    assert stream[0]["metadata"]["by"] == "hook"
+    assert stream[0]["project"] == pytester.path.name
+    assert [told["name"] for told in of_type("test_start", stream)] == ["test_loud"]
+    assert of_type("collected", stream)[0]["total"] == 2
+    text = run.stdout.str()
+    assert "a pytest_publish_event hook raised" in text
+    assert "a pytest_publish_event hook set what an event can't hold: project" in text
+
+
+def test_no_secret_is_in_arguments_and_metadata(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint
+) -> None:
+    pytester.makeconftest("def pytest_addoption(parser): parser.addoption('--api-token')")
+    pytester.makepyfile("def test_it(): pass")
+    secret = "hunter2"
+    url = endpoint.url.replace("http://", f"http://me:{secret}@")
+    run_pytest(
+        *(f"--publish={url}?key={secret}", EVENTS, "--publish-header", f"X-Api: {secret}"),
+        *("--api-token", secret, f"--publish-metadata=token={secret}"),
+        *("--publish-metadata=build=42", f"--publish-metadata=git=https://u:{secret}@git/x?a=1"),
+    )
+    stream = checked(endpoint.results)
+    assert secret not in json.dumps(stream)
+    metadata = stream[0]["metadata"]
+    assert metadata == {"token": "***", "build": "42", "git": "https://git/x?a=1"}
+    assert "--api-token" in stream[0]["args"]
+
+
+@pytest.mark.parametrize("what", ["lacks the plugin", "closes its channel"])
+def test_a_worker_that_tells_nothing_does_no_harm(
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, what: str
+) -> None:
+    code = "config.pluginmanager.unregister(name='publish_worker')\n"
+    code += "    config.pluginmanager.unregister(name='publish_teller')"
+    if what == "closes its channel":
+        code = "config.workerinput['pytest_publish']['channel'].close()"
+    pytester.makeconftest(
+        "import pytest\n@pytest.hookimpl(trylast=True)\ndef pytest_sessionstart(session):\n"
+        "    config = session.config\n    if not hasattr(config, 'workerinput'): return\n"
+        f"    {code}"
+    )
+    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
+    run = run_pytest("-n1", f"--publish-log={log}", EVENTS, "-k", "test_one")
+    run.assert_outcomes(passed=1)
+    stream = sorted(logged(log), key=lambda told: told["seq"])
+    assert [told["type"] for told in stream] == [
+        *("session_start", "collected", "result", "session_finish")
+    ]
+    assert stream[1]["nodeids"] == [stream[2]["nodeid"]]
+    assert "publish:" not in run.stdout.str().replace("publish: published.jsonl", "").replace(
+        "publish: 4 results and events appended", ""
+    )
+
+
+def test_a_large_collection_is_told_in_parts(
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("n", range(2500))
+        def test_it(n): pytest.exit("enough")
+        """
+    )
+    run_pytest(*mode, f"--publish-log={log}", EVENTS)
+    stream = checked(logged(log))
+    assert [len(told["nodeids"]) for told in of_type("collected", stream)] == [1000, 1000, 500]
+    assert nodeids_of(stream) == [
+        f"{Path('test_a_large_collection_is_told_in_parts.py')}::test_it[{n}]" for n in range(2500)
+    ]
+
+
+def test_a_log_has_several_sessions_and_no_events_unless_asked(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, log: Path
+) -> None:
+    pytester.makeini(f"[pytest]\npublish_log = {log.name}\n")
+    pytester.makepyfile("def test_it(): pass")
+    run = run_pytest(f"--pubdir={pubdir}")
+    run.stdout.fnmatch_lines(["publish: tree, published.jsonl", "*1 result appended to *"])
+    run_pytest(EVENTS)
+    first, *second = logged(log)
+    (in_tree,) = tree_results(pubdir)
+    assert first == in_tree
+    checked(second)
+    assert second[0]["session_id"] != first["session_id"]
+
+
+def test_events_survive_a_test_that_patches_all(
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import os, socket, threading, time
+
+        def test_patches(monkeypatch):
+            monkeypatch.setattr(time, "time", lambda: 0.0)
+            monkeypatch.setattr(os, "write", None)
+            monkeypatch.setattr(os, "open", None)
+            monkeypatch.setattr(threading, "RLock", None)
+            monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+
+        def test_closes():
+            os.closerange(30, 256)
+
+        def test_forks():
+            pid = os.fork()
+            if pid == 0:
+                return  # and this child comes back to pytest
+            os.waitpid(pid, 0)
+
+        def test_last(): pass
+        """
+    )
+    run_pytest(f"--publish-log={log}", EVENTS)
+    stream: list[Result] = checked(logged(log))
+    assert len(of_type("test_start", stream)) == len(of_type("result", stream)) == 4
+    assert all(told["time"] > 1e9 for told in stream if told["type"] != "result")
