@@ -378,6 +378,10 @@ def test_workers_on_several_machines_publish_by_the_controller(
         # A host without its requirements, here without any package.
         command = command.replace(".venv/bin/python", "'.venv/bin/python -S'", 1)
         command = command.replace("restart=4", "restart=1").rstrip()
-        redact_url = suite.run(f"{command} || true", PATH=path)
-        assert "maximum crashed workers reached: 1" in redact_url
-        assert "no tests ran" in redact_url
+        # On a busy machine the prepared host may be the quicker one, and run the tests.
+        shown = ""
+        for _ in range(3):
+            if "no tests ran" not in shown:
+                shown = suite.run(f"{command} || true", PATH=path)
+        assert "maximum crashed workers reached: 1" in shown
+        assert "no tests ran" in shown
