@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from collections.abc import MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,9 @@ def test_a_reader_that_reads_nothing_is_given_up(
         "headers": [(b"host", b"localhost")],
         "asgi": {"spec_version": "2.4"},
     }
-    asyncio.run(asyncio.wait_for(app(scope, receive, send), 10))
+    # In a thread of its own, because Playwright leaves a running loop in the tests' thread.
+    with ThreadPoolExecutor() as threads:
+        threads.submit(asyncio.run, asyncio.wait_for(app(scope, receive, send), 10)).result()
     store.close()
 
 
