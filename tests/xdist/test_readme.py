@@ -60,8 +60,8 @@ def test_it_is_short() -> None:
 def test_the_example_shows_its_tree_its_text_and_its_json(example: Shell) -> None:
     # What comes before makes the environment, which .ci/run does as it is written.
     command = README["the command for the example"].rpartition(".venv/bin/")[2]
-    redact_url = example.run(command)
-    assert without_numbers(redact_url).endswith(without_numbers(README["its output"]))
+    shown = example.run(command)
+    assert without_numbers(shown).endswith(without_numbers(README["its output"]))
     folder = example.folder / "results/database/test_sell[pears]/0.fail"
     body = (folder / "result.json").read_bytes()
     assert body.endswith(b"}\n")
@@ -99,15 +99,15 @@ def test_the_receiver_shows_each_result(example: Shell) -> None:
     # Without pytest's own letters between the receiver's.
     silent = f"{example.environment['PYTEST_ADDOPTS']} -p no:terminal"
     commands = f"set -m\n{command.replace('.venv/bin/', '')}"
-    redact_url = example.run(commands, PYTEST_ADDOPTS=silent)
+    shown = example.run(commands, PYTEST_ADDOPTS=silent)
     # Sorted, because until the receiver has started several connections wait for it.
-    assert received(redact_url) == received(README["what the receiver prints"])
-    assert len(received(redact_url)) == 6
+    assert received(shown) == received(README["what the receiver prints"])
+    assert len(received(shown)) == 6
 
 
-def received(redact_url: str) -> list[tuple[str, str]]:
+def received(shown: str) -> list[tuple[str, str]]:
     """Return the outcomes and node ids that a receiver printed."""
-    return sorted(re.findall(r"^(\w+) +[0-9.]+ s  test_shop.py::(.+)$", redact_url, re.MULTILINE))
+    return sorted(re.findall(r"^(\w+) +[0-9.]+ s  test_shop.py::(.+)$", shown, re.MULTILINE))
 
 
 def test_the_main_uses_publish_each_test(suite: Shell, endpoint: Endpoint) -> None:
@@ -139,8 +139,8 @@ def test_the_command_that_sends_the_rest_is_one_of_those_in_docs() -> None:
 
 
 def test_each_switch_that_it_shows_is_in_the_list_of_all_switches() -> None:
-    redact_url = set(re.findall(r"--pub[\w-]+", README.text))
-    assert redact_url <= set(re.findall(r"--pub[\w-]+", Document("docs/switches.md").text))
+    shown = set(re.findall(r"--pub[\w-]+", README.text))
+    assert shown <= set(re.findall(r"--pub[\w-]+", Document("docs/switches.md").text))
 
 
 def test_the_commands_are_those_that_ci_runs() -> None:

@@ -3,10 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
@@ -15,31 +12,6 @@ from pytest_publish.delivery.leftovers import refused_in
 from pytest_publish.delivery.leftovers import waiting_in
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxWriter
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "run-1.jsonl"
-
-
-@pytest.fixture
-def holder(path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start another process that holds the outbox's lock."""
-    code = (
-        "import sys, pathlib; from pytest_publish.delivery.locks import SenderLock\n"
-        "from pytest_publish.delivery.outbox import Outbox\n"
-        "lock = SenderLock(Outbox(pathlib.Path(sys.argv[1])))\n"
-        "assert lock.acquire()\n"
-        "print('held', flush=True)\n"
-        "sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        yield process
-        process.kill()
 
 
 NAME = "20261123T010203Z-0a1b2c3d"

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,31 +14,6 @@ from pytest_publish.delivery.locks import WriterLock
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxWriter
 from support import eventually
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "run-1.jsonl"
-
-
-@pytest.fixture
-def holder(path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start another process that holds the outbox's lock."""
-    code = (
-        "import sys, pathlib; from pytest_publish.delivery.locks import SenderLock\n"
-        "from pytest_publish.delivery.outbox import Outbox\n"
-        "lock = SenderLock(Outbox(pathlib.Path(sys.argv[1])))\n"
-        "assert lock.acquire()\n"
-        "print('held', flush=True)\n"
-        "sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        yield process
-        process.kill()
 
 
 def test_an_outbox_without_a_lock_is_free_and_stays_without(path: Path) -> None:

@@ -1,0 +1,35 @@
+"""An outbox's path, and another process that sends it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run-1.jsonl"
+
+
+@pytest.fixture
+def holder(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start another process that holds the outbox's lock."""
+    code = (
+        "import sys, pathlib; from pytest_publish.delivery.locks import SenderLock\n"
+        "from pytest_publish.delivery.outbox import Outbox\n"
+        "lock = SenderLock(Outbox(pathlib.Path(sys.argv[1])))\n"
+        "assert lock.acquire()\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
