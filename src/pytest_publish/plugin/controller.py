@@ -41,7 +41,7 @@ class Controller:
         self._settings = settings
         self._session = PublishSession(config, settings)
         self._terminal = Terminal(config, is_strict=settings.strict)
-        self._watch = Watch(self._terminal.warn, realos.monotonic)
+        self._watch = Watch(self._terminal.warn, realos.monotonic, events=settings.events)
         self._process = realos.getpid()
         self._failure: str | None = None
         self._has_summary = False
@@ -198,6 +198,7 @@ class Controller:
             realos.monotonic,
             max((delivery.grace for delivery in self._settings.deliveries), default=0.0),
             is_quiet=self._config.get_verbosity() < 0,
+            events=self._settings.events,
         )
         self._session.finish(progress.show)
         progress.close()

@@ -61,19 +61,21 @@ def totals(
     delivered: list[tuple[RelayProcess, DeliveryReport]],
 ) -> list[str]:
     """Return how many results went where, a line for each place."""
-    both = ("result or event", "results and events") if settings.events else ("result",)
+    events = settings.events
     lines = [
-        f"{counted(report.sent, *both)} sent to {redact_url(relay.url)}"
+        f"{published(report.sent, events=events)} sent to {redact_url(relay.url)}"
         for relay, report in delivered
     ]
     if settings.pubdir is not None:
         lines.append(f"{counted(written, 'result')} written to {settings.shown_pubdir}")
     if settings.log is not None:
-        lines.append(f"{counted(appended, *both)} appended to {settings.shown_log}")
+        lines.append(f"{published(appended, events=events)} appended to {settings.shown_log}")
     return lines
 
 
-def undelivered(relay: RelayProcess, report: DeliveryReport, folder: Path) -> Iterator[str]:
+def undelivered(
+    relay: RelayProcess, report: DeliveryReport, folder: Path, *, events: bool = False
+) -> Iterator[str]:
     """Yield what an endpoint refused and what still waits, with the commands that send it.
 
     ``folder`` is where the user called pytest, and so where they will call the commands.
@@ -81,26 +83,26 @@ def undelivered(relay: RelayProcess, report: DeliveryReport, folder: Path) -> It
     url = relay.url
     shown_url = url if url == redact_url(url) else "URL"
     if report.refused:
-        refused = refused_by(url, report.refused, report.refusal)
+        refused = refused_by(url, report.refused, report.refusal, events=events)
         yield f"{refused} and set aside; send with:"
         yield _command(short(relay.outbox.refused.path, folder), shown_url)
     if report.waiting:
-        count = counted(report.waiting, "result waits", "results wait")
-        yield f"publish: {count} to be sent to {redact_url(url)} ({report.reason}); send with:"
+        wait = f"{published(report.waiting, events=events)} wait{'s' * (report.waiting == 1)}"
+        yield f"publish: {wait} to be sent to {redact_url(url)} ({report.reason}); send with:"
         yield _command(short(relay.path, folder), shown_url)
 
 
-def strictly_failed(undelivered: int) -> str:
+def strictly_failed(undelivered: int, *, events: bool = False) -> str:
     """Return why ``--publish-strict`` fails a run whose tests did not."""
     if undelivered:
-        return f"publish: {counted(undelivered, 'result')} not delivered (--publish-strict)"
+        return f"publish: {published(undelivered, events=events)} not delivered (--publish-strict)"
     return "publish: something went wrong, see above (--publish-strict)"
 
 
-def refused_by(url: str, count: int, reason: str) -> str:
+def refused_by(url: str, count: int, reason: str, *, events: bool = False) -> str:
     """Return how many results an endpoint refused, and why."""
-    results = counted(count, "result was", "results were")
-    return f"publish: {results} refused by {redact_url(url)} ({reason})"
+    were = f"{published(count, events=events)} {'was' if count == 1 else 'were'}"
+    return f"publish: {were} refused by {redact_url(url)} ({reason})"
 
 
 def _command(path: str, url: str, every: str = "") -> str:
@@ -109,6 +111,13 @@ def _command(path: str, url: str, every: str = "") -> str:
     ``every`` is a pattern for the shell, so it is not quoted.
     """
     return f"{INDENT}{_quoted(['pytest-publish', 'send', path])}{every} {_quoted(['--to', url])}"
+
+
+def published(count: int, *, events: bool) -> str:
+    """Return a number of results, of which some are events if the run publishes them."""
+    if events:
+        return counted(count, "result or event", "results and events")
+    return counted(count, "result")
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

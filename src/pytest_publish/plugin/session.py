@@ -106,7 +106,9 @@ class PublishSession:
         if not self._settings.strict:
             return None
         count = sum(report.waiting + report.refused for _, report in self.publisher.delivered)
-        return strictly_failed(count) if count or self.problems else None
+        if not count and not self.problems:
+            return None
+        return strictly_failed(count, events=self._settings.events)
 
     def problem_lines(self) -> Iterator[str]:
         """Yield what the user has to know at the end."""
@@ -114,7 +116,7 @@ class PublishSession:
             yield f"publish: {self._settings.warning}"
         yield from self.problems.lines()
         for relay, report in self.publisher.delivered:
-            yield from undelivered(relay, report, self._folder)
+            yield from undelivered(relay, report, self._folder, events=self._settings.events)
         if self._groups.text is not None:
             yield self._groups.text
 

@@ -15,8 +15,8 @@ from pytest_publish.delivery.config import redact_url
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.process import RelayProcess
 
-from .messages import counted
 from .messages import INDENT
+from .messages import published
 from .messages import refused_by
 
 
@@ -148,9 +148,12 @@ class Watch:
     It looks at the relays' cursors at most once in :data:`LOOK` seconds.
     """
 
-    def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, say: Callable[[str], None], clock: Callable[[], float], *, events: bool = False
+    ) -> None:
         self._say = say
         self._clock = clock
+        self._events = events
         self._process = realos.getpid()
         self._next = 0.0
         self._stuck: dict[str, tuple[int, float]] = {}
@@ -168,7 +171,8 @@ class Watch:
 
     def _look(self, url: str, cursor: Cursor, now: float) -> None:
         if cursor.refused:
-            self._say_once(url, "refused", refused_by(url, cursor.refused, cursor.refusal))
+            line = refused_by(url, cursor.refused, cursor.refusal, events=self._events)
+            self._say_once(url, "refused", line)
         if not cursor.problem:
             self._stuck.pop(url, None)
         elif self._seconds_stuck(url, cursor.sent + cursor.refused, now) >= UNREACHED:
@@ -202,8 +206,10 @@ class Progress:
         grace: float,
         *,
         is_quiet: bool = False,
+        events: bool = False,
     ) -> None:
         self._screen = screen
+        self._events = events
         self._clock = clock
         self._grace = grace
         self._waits: tuple[str, int] | None = None
@@ -232,9 +238,10 @@ class Progress:
             limit = f"gives up in {left:.0f} s (Ctrl-C: now)"
             screen.rewrite(f"publish: {waiting} to send, {limit}: {url}")
             return 0.2
-        results = counted(waiting, "result")
         limit = f"gives up in {left:.0f} s if none arrives"
-        screen.say(f"publish: {results} to be sent to {url}; {limit}")
+        screen.say(
+            f"publish: {published(waiting, events=self._events)} to be sent to {url}; {limit}"
+        )
         return REPEAT
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.process import DeliveryReport
 from pytest_publish.delivery.process import RelayProcess
 from pytest_publish.plugin.messages import header
+from pytest_publish.plugin.messages import strictly_failed
 from pytest_publish.plugin.messages import totals
 from pytest_publish.plugin.messages import undelivered
 from pytest_publish.plugin.settings import Settings
@@ -48,6 +49,18 @@ def test_the_totals_name_each_place_and_no_secret(tmp_path: Path) -> None:
         "2 results written to tree",
         "5 results and events appended to log",
     ]
+
+
+def test_what_is_counted_are_events_too(tmp_path: Path) -> None:
+    found = DeliveryReport(0, refused=2, waiting=1, reason="no", refusal="401 No")
+    lines = list(undelivered(relay_in(tmp_path), found, tmp_path, events=True))
+    assert [line.partition(" (")[0] for line in lines[::2]] == [
+        "publish: 2 results and events were refused by http://host/hook?…",
+        "publish: 1 result or event waits to be sent to http://host/hook?…",
+    ]
+    assert strictly_failed(3, events=True) == (
+        "publish: 3 results and events not delivered (--publish-strict)"
+    )
 
 
 def test_what_waits_and_what_was_refused_comes_with_the_command_that_sends_it(
