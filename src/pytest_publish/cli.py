@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from typing import Final
 from typing import TypeVar
 
@@ -226,7 +227,7 @@ def _send_file(outbox: Outbox, config: DeliveryConfig, *, is_named: bool) -> boo
     config = dataclasses.replace(config, url=checked_url(url))
     if outbox.may_be_removed():
         return _send_outbox(outbox, config)
-    is_sent = _send_others_file(outbox.path, config)
+    is_sent = _send_others_file(outbox.path, config, header.will)
     _say(outbox, "stays, because it does not have the name that a run gave it")
     return is_sent
 
@@ -253,13 +254,18 @@ def _is_for(header: Header, config: DeliveryConfig) -> bool:
     return bool(config.url) and header.url in ("", redact_url(config.url))
 
 
-def _send_others_file(path: Path, config: DeliveryConfig) -> bool:
-    """Send from a file that is only read: a result.json, or results one a line."""
+def _send_others_file(
+    path: Path, config: DeliveryConfig, will: dict[str, Any] | None = None
+) -> bool:
+    """Send from a file that is only read: a result.json, or results one a line.
+
+    ``will`` is what an outbox under a name of people's has left to be sent.
+    """
     bodies, others = _bodies_in(path.read_bytes()) if path.is_file() else ([], 0)
     if not bodies:
         _say(path, "is neither an outbox nor a result, and is left alone")
         return False
-    is_sent = _send_copy(path, bodies, config)
+    is_sent = _send_copy(path, bodies, config, will)
     if others:
         _say(path, f"lines in it that are no results, and are not sent: {others}")
     return is_sent and not others
@@ -274,16 +280,22 @@ def _bodies_in(data: bytes) -> tuple[list[bytes], int]:
     return bodies, len(lines) - len(bodies)
 
 
-def _send_copy(source: Path, bodies: Iterable[bytes], config: DeliveryConfig) -> bool:
+def _send_copy(
+    source: Path,
+    bodies: Iterable[bytes],
+    config: DeliveryConfig,
+    will: dict[str, Any] | None = None,
+) -> bool:
     """Send results of a tree or file that is only read."""
     if not config.url:
         _say(source, "results outside of an outbox tell no URL: give it with --to")
         return False
     with tempfile.TemporaryDirectory(prefix="pytest-publish-") as folder:
         copy = Outbox(Path(folder, f"copy{SUFFIX}"))
-        writer = OutboxWriter(copy, Header.for_url(config.url))
+        writer = OutboxWriter(copy, Header.for_url(config.url, will))
         for body in bodies:
             writer.append(body)
+        append_will(copy, source.stat().st_mtime)
         relay, is_sent = _relayed(copy, config, source)
         if relay.cursor.refused:
             _keep_refused(source, copy.refused, relay)

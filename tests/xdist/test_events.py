@@ -277,9 +277,15 @@ def test_where_the_relay_is_killed_too_send_tells_the_end(
     posted = {told["seq"]: told for told in endpoint.results if told["session_id"] == first}
     stream = checked(list(posted.values()))
     assert stream[-1]["reason"] == "killed"
-    # Whoever sends it again sends the same.
+    # Whoever sends it again sends the same, also under another name.
     outbox.write_bytes(copy)
     assert send(pytester, str(outbox)).returncode == 0
+    renamed = pytester.path / "renamed.jsonl"
+    renamed.write_bytes(copy)
+    before = len(endpoint.results)
+    assert send(pytester, str(renamed)).returncode == 0
+    assert renamed.read_bytes() == copy
+    assert len(endpoint.results) - before == len(stream)
     again = [told for told in endpoint.results if told["session_id"] == first]
     assert len({told["seq"] for told in again}) == len(stream)
 
