@@ -297,25 +297,30 @@ def test_a_hook_changes_and_withholds_events(
         """
         def pytest_publish_event(config, event):
             if event.type == "session_start":
-                event.metadata["by"] = "hook"
                 event.project = 7
-            if event.type == "collected":
                 raise SystemExit("no")
+            if event.type == "collected":
+                event.deselected = 3
             if event.type == "test_start" and event.name == "test_quiet":
                 return False
         """
     )
     pytester.makepyfile("def test_quiet(): pass\ndef test_loud(): pass")
-    run = run_pytest(*mode, f"--publish-log={log}", EVENTS)
+    run = run_pytest(*mode, f"--publish-log={log}", EVENTS, "--publish-metadata=key=s3cr3t")
     stream = sorted(logged(log), key=lambda told: told["seq"])
     assert [told["seq"] for told in stream] == list(range(6))
-    assert stream[0]["metadata"]["by"] == "hook"
-    assert stream[0]["project"] == pytester.path.name
+    start, collected, *_ = stream
+    assert start["project"] == pytester.path.name
+    why = "withheld, because a pytest_publish_event hook raised SystemExit"
+    assert (start["args"], start["metadata"]) == ([why], {"withheld": why})
+    assert (collected["total"], collected["deselected"]) == (2, 3)
     assert [told["name"] for told in of_type("test_start", stream)] == ["test_loud"]
-    assert of_type("collected", stream)[0]["total"] == 2
-    text = run.stdout.str()
-    assert "a pytest_publish_event hook raised" in text
-    assert "a pytest_publish_event hook set what an event can't hold: project" in text
+    run.stdout.fnmatch_lines(
+        [
+            "publish: a pytest_publish_event hook raised: SystemExit: no",
+            "publish: a pytest_publish_event hook set what an event can't hold: project",
+        ]
+    )
 
 
 def test_no_secret_is_in_arguments_and_metadata(

@@ -43,9 +43,10 @@ def pytest_publish_event(config: pytest.Config, event: Event) -> bool | None:
     ``pytest_publish_result``. Before the session starts, it is called with the
     ``session_finish`` that is sent if pytest is killed (``event.reason`` is "killed").
 
-    A hook that raises is reported once in the summary; of a ``session_start`` the
-    arguments and metadata are then left out. What a field can't hold is reported too,
-    and the field is as it was.
+    A hook that raises is reported once in the summary, and the event is published all the
+    same. A ``session_start`` then has a text that says why in place of its arguments and
+    metadata, of which nobody knows what is still secret. What a field can't hold is
+    reported too, and the field is as it was.
     """
 
 
