@@ -107,6 +107,6 @@ def lines(text: str) -> list[str]:
 
 def not_run(document: Document) -> list[str]:
     """Return the names of a document's blocks that no test uses."""
-    tests = ("xdist/test_readme.py", "xdist/test_docs.py", "board/test_board_docs.py")
-    source = "".join((ROOT / "tests" / name).read_text("utf-8") for name in tests)
+    tests = (ROOT / "tests").rglob("test_*.py")
+    source = "".join(path.read_text("utf-8") for path in tests)
     return [name for name in document.names if f'["{name}"]' not in source]
