@@ -49,8 +49,8 @@ def test_a_run_publishes_the_stream_that_is_shown(example: Shell) -> None:
     stream = checked(logged(example.folder / "run.jsonl"))
     shown = _objects(EVENTS["a stream"])
     assert [told["seq"] for told in shown] == list(range(len(stream)))
-    assert [told["type"] for told in shown] == [told["type"] for told in stream]
     assert len({(told["run_id"], told["session_id"]) for told in shown}) == 1
+    # Of two workers, either may be the quicker one.
     by_test = {(told["type"], told.get("nodeid")): told for told in stream}
     for told in shown:
         whole = by_test[told["type"], told.get("nodeid")]
