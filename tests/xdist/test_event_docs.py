@@ -6,12 +6,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from typing import Any
 from typing import Final
 
 import pytest
+import yaml
 
 from daemons import free_port
 from documents import Document
@@ -28,6 +30,7 @@ from support import RunPytest
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="they are commands for a POSIX shell")
 
 EVENTS: Final = Document("docs/events.md")
+RECIPES: Final = Document("docs/recipes.md")
 #: What differs from run to run; under xdist also who runs what, and so the order.
 _CHANGING: Final = {
     *("time", "start_time", "duration", "run_id", "session_id", "seq"),
@@ -141,3 +144,38 @@ def test_watch_shows_progress_and_what_runs(
     ):
         assert re.search(pattern, shown.replace("\r", "\n"), re.MULTILINE), (pattern, shown)
     assert re.search(r"tests ━+ 100%", shown.rstrip().splitlines()[-1])
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="there is no jq: apt-get install jq")
+def test_a_log_is_followed_while_tests_run(
+    pytester: pytest.Pytester, run_pytest: RunPytest
+) -> None:
+    pytester.makepyfile("def test_it(): assert 0")
+    (pytester.path / "run.jsonl").write_text('{"type": "result", "result": "fail", "outc\n')
+    shown = pytester.path / "shown"
+    with shown.open("wb") as output:
+        followers = [
+            subprocess.Popen(["bash", "-c", RECIPES[block]], stdout=output, start_new_session=True)
+            for block in ("tail", "tail what runs")
+        ]
+    try:
+        for _ in range(2):
+            run_pytest("-n1", "--publish-log=run.jsonl", "--publish-events")
+        nodeid = "test_a_log_is_followed_while_tests_run.py::test_it"
+        expected = sorted([f"gw0 {nodeid}", f"failed {nodeid}"] * 2)
+        eventually(lambda: sorted(shown.read_text().splitlines()) == expected, str(expected))
+    finally:
+        for follower in followers:
+            os.killpg(follower.pid, signal.SIGTERM)
+            follower.wait()
+
+
+def test_filebeat_and_vector_read_a_line_as_an_object() -> None:
+    # They themselves are not run.
+    (filebeat,) = yaml.safe_load(RECIPES["filebeat.yml"])["filebeat.inputs"]
+    vector = yaml.safe_load(RECIPES["vector.yaml"])
+    assert filebeat["type"] == "filestream"
+    assert filebeat["parsers"] == [{"ndjson": {"target": "test", "add_error_key": True}}]
+    assert vector["sources"]["log"]["include"] == filebeat["paths"]
+    assert vector["transforms"]["results"]["inputs"] == list(vector["sources"])
+    assert vector["transforms"]["results"]["source"] == ". = parse_json!(.message)"
