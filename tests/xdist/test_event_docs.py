@@ -155,8 +155,8 @@ def test_a_log_is_followed_while_tests_run(
     shown = pytester.path / "shown"
     with shown.open("wb") as output:
         followers = [
-            subprocess.Popen(["bash", "-c", RECIPES[block]], stdout=output, start_new_session=True)
-            for block in ("tail", "tail what runs")
+            subprocess.Popen(["bash", "-c", command], stdout=output, start_new_session=True)
+            for command in (RECIPES["tail"], RECIPES["tail what runs"])
         ]
     try:
         for _ in range(2):
