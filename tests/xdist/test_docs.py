@@ -27,6 +27,9 @@ from documents import Shell
 from documents import URL
 from pytest_publish.plugin.options import OPTIONS
 from pytest_publish.results.result import schema
+from streams import checked
+from streams import logged
+from streams import of_type
 from support import by_name
 from support import Endpoint
 from support import Post
@@ -369,9 +372,11 @@ def test_workers_on_several_machines_publish_by_the_controller(
         ready = suite.run(of_this_machine(RECIPES["check the hosts"]), PATH=path)
         assert ready.count("3 tests collected") == 2
         command = of_this_machine(RECIPES["several machines"])
-        command = command.replace('PYTEST_ADDOPTS="', 'PYTEST_ADDOPTS="$PYTEST_ADDOPTS ')
+        events = f"--publish-events --publish-log={tmp_path}/run.jsonl"
+        command = command.replace('PYTEST_ADDOPTS="', f'PYTEST_ADDOPTS="$PYTEST_ADDOPTS {events} ')
         suite.run(command, PATH=path)
         results = tree_results(suite.folder / "results")
+        assert of_type("result", checked(logged(tmp_path / "run.jsonl"))) == results
         assert sorted(by_name(results)) == ["test_a", "test_b", "test_private"]
         assert {result["xdist_dist"] for result in results} == {"load"}
 

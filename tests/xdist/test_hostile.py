@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from streams import checked
+from streams import of_type
 from support import by_name
 from support import Endpoint
 from support import Result
@@ -156,13 +158,13 @@ def test_libraries_that_patch_do_no_harm(
         **{f"test_{module}": SUITES[name] for module, name in zip(modules, LIBRARIES, strict=True)}
     )
     arguments = ("-p", "pyfakefs.pytest_plugin", *mode, *(("--dist", "loadfile") if mode else ()))
-    run = run_pytest("--publish", endpoint.url, f"--pubdir={pubdir}", *arguments)
+    switches = ("--publish", endpoint.url, "--publish-events", f"--pubdir={pubdir}")
+    run = run_pytest(*switches, *arguments)
     run.assert_outcomes(passed=10)
-    posted, written = (
-        {r["nodeid"]: r for r in rs} for rs in (endpoint.results, tree_results(pubdir))
-    )
+    results = of_type("result", checked(endpoint.results))
+    posted, written = ({r["nodeid"]: r for r in rs} for rs in (results, tree_results(pubdir)))
     assert posted == written
-    assert len(endpoint.posts) == len(posted) == 10
+    assert len(results) == len(of_type("test_start", endpoint.results)) == len(posted) == 10
     run.stdout.no_fnmatch_line("publish: can't*")
 
 

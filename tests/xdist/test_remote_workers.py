@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from streams import checked
+from streams import of_type
 from support import by_name
 from support import Endpoint
 from support import eventually
@@ -67,7 +69,9 @@ def other_python() -> str:
 def check(elsewhere: Path, pubdir: Path, endpoint: Endpoint) -> str:
     """Check that both results are here, and nothing is there; return what is printed."""
     results = by_name(tree_results(pubdir))
-    assert results == by_name(endpoint.results)
+    stream = checked(endpoint.results)  # with a start before each result
+    assert results == by_name(of_type("result", stream))
+    assert stream[1]["total"] == 2
     assert {name: result["result"] for name, result in results.items()} == {
         "test_where": "pass",
         "test_fails": "fail",
@@ -93,7 +97,7 @@ def test_workers_behind_a_socket_write_and_post_nothing(
     run = run_pytest(
         *("--dist", "load", "--tx", f"socket={socket_server}//chdir={elsewhere}"),
         *("--pubdir", pubdir.name),  # a worker would make it where it is
-        *("--publish", endpoint.url),
+        *("--publish", endpoint.url, "--publish-events"),
         "test_far.py",
     )
     assert run.ret == pytest.ExitCode.TESTS_FAILED
@@ -113,7 +117,7 @@ def test_workers_of_another_interpreter_write_and_post_nothing(
     ).stdout
     run = run_pytest(
         *("--dist", "load", "--tx", f"popen//chdir={elsewhere}//python={python}"),
-        *("--pubdir", pubdir, "--publish", endpoint.url),
+        *("--pubdir", pubdir, "--publish", endpoint.url, "--publish-events"),
         "test_far.py",
     )
     assert run.ret == pytest.ExitCode.TESTS_FAILED
