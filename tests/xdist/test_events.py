@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -154,16 +155,48 @@ ENDINGS = {
 }
 
 
+@pytest.mark.one_worker
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_session_that_pytest_ends_says_how(
-    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, ending: str
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    log: Path,
+    mode: tuple[str, ...],
+    ending: str,
 ) -> None:
     code, args, reason, status = ENDINGS[ending]
     pytester.makepyfile(code)
-    run = run_pytest(f"--publish-log={log}", EVENTS, *args)
+    run = run_pytest(*mode, "--max-worker-restart=0", f"--publish-log={log}", EVENTS, *args)
     finish = checked(logged(log))[-1]
-    assert (finish["reason"], finish["exitstatus"]) == (reason, status)
-    assert run.ret == status
+    assert finish["exitstatus"] == run.ret
+    if mode:  # xdist has exit codes of its own, and runs what could be collected
+        assert finish["reason"] == ("finished" if ending == "collection" else reason)
+    else:
+        assert (finish["reason"], finish["exitstatus"]) == (reason, status)
+
+
+@pytest.mark.one_worker
+def test_a_ctrl_c_is_told_at_once(
+    pytester: pytest.Pytester, own_plugins: tuple[str, ...], log: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        import pathlib, time
+
+        def test_waits():
+            pathlib.Path("in_body").touch()
+            time.sleep(60)
+        """
+    )
+    options = (*own_plugins, *mode, f"--publish-log={log}", EVENTS)
+    command = [sys.executable, "-m", "pytest", *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        eventually((pytester.path / "in_body").exists)
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    stream = checked(logged(log))
+    assert [told["type"] for told in stream[2:]] == ["test_start", "session_finish"]
+    assert (stream[-1]["reason"], stream[-1]["exitstatus"]) == ("interrupted", 2)
 
 
 def test_an_internal_error_ends_a_session(
@@ -402,8 +435,9 @@ def test_a_log_has_several_sessions_and_no_events_unless_asked(
     assert second[0]["session_id"] != first["session_id"]
 
 
+@pytest.mark.one_worker
 def test_events_survive_a_test_that_patches_all(
-    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(
         """
@@ -421,14 +455,20 @@ def test_events_survive_a_test_that_patches_all(
 
         def test_forks():
             pid = os.fork()
+            if pid == 0 and "PYTEST_XDIST_WORKER" in os.environ:
+                os._exit(0)
             if pid == 0:
                 return  # and this child comes back to pytest
             os.waitpid(pid, 0)
 
+        def test_leaves_threads():
+            for _ in range(9):
+                threading.Thread(target=time.sleep, args=(9,), daemon=True).start()
+
         def test_last(): pass
         """
     )
-    run_pytest(f"--publish-log={log}", EVENTS)
+    run_pytest(*mode, f"--publish-log={log}", EVENTS)
     stream: list[Result] = checked(logged(log))
-    assert len(of_type("test_start", stream)) == len(of_type("result", stream)) == 4
+    assert len(of_type("test_start", stream)) == len(of_type("result", stream)) == 5
     assert all(told["time"] > 1e9 for told in stream if told["type"] != "result")
