@@ -228,10 +228,17 @@ def test_crashed_workers_are_replaced_and_stop_the_run(
         """
     )
     options = (f"--publish-log={log}", EVENTS)
-    run_pytest("-n2", "--dist=load", "--max-worker-restart=4", *options)
+    run_pytest("-n2", "--dist=load", "--max-worker-restart=4", *RERUNS, *options)
     stream = checked(logged(log))
     assert stream[-1]["reason"] == "finished"
-    assert {told["name"] for told in of_type("result", stream)} >= {"test_crash", "test_more[5]"}
+    results = of_type("result", stream)
+    assert {told["name"] for told in results} >= {"test_crash", "test_more[5]"}
+    # Each on a worker of its own.
+    crashes = [told for told in results if told["name"] == "test_crash"]
+    assert [(told["attempt"], told["outcome"]) for told in crashes] == [
+        (1, "rerun"),
+        (2, "crashed"),
+    ]
     log.unlink()
     # Not more workers: xdist's loadgroup may hang after a crash (pytest-xdist issue 1323).
     run_pytest("-n1", "--dist=loadgroup", "--max-worker-restart=0", "--maxfail=1", *options)
