@@ -176,7 +176,7 @@ def test_a_session_that_pytest_ends_says_how(
 
 
 @pytest.mark.one_worker
-def test_a_ctrl_c_is_told_at_once(
+def test_a_ctrl_c_ends_a_session(
     pytester: pytest.Pytester, own_plugins: tuple[str, ...], log: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(
@@ -273,6 +273,22 @@ def test_of_a_killed_session_the_relay_tells_the_end(
     assert names == ["test_a"] or (how == "controller" and not names)
     folder = pytester.path / ".pytest_cache" / "publish"
     eventually(lambda: not list(folder.glob("*.jsonl")), "the outbox to be removed")
+
+
+def test_what_waits_is_said_to_be_results_and_events(
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    endpoint.answer = lambda _post: 503
+    strict = ("--publish-strict", "--publish-grace=0")
+    run = run_pytest(f"--publish={endpoint.url}", EVENTS, *strict)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.fnmatch_lines(
+        [
+            "publish: 5 results and events wait to be sent to http://*; send with:",
+            "*publish: 5 results and events not delivered (--publish-strict)*",
+        ]
+    )
 
 
 def send(pytester: pytest.Pytester, *args: str) -> subprocess.CompletedProcess[bytes]:
