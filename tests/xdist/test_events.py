@@ -259,15 +259,16 @@ KILLED = {
 
 @pytest.mark.parametrize("how", KILLED)
 def test_of_a_killed_session_the_relay_tells_the_end(
-    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, how: str
+    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, log: Path, how: str
 ) -> None:
     code, mode = KILLED[how]
     pytester.makepyfile(f"import os, time\ndef test_a(): pass\ndef test_it(): {code}")
-    run_pytest(*mode, f"--publish={endpoint.url}", EVENTS)
+    run_pytest(*mode, f"--publish={endpoint.url}", EVENTS, f"--publish-log={log}")
     eventually(lambda: of_type("session_finish", endpoint.results), "the end to be told")
     stream = checked(endpoint.results)
     assert stream[-1]["reason"] == "killed"
     assert stream[-1]["exitstatus"] is stream[-1]["results"] is stream[-1]["outcomes"] is None
+    assert not of_type("session_finish", logged(log))  # nobody writes it there
     names = [told["name"] for told in of_type("result", stream)]
     # What is on its way from a worker is lost with the controller.
     assert names == ["test_a"] or (how == "controller" and not names)
@@ -351,7 +352,12 @@ def test_a_hook_changes_and_withholds_events(
 ) -> None:
     pytester.makeconftest(
         """
+        import pathlib, threading
+
         def pytest_publish_event(config, event):
+            is_main = threading.current_thread() is threading.main_thread()
+            with pathlib.Path("asked").open("a") as file:
+                print(event.type, getattr(event, "reason", ""), is_main, file=file)
             if event.type == "session_start":
                 event.project = 7
                 raise SystemExit("no")
@@ -365,6 +371,10 @@ def test_a_hook_changes_and_withholds_events(
     run = run_pytest(*mode, f"--publish-log={log}", EVENTS, "--publish-metadata=key=s3cr3t")
     stream = sorted(logged(log), key=lambda told: told["seq"])
     assert [told["seq"] for told in stream] == list(range(6))
+    # First of all, of the end that is told if pytest is killed.
+    first, *asked, last = (pytester.path / "asked").read_text().splitlines()
+    assert (first, last) == ("session_finish killed True", "session_finish finished True")
+    assert asked.count(f"test_start  {not mode}") == 2
     start, collected, *_ = stream
     assert start["project"] == pytester.path.name
     why = "withheld, because a pytest_publish_event hook raised SystemExit"
