@@ -374,7 +374,7 @@ def test_a_hook_changes_and_withholds_events(
     # First of all, of the end that is told if pytest is killed.
     first, *asked, last = (pytester.path / "asked").read_text().splitlines()
     assert (first, last) == ("session_finish killed True", "session_finish finished True")
-    assert asked.count(f"test_start  {not mode}") == 2
+    assert mode or "test_start  False" not in asked  # only under xdist in another thread
     start, collected, *_ = stream
     assert start["project"] == pytester.path.name
     why = "withheld, because a pytest_publish_event hook raised SystemExit"

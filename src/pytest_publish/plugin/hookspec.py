@@ -38,10 +38,10 @@ def pytest_publish_event(config: pytest.Config, event: Event) -> bool | None:
     place. Return False to withhold it; it then has no number. Nothing but ``False``
     itself withholds.
 
-    Under xdist it is called for a ``test_start`` in another thread than for everything
-    else, but never twice at the same time, nor at the same time as
-    ``pytest_publish_result``. Before the session starts, it is called with the
-    ``session_finish`` that is sent if pytest is killed (``event.reason`` is "killed").
+    Under xdist it may be called for a ``test_start`` in another thread, but never twice at
+    the same time, nor at the same time as ``pytest_publish_result``. Before the session
+    starts, it is called with the ``session_finish`` that is sent if pytest is killed
+    (``event.reason`` is "killed").
 
     A hook that raises is reported once in the summary, and the event is published all the
     same. A ``session_start`` then has a text that says why in place of its arguments and
