@@ -796,7 +796,6 @@ def test_a_folder_is_sent_with_all_its_outboxes_but_not_what_was_refused(
     assert sent.stdout == f"{folder}: there is neither an outbox nor a result.json to send in it\n"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the command is for a POSIX shell")
 def test_the_command_in_the_summary_can_be_pasted_whatever_the_folder_is_named(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
@@ -1376,9 +1375,7 @@ def test_a_test_that_removes_the_outbox_costs_nothing_that_was_before_it(
     run.stdout.no_fnmatch_line("*to be sent*")
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32" or os.getuid() != 0, reason="only root may become another user"
-)
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
 def test_a_run_that_becomes_another_user_ends_as_it_would(
     own_plugins: tuple[str, ...], faulty_server: FaultyServer
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -20,10 +19,6 @@ from .settings import short
 
 #: Stands before a command, which is one whole line, so that it can be copied.
 INDENT: Final = "  "
-
-# Makes a command that can be pasted into a shell; those of Windows know no single
-# quotes (not run there).
-_quoted: Final = subprocess.list2cmdline if os.name == "nt" else shlex.join
 
 
 def header(
@@ -108,7 +103,8 @@ def _command(path: str, url: str, every: str = "") -> str:
 
     ``every`` is a pattern for the shell, so it is not quoted.
     """
-    return f"{INDENT}{_quoted(['pytest-publish', 'send', path])}{every} {_quoted(['--to', url])}"
+    send, to = shlex.join(["pytest-publish", "send", path]), shlex.join(["--to", url])
+    return f"{INDENT}{send}{every} {to}"
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

@@ -16,8 +16,8 @@ import pytest
 class Option(NamedTuple):
     """An option and its ini setting.
 
-    ``default`` is a text, as a user would write it. Of an option with ``choices`` it is
-    the first of them.
+    ``default`` is for the help only, as a user would write it. Of ``choices``, the first
+    is the default.
     """
 
     flag: str
@@ -35,23 +35,21 @@ class Option(NamedTuple):
     @property
     def help(self) -> str:
         """The text that users read, with the default."""
-        return f"{self.text} (default: {self.default})." if self.default else f"{self.text}."
+        default = self.choices[0] if self.choices else self.default
+        return f"{self.text} (default: {default})." if default else f"{self.text}."
 
     def add_to(self, parser: pytest.Parser, group: pytest.OptionGroup) -> None:
         """Add the option to the command line, and the setting to the ini file's."""
         attributes: dict[str, str] = {}
-        if self.metavar is not None:
-            attributes["metavar"] = self.metavar
+        metavar = f"{{{','.join(self.choices)}}}" if self.choices else self.metavar
+        if metavar is not None:
+            attributes["metavar"] = metavar
         if self.ini_type != "string":
             attributes["action"] = {"linelist": "append", "bool": "store_true"}[self.ini_type]
         # None, which tells that the option was not given: then the ini file is asked.
         group.addoption(self.flag, dest=self.name, default=None, help=self.help, **attributes)
         empty = {"string": "", "linelist": [], "bool": False}[self.ini_type]
         parser.addini(self.name, self.help, type=self.ini_type, default=empty)
-
-
-def _choice(flag: str, text: str, *choices: str) -> Option:
-    return Option(flag, text, f"{{{','.join(choices)}}}", "string", choices[0], choices)
 
 
 OPTIONS: Final = (
@@ -62,21 +60,17 @@ OPTIONS: Final = (
         "linelist",
     ),
     Option("--pubdir", "Write each result into a directory tree below PATH", "PATH"),
-    _choice(
+    Option(
         "--pubdir-layout",
-        "Name a test's directory by the test's name or by its node id",
-        *("name", "nodeid"),
-    ),
-    _choice(
-        "--pubdir-filter",
-        "Write all results, the bad ones (skip and fail), or fail only",
-        *("all", "bad", "fail"),
+        "Name a test's directory after the test, or nest directories as in its node id",
+        choices=("name", "nodeid"),
     ),
     Option(
-        "--publish-log",
-        "Append each result as a line of JSON to the file PATH",
-        "PATH",
+        "--pubdir-filter",
+        "Write all results, the bad ones (skip and fail), or fail only",
+        choices=("all", "bad", "fail"),
     ),
+    Option("--publish-log", "Append each result to the file PATH, as a line of JSON", "PATH"),
     Option(
         "--publish-events",
         "Publish also what the session is doing: its start, its collection, which test "

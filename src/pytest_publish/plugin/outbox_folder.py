@@ -82,7 +82,5 @@ def _private_in(folder: Path) -> Path:
 
 def _is_private(status: os.stat_result) -> bool:
     """Tell whether it is a folder that only this user can read, and that they made."""
-    if not stat.S_ISDIR(status.st_mode):
-        return False
-    # Windows gives each user a temporary folder (not run there).
-    return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o077)
+    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    return is_own and not status.st_mode & 0o077

@@ -370,7 +370,6 @@ def test_without_a_cache_the_outbox_is_in_a_temporary_folder_of_the_user(
     assert config.read().outbox_folder == outbox
 
 
-@pytest.mark.skipif(os.name != "posix", reason="Windows gives each user a folder")
 def test_a_temporary_folder_that_others_can_look_into_is_not_used(
     make_config: MakeConfig, temporary: Path
 ) -> None:
