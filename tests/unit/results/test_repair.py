@@ -109,3 +109,9 @@ def test_a_pass_that_a_hook_fails_has_an_exception() -> None:
     result.result, result.outcome = "fail", "failed"
     assert repaired(result, before) == []
     assert checked(result).excinfo == ExcInfo("Failed", "")
+
+
+def test_what_may_be_unknown_is_left_alone() -> None:
+    result = make_result()
+    result.line = result.file = result.host = result.xdist_worker = None
+    assert repaired(result, copied(result)) == []
