@@ -77,40 +77,49 @@ def _parser() -> argparse.ArgumentParser:
     send = commands.add_parser(
         "send",
         help="deliver what a run left behind",
-        description="Deliver the results of an outbox that a run left behind; of a FOLDER, "
-        "which is all outboxes in it, and then the tree that --pubdir wrote into it, at any "
-        "depth and each result once; or of a result.json. An outbox is removed, with its "
-        "files beside it, as soon as the endpoint has taken or refused all of it; nothing "
-        "else is ever changed or removed. What an endpoint refused for good is set aside in "
-        "NAME.refused.jsonl, which is an outbox too, but is sent only if it is named. Headers "
-        "with secrets come from the environment variable PYTEST_PUBLISH_HEADERS, one "
-        "NAME: VALUE a line, and the secret that signs from PYTEST_PUBLISH_SECRET.",
+        description="Send an outbox, a result.json, a file of --publish-log, or a FOLDER: all "
+        "outboxes in it, at any depth, and then the results of the tree that --pubdir wrote "
+        "there, each once. An outbox is removed, with the files beside it, as soon as the "
+        "endpoint has accepted or refused everything in it; nothing else is ever changed or "
+        "removed. What an endpoint refuses for good is set aside in NAME.refused.jsonl, which "
+        "is an outbox too, but is sent only if you name it. Headers with secrets are read from "
+        "the environment variable PYTEST_PUBLISH_HEADERS, one NAME: VALUE a line, and the "
+        "secret for signatures from PYTEST_PUBLISH_SECRET.",
     )
-    send.add_argument("path", nargs="+", type=Path, metavar="OUTBOX|FOLDER|TREE")
+    send.add_argument("path", nargs="+", type=Path, metavar="FILE|FOLDER")
     send.add_argument(
         "--to",
         type=_checking(checked_url),
         metavar="URL",
-        help="where to send. Without it each outbox is sent to the URL that it was written "
-        "for; give it for an outbox that comes from somebody else, because that URL gets your "
-        "headers. Of a FOLDER, only what was written for this URL is sent; an outbox that is "
-        "named by itself is sent to it in any case. Needed for a tree and a result.json, and "
-        "for an outbox whose URL had a user, password or query, which are not kept",
+        help="send to this URL. Without it each outbox is sent to the URL that it was written "
+        "for; give it for an outbox that you got from somebody else, because that URL gets your "
+        "headers. Of a FOLDER, only what was written for this URL is sent; an outbox that you "
+        "name is sent to it in any case. Needed for a tree, for a result.json, and for an "
+        "outbox whose URL had a user, password or query, which are not kept",
     )
     send.add_argument(
-        "--header", action="append", default=[], type=_checking(checked_header), metavar="HEADER"
+        "--header",
+        action="append",
+        default=[],
+        type=_checking(checked_header),
+        metavar="HEADER",
+        help="send this header, 'NAME: VALUE' (repeatable)",
     )
-    for name, check, metavar in (
-        ("timeout", checked_timeout, "SECONDS"),
-        ("grace", checked_seconds, "SECONDS"),
-        ("connections", checked_count, "N"),
-        ("batch", checked_count, "N"),
+    defaults = DeliveryConfig("")
+    for name, check, metavar, text in (
+        ("timeout", checked_timeout, "SECONDS", "wait so long for an answer"),
+        ("grace", checked_seconds, "SECONDS", "give up when nothing got through for so long"),
+        ("connections", checked_count, "N", "open at most N connections"),
+        ("batch", checked_count, "N", "if N is over 1, POST arrays of up to N results"),
     ):
-        # DeliveryConfig has the defaults.
         send.add_argument(
-            f"--{name}", type=_checking(check), default=argparse.SUPPRESS, metavar=metavar
+            f"--{name}",
+            type=_checking(check),
+            default=getattr(defaults, name),
+            metavar=metavar,
+            help=f"{text} (default: %(default)g)",
         )
-    send.add_argument("--gzip", action="store_true")
+    send.add_argument("--gzip", action="store_true", help="compress what is POSTed")
     return parser
 
 
@@ -164,11 +173,12 @@ def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
         send = functools.partial(_send_found, outbox, config, keys)
         done.append(_guarded(outbox.path, send))
     results = sorted(
-        (order, path) for order, path in _results_in(folder) if _key(order) not in keys
+        (order, path) for order, path in _results_in(folder) if "{}-{}".format(*order) not in keys
     )
     if results:
         paths = dict(results).values()  # of copies of a result, one
-        done.append(_guarded(folder, lambda: _send_copy(folder, map(_result_at, paths), config)))
+        bodies = (_as_line(path.read_bytes()) for path in paths)
+        done.append(_guarded(folder, lambda: _send_copy(folder, bodies, config)))
     if not done:
         _say(folder, "there is neither an outbox nor a result.json to send in it")
     return bool(done) and all(done)
@@ -200,14 +210,6 @@ def _results_in(tree: Path) -> Iterator[tuple[tuple[str, int], Path]]:
         else:
             result = orjson.loads(data)
             yield (result["session_id"], result["seq"]), path
-
-
-def _key(order: tuple[str, int]) -> str:
-    return "{}-{}".format(*order)
-
-
-def _result_at(path: Path) -> bytes:
-    return _as_line(path.read_bytes())
 
 
 def _as_line(data: bytes) -> bytes:
