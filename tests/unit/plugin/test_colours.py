@@ -27,12 +27,14 @@ def config_with(writer: Callable[[], object]) -> pytest.Config:
 def test_what_is_coloured_inside_is_noted_and_what_is_coloured_later_is_not() -> None:
     writer: Any = Writer()
     coloured: dict[str, str] = {}
-    with (
-        pytest.raises(ValueError, match="of a plugin"),
-        noting_colours(config_with(lambda: writer), coloured),
-    ):
-        assert writer._highlight("a\nb") == f"{RED}a{RESET}\n{RED}b{RESET}"  # noqa: SLF001
-        raise ValueError("of a plugin")
+
+    def compare() -> None:
+        with noting_colours(config_with(lambda: writer), coloured):
+            assert writer._highlight("a\nb") == f"{RED}a{RESET}\n{RED}b{RESET}"  # noqa: SLF001
+            raise ValueError("of a plugin")
+
+    with pytest.raises(ValueError, match="of a plugin"):
+        compare()
     assert coloured == {f"{RED}a{RESET}": "a", f"{RED}b{RESET}": "b"}
     writer._highlight("c")  # noqa: SLF001
     assert len(coloured) == 2

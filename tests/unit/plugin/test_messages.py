@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.process import DeliveryReport
@@ -48,6 +51,14 @@ def test_the_totals_name_each_place_and_no_secret(tmp_path: Path) -> None:
         "2 results written to tree",
         "5 results and events appended to log",
     ]
+
+
+@given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1))
+def test_a_command_is_read_by_a_shell_as_it_was_meant(name: str) -> None:
+    folder = Path("/project")
+    read = settings_for(folder)
+    *_, command = header(read, [folder / "outbox" / name], [], folder)
+    assert shlex.split(command) == ["pytest-publish", "send", f"outbox/{name}", "--to", "URL"]
 
 
 def test_what_waits_and_what_was_refused_comes_with_the_command_that_sends_it(
