@@ -16,8 +16,7 @@ import pytest
 class Option(NamedTuple):
     """An option and its ini setting.
 
-    ``default`` is for the help only, as a user would write it. Of ``choices``, the first
-    is the default.
+    ``default`` is as a user would write it; of ``choices`` it is the first.
     """
 
     flag: str
@@ -35,8 +34,7 @@ class Option(NamedTuple):
     @property
     def help(self) -> str:
         """The text that users read, with the default."""
-        default = self.choices[0] if self.choices else self.default
-        return f"{self.text} (default: {default})." if default else f"{self.text}."
+        return f"{self.text} (default: {self.default})." if self.default else f"{self.text}."
 
     def add_to(self, parser: pytest.Parser, group: pytest.OptionGroup) -> None:
         """Add the option to the command line, and the setting to the ini file's."""
@@ -63,11 +61,13 @@ OPTIONS: Final = (
     Option(
         "--pubdir-layout",
         "Name a test's directory after the test, or nest directories as in its node id",
+        default="name",
         choices=("name", "nodeid"),
     ),
     Option(
         "--pubdir-filter",
         "Write all results, the bad ones (skip and fail), or fail only",
+        default="all",
         choices=("all", "bad", "fail"),
     ),
     Option("--publish-log", "Append each result to the file PATH, as a line of JSON", "PATH"),

@@ -9,11 +9,12 @@ from typing import cast
 import pytest
 
 from pytest_publish.plugin import pytest_load_initial_conftests
+from pytest_publish.plugin.options import BY_NAME
 
 
 def load(*, ini: object = "", **options: object) -> None:
     """Have the plugin see options, and an ini setting of each that is not given."""
-    switches = dict.fromkeys(("publish", "pubdir", "publish_log")) | options
+    switches = dict.fromkeys(BY_NAME) | options
     config = SimpleNamespace(
         known_args_namespace=SimpleNamespace(**switches), getini=lambda _name: ini
     )
