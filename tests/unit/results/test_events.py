@@ -14,6 +14,7 @@ from pytest_publish.results.events import SessionStart
 from pytest_publish.results.events import TestStart
 from pytest_publish.results.repair import copied
 from pytest_publish.results.repair import repaired_event
+from pytest_publish.results.result import schema
 from support import valid
 
 
@@ -80,3 +81,11 @@ def test_a_copy_has_containers_of_its_own() -> None:
     copy.metadata["b"] = 2
     copy.args.append("x")
     assert (event.metadata, event.args) == ({"a": 1}, ["-q"])
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_the_schema_has_each_field_of_an_event(kind: str) -> None:
+    fields = json.loads(to_json(EVENTS[kind]))
+    described = schema()["$defs"][kind]
+    assert list(fields) == described["required"] == list(described["properties"])
+    assert {"$ref": f"#/$defs/{kind}"} in schema()["oneOf"]
