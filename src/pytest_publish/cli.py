@@ -107,10 +107,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     defaults = DeliveryConfig("")
     for name, check, metavar, text in (
-        ("timeout", checked_timeout, "SECONDS", "wait so long for an answer"),
-        ("grace", checked_seconds, "SECONDS", "give up when nothing got through for so long"),
+        ("timeout", checked_timeout, "SECONDS", "wait this many seconds for an answer"),
+        (
+            "grace",
+            checked_seconds,
+            "SECONDS",
+            "give up when nothing has got through for this many seconds",
+        ),
         ("connections", checked_count, "N", "open at most N connections"),
-        ("batch", checked_count, "N", "if N is over 1, POST arrays of up to N results"),
+        ("batch", checked_count, "N", "if N is more than 1, POST arrays of up to N results"),
     ):
         send.add_argument(
             f"--{name}",
@@ -119,12 +124,12 @@ def _parser() -> argparse.ArgumentParser:
             metavar=metavar,
             help=f"{text} (default: %(default)g)",
         )
-    send.add_argument("--gzip", action="store_true", help="compress what is POSTed")
+    send.add_argument("--gzip", action="store_true", help="compress each POST")
     return parser
 
 
 def _checking(check: Callable[[str], _Checked]) -> Callable[[str], _Checked]:
-    """Have argparse show what is wrong with a value, and not the value."""
+    """Have argparse show what is wrong with a value, but not the value: it may be secret."""
 
     def checked(text: str) -> _Checked:
         try:
@@ -229,7 +234,7 @@ def _send_file(outbox: Outbox, config: DeliveryConfig, *, is_named: bool) -> boo
     if outbox.may_be_removed():
         return _send_outbox(outbox, config)
     is_sent = _send_others_file(outbox.path, config)
-    _say(outbox, "stays, because it does not have the name that a run gave it")
+    _say(outbox, "stays, because it has another name than a run gives")
     return is_sent
 
 
@@ -242,9 +247,12 @@ def _url_for(
     if config.url:
         _say(outbox, f"is for {header.url}, and is left alone: name it to send it to another URL")
     elif not header.url:
-        _say(outbox, "does not tell which URL it is for: give it with --to")
+        _say(outbox, "does not say which URL it is for: give one with --to")
     elif not header.is_whole:
-        _say(outbox, f"is for {header.url}, but the secret parts of that are not kept: use --to")
+        _say(
+            outbox,
+            f"is for {header.url}, without its secret parts: give the whole URL with --to",
+        )
     else:
         return header.url
     return None
@@ -279,7 +287,7 @@ def _bodies_in(data: bytes) -> tuple[list[bytes], int]:
 def _send_copy(source: Path, bodies: Iterable[bytes], config: DeliveryConfig) -> bool:
     """Send results of a tree or file that is only read."""
     if not config.url:
-        _say(source, "results outside of an outbox tell no URL: give it with --to")
+        _say(source, "only an outbox says where to send it: give a URL with --to")
         return False
     with tempfile.TemporaryDirectory(prefix="pytest-publish-") as folder:
         copy = Outbox(Path(folder, f"copy{SUFFIX}"))

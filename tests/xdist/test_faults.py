@@ -966,8 +966,8 @@ def test_each_outbox_of_a_folder_is_sent_where_it_was_meant_for(
     unnamed = send(pubdir)
     assert unnamed.returncode == 1
     assert unnamed.stdout.splitlines() == [
-        f"{second}: is for {redact_url}, but the secret parts of that are not kept: use --to",
-        f"{pubdir}: results outside of an outbox tell no URL: give it with --to",
+        f"{second}: is for {redact_url}, without its secret parts: give the whole URL with --to",
+        f"{pubdir}: only an outbox says where to send it: give a URL with --to",
     ]
     copy = pytester.path / second.name
     copy.write_bytes(second.read_bytes())
@@ -1048,7 +1048,7 @@ def test_an_outbox_of_an_earlier_version_is_sent_to_the_url_that_is_named(
     sent = send(outbox.parent)
     assert (sent.returncode, sent.stdout) == (
         1,
-        f"{outbox}: does not tell which URL it is for: give it with --to\n",
+        f"{outbox}: does not say which URL it is for: give one with --to\n",
     )
     assert send(outbox.parent, "--to", faulty_server.url).returncode == 0
     assert numbers(faulty_server) == list(range(TESTS))

@@ -1,4 +1,4 @@
-"""What pytest loads in every run: options, hooks, and which part this process has."""
+"""What pytest loads in every run: options, hooks, and which part this process plays."""
 
 from __future__ import annotations
 

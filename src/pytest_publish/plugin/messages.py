@@ -1,4 +1,4 @@
-"""What the plugin says on the terminal: header, summary, and what sends what waits."""
+"""The texts of the header and the summary, with the commands that send what waits."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def header(
         )
         yield f"publish: {count} to be sent or deleted; send with:"
         path = refused[0] if len(refused) == 1 else refused[0].parent
-        # Who sends a folder does not send the refused results in it.
+        # To send a folder does not send the refused results in it.
         every = "" if len(refused) == 1 else f"{os.sep}*{REFUSED_SUFFIX}"
         yield _command(short(path, folder), "URL", every)
 

@@ -21,7 +21,7 @@ _IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a private one is made in it
 def default_outbox_folder(config: pytest.Config) -> Path | None:
     """Return a folder in pytest's cache, else a temporary one.
 
-    None where nothing can be written to, which is no reason not to run tests.
+    None if no folder can be written to; the tests run all the same.
     """
     finders: tuple[Callable[[], Path | None], ...] = (
         lambda: _in_cache(config),
@@ -39,7 +39,7 @@ def default_outbox_folder(config: pytest.Config) -> Path | None:
 def make_writable(path: Path) -> Path:
     """Make a folder, if it is not there, and try to write to it.
 
-    Raises OSError, or ValueError for a path that can't be.
+    Raises OSError, or ValueError for a path with a null character.
     """
     path.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path):
@@ -53,8 +53,8 @@ def _in_cache(config: pytest.Config) -> Path | None:
     """
     if not config.pluginmanager.hasplugin("cacheprovider"):
         return None
-    # pytest writes the .gitignore of its cache only where it makes the folder
-    # itself, which this call has it do (8.2 to 9.2).
+    # pytest (8.2 to 9.2) writes the .gitignore of its cache only when it makes the folder
+    # itself, so it is made to.
     assert config.cache is not None
     made = config.cache.mkdir("publish")
     with contextlib.suppress(OSError):  # another plugin keeps something there

@@ -138,7 +138,7 @@ class Watch:
             self._stuck.pop(url, None)
         elif self._seconds_stuck(url, cursor.sent + cursor.refused, now) >= UNREACHED:
             line = f"publish: nothing gets through to {redact_url(url)} ({cursor.problem})"
-            self._say_once(url, "unreached", f"{line}; it goes on trying")
+            self._say_once(url, "unreached", f"{line}; it keeps trying")
 
     def _seconds_stuck(self, url: str, done: int, now: float) -> float:
         """Return for how long each look has found a problem and no success."""

@@ -174,7 +174,7 @@ def test_an_endpoint_that_can_not_be_reached_is_said_once_when_it_has_lasted(
     watched.look(after=UNREACHED)
     watched.look(after=UNREACHED)
     assert watched.lines == [
-        "publish: nothing gets through to http://host/hook?… (timed out); it goes on trying"
+        "publish: nothing gets through to http://host/hook?… (timed out); it keeps trying"
     ]
 
 
