@@ -1,4 +1,4 @@
-"""Asks the users' hook about an event."""
+"""Asks the user's hook about an event."""
 
 from __future__ import annotations
 
