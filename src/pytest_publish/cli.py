@@ -108,12 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     defaults = DeliveryConfig("")
     for name, check, metavar, text in (
         ("timeout", checked_timeout, "SECONDS", "wait this many seconds for an answer"),
-        (
-            "grace",
-            checked_seconds,
-            "SECONDS",
-            "give up when nothing has got through for this many seconds",
-        ),
+        ("grace", checked_seconds, "SECONDS", "give up after this many seconds without success"),
         ("connections", checked_count, "N", "open at most N connections"),
         ("batch", checked_count, "N", "if N is more than 1, POST arrays of up to N results"),
     ):

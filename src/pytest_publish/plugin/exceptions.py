@@ -89,18 +89,16 @@ def _user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[FrameSumm
     frames = list(walk_tb(tb))
     entries = guarded(
         lambda: list(extract_tb(tb)),
-        lambda _error: [_without_source(frame, line) for frame, line in frames],
+        lambda _error: [
+            FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name, line="")
+            for frame, line in frames
+        ],
     )
     return [
         entry
         for entry, (frame, _line) in zip(entries, frames, strict=True)
         if not _is_hidden(frame, excinfo)
     ]
-
-
-def _without_source(frame: FrameType, line: int) -> FrameSummary:
-    code = frame.f_code
-    return FrameSummary(code.co_filename, line, code.co_name, line="")
 
 
 def _has_more(error: BaseException) -> bool:

@@ -94,17 +94,15 @@ class Terminal:
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
         return None if reporter is None else Screen(reporter, self._config)
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, **markup: bool) -> None:
         """Write a line."""
         screen = self.screen()
         if screen is not None:
-            screen.say(line)
+            screen.say(line, **markup)
 
     def warn(self, line: str) -> None:
         """Write a line about a problem: red if it fails the run, else yellow."""
-        screen = self.screen()
-        if screen is not None:
-            screen.say(line, **self._colour)
+        self.say(line, **self._colour)
 
 
 class Watch:
