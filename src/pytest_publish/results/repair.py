@@ -46,9 +46,8 @@ _NOT_JUDGED_ALONE: Final = {
 }
 #: What a field's type does not tell: the least number, and the least length.
 _LEAST: Final = {
-    **dict.fromkeys(("attempt", "line", "name", "nodeid"), 1),
-    **dict.fromkeys(("deselected", "duration", "first", "outcomes", "results", "seq"), 0),
-    **dict.fromkeys(("total", "workers"), 0),
+    **dict.fromkeys(("attempt", "line", "name", "nodeid", "outcomes"), 1),
+    **dict.fromkeys(("deselected", "duration", "first", "results", "seq", "total", "workers"), 0),
 }
 
 
