@@ -1,14 +1,14 @@
-"""Asks the user's hook about an event."""
+"""Asks the users' hook about an event."""
 
 from __future__ import annotations
 
 import pytest
 
+from pytest_publish.results.events import copied_event
 from pytest_publish.results.events import Event
+from pytest_publish.results.events import repaired_event
 from pytest_publish.results.events import SessionStart
 from pytest_publish.results.guard import guarded
-from pytest_publish.results.repair import copied
-from pytest_publish.results.repair import repaired_event
 
 from .exceptions import error_text
 from .problems import Problems
@@ -26,7 +26,7 @@ class EventHook:
         ask = self._config.hook.pytest_publish_event
         if not ask.get_hookimpls():
             return True
-        before = copied(event)
+        before = copied_event(event)
 
         def withhold(error: BaseException) -> list[object]:
             self._problems.add("a pytest_publish_event hook raised", error_text(error))

@@ -1,4 +1,4 @@
-"""Asks the user's hook about a result."""
+"""Asks the users' hook about a result."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A result or an event as a user's hook left it, made fit to be published.
+"""A result as a user's hook left it, made fit to be published.
 
-A hook is handed the object itself, so that it can mask and add. Whatever it puts into a
-field that the field can't hold is taken out again, and the object is published.
+A hook is handed the result itself, so that it can mask and add. Whatever it puts into a
+field that the field can't hold is taken out again, and the result is published.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from types import NoneType
 from types import UnionType
 from typing import Any
 from typing import Final
@@ -20,15 +19,12 @@ from typing import Literal
 from typing import TypeVar
 from typing import Union
 
-from .events import Event
-from .events import SessionStart
 from .guard import guarded
 from .report import as_text
 from .report import UNTOLD
 from .result import Outcome
 from .result import TestResult
 from .result import Verdict
-from .values import jsonable
 
 
 _T = TypeVar("_T")
@@ -45,18 +41,13 @@ _NOT_JUDGED_ALONE: Final = {
     *("result", "outcome", "pubdir_path", "run_id", "session_id", "seq"),
 }
 #: What a field's type does not tell: the least number, and the least length.
-_LEAST: Final = {
-    **dict.fromkeys(("attempt", "line", "name", "nodeid", "outcomes"), 1),
-    **dict.fromkeys(("deselected", "duration", "first", "results", "seq", "total", "workers"), 0),
-}
+_LEAST: Final = {"duration": 0, "attempt": 1, "line": 1, "nodeid": 1, "name": 1}
 
 
 def copied(value: _T) -> _T:
-    """Return a copy of a result or an event whose parts no hook can reach."""
+    """Return a copy of a result whose parts no hook can reach."""
     if isinstance(value, list):
         return [copied(element) for element in value]  # type: ignore[return-value]
-    if isinstance(value, dict):
-        return value.copy()  # type: ignore[return-value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name for field in dataclasses.fields(value)}
         return dataclasses.replace(value, **{name: copied(getattr(value, name)) for name in fields})
@@ -90,16 +81,6 @@ def repaired(result: TestResult, before: TestResult) -> list[str]:
     return unfit
 
 
-def repaired_event(event: Event, before: Event) -> list[str]:
-    """Make an event fit for JSON; return the names of the fields that were not."""
-    unfit = _unfit_fields(event)
-    for name in unfit:
-        setattr(event, name, getattr(before, name))
-    if isinstance(event, SessionStart):
-        event.metadata = jsonable(event.metadata)
-    return unfit
-
-
 def _is_verdict(result: TestResult) -> bool:
     return result.outcome in _VERDICTS[result.result]
 
@@ -130,17 +111,15 @@ def _fits(value: Any, kind: Any, name: str = "") -> bool:
         return type(value) is list and all(_fits(element, args[0]) for element in value)
     if origin is tuple:
         return type(value) is tuple and len(value) == len(args) and all(map(_fits, value, args))
-    if kind is NoneType:
-        return value is None
-    if kind == dict[str, Any]:  # which jsonable() makes fit
-        return isinstance(value, dict)
     if origin is dict:
-        return type(value) is dict and all(
-            type(key) is str and _fits(element, args[1], name) for key, element in value.items()
-        )
+        return isinstance(value, dict)
     if kind is float:
         is_number = type(value) in (int, float) and math.isfinite(value)
         return is_number and value >= _LEAST.get(name, -math.inf)
     if type(value) is not kind or (dataclasses.is_dataclass(kind) and _unfit_fields(value)):
         return False
-    return name not in _LEAST or (len(value) if kind is str else value) >= _LEAST[name]
+    return (
+        value is None
+        or name not in _LEAST
+        or (len(value) if kind is str else value) >= _LEAST[name]
+    )

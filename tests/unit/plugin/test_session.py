@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -29,18 +28,18 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_session(tmp_path: Path, log: Path) -> MakeSession:
-    settings = Settings(
-        pubdir=None,
-        shown_pubdir="",
-        scheme="name",
-        which="all",
-        deliveries=(),
-        outbox_folder=None,
-        run_id=None,
-        strict=False,
-        warning=None,
-        log=log,
-    )
+    settings: dict[str, Any] = {
+        "pubdir": None,
+        "shown_pubdir": "",
+        "scheme": "name",
+        "which": "all",
+        "deliveries": (),
+        "outbox_folder": None,
+        "run_id": None,
+        "strict": False,
+        "warning": None,
+        "log": log,
+    }
     manager = pytest.PytestPluginManager()
     manager.add_hookspecs(hookspec)
     config = SimpleNamespace(
@@ -48,8 +47,7 @@ def make_session(tmp_path: Path, log: Path) -> MakeSession:
     )
 
     def make(**changed: Any) -> PublishSession:
-        changes = dataclasses.replace(settings, **changed)
-        session = PublishSession(cast("pytest.Config", config), changes)
+        session = PublishSession(cast("pytest.Config", config), Settings(**settings | changed))
         session.start(cast("pytest.Session", None))
         return session
 
