@@ -229,7 +229,7 @@ def _send_file(outbox: Outbox, config: DeliveryConfig, *, is_named: bool) -> boo
     if outbox.may_be_removed():
         return _send_outbox(outbox, config)
     is_sent = _send_others_file(outbox.path, config)
-    _say(outbox, "stays, because it has another name than a run gives")
+    _say(outbox, "stays, because it does not have the name that a run gave it")
     return is_sent
 
 

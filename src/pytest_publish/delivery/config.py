@@ -43,7 +43,7 @@ _HOST_AND_PORT: Final = re.compile(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DeliveryConfig:
-    """Where and how to deliver, with the defaults of the options.
+    """Where and how to deliver. The defaults of the options stand here and nowhere else.
 
     ``timeout`` is seconds, for connecting and for reading; ``grace`` is seconds without any
     success after the run's end. ``secret`` is a Standard Webhooks secret (``whsec_…`` or

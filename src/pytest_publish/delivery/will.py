@@ -3,7 +3,7 @@
 A run lays it down in the header of its outbox. Whoever finds the run dead, which is its
 relay or, if that is dead too, ``pytest-publish send``, appends it to the outbox. Only a
 process that holds the outbox's lock may do so, and the line that is then there tells the
-next one that it is done. Delivery need not know what the object means.
+next one that it is done. What the object means is none of delivery's business.
 """
 
 from __future__ import annotations

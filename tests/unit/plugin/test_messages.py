@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from pathlib import Path
+from shlex import split
 
 import pytest
 from hypothesis import given
@@ -58,7 +58,7 @@ def test_a_command_is_read_by_a_shell_as_it_was_meant(name: str) -> None:
     folder = Path("/project")
     read = settings_for(folder)
     *_, command = header(read, [folder / "outbox" / name], [], folder)
-    assert shlex.split(command) == ["pytest-publish", "send", f"outbox/{name}", "--to", "URL"]
+    assert split(command) == ["pytest-publish", "send", f"outbox/{name}", "--to", "URL"]
 
 
 def test_what_waits_and_what_was_refused_comes_with_the_command_that_sends_it(

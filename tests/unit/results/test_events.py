@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import pytest_publish
 from pytest_publish.results.encoding import to_json
 from pytest_publish.results.events import Collected
 from pytest_publish.results.events import copied_event
@@ -14,7 +15,6 @@ from pytest_publish.results.events import repaired_event
 from pytest_publish.results.events import SessionFinish
 from pytest_publish.results.events import SessionStart
 from pytest_publish.results.events import TestStart
-from pytest_publish.results.result import schema
 from support import valid
 
 
@@ -86,6 +86,7 @@ def test_a_copy_has_containers_of_its_own() -> None:
 @pytest.mark.parametrize("kind", EVENTS)
 def test_the_schema_has_each_field_of_an_event(kind: str) -> None:
     fields = json.loads(to_json(EVENTS[kind]))
-    described = schema()["$defs"][kind]
+    schema = pytest_publish.schema()
+    described = schema["$defs"][kind]
     assert list(fields) == described["required"] == list(described["properties"])
-    assert {"$ref": f"#/$defs/{kind}"} in schema()["oneOf"]
+    assert {"$ref": f"#/$defs/{kind}"} in schema["oneOf"]
