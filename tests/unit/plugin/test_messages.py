@@ -53,14 +53,6 @@ def test_the_totals_name_each_place_and_no_secret(tmp_path: Path) -> None:
     ]
 
 
-@given(st.text(st.characters(exclude_characters="/.\0", exclude_categories=["Cs"]), min_size=1))
-def test_a_command_is_read_by_a_shell_as_it_was_meant(name: str) -> None:
-    folder = Path("/project")
-    read = settings_for(folder)
-    *_, command = header(read, [folder / "outbox" / name], [], folder)
-    assert split(command) == ["pytest-publish", "send", f"outbox/{name}", "--to", "URL"]
-
-
 def test_what_waits_and_what_was_refused_comes_with_the_command_that_sends_it(
     tmp_path: Path,
 ) -> None:
@@ -107,3 +99,11 @@ def test_the_header_says_what_earlier_runs_left_and_how_to_send_it(
             "publish: 2 files of refused results wait to be sent or deleted; send with:",
             "  pytest-publish send 'my cache'/*.refused.jsonl --to URL",
         ]
+
+
+@given(st.text(st.characters(exclude_characters="/.\0", exclude_categories=["Cs"]), min_size=1))
+def test_a_command_is_read_by_a_shell_as_it_was_meant(name: str) -> None:
+    folder = Path("/project")
+    read = settings_for(folder)
+    *_, command = header(read, [folder / "outbox" / name], [], folder)
+    assert split(command) == ["pytest-publish", "send", f"outbox/{name}", "--to", "URL"]
