@@ -134,6 +134,16 @@ def test_a_process_loads_only_what_it_needs(module: str, unneeded: set[str]) -> 
     assert not loaded & unneeded
 
 
+def test_contributing_says_where_each_module_belongs() -> None:
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text("utf-8")
+    modules = [module.rpartition(".") for module in MODULES]
+    assert [
+        f"{folder}.{name}"
+        for folder, _dot, name in modules
+        if folder and f"`{name}`" not in text and f"{folder}/{name}.py" not in text
+    ] == []
+
+
 def test_the_public_names_load_nothing_of_pytest() -> None:
     loaded = loaded_by(
         "import pytest_publish\n"
