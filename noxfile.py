@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -127,7 +128,7 @@ def page(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel, check what is in them, and run the examples with the wheel alone.
+    """Build sdist and wheel, check what is in them, and test the wheel alone.
 
     ``nox -s package -- FOLDER`` keeps them in a folder, which must be empty.
     """
@@ -149,6 +150,7 @@ def package(session: nox.Session) -> None:
         tree = Path(tempfile.mkdtemp(prefix="tree-"))
         session.run("pytest", "examples", f"--pubdir={tree}", *mode, success_codes=[1])
         assert len(list(tree.rglob("result.json"))) == 6
+    test_contract(session)
 
 
 def check_wheel(session: nox.Session, wheel: Path) -> None:
@@ -158,6 +160,17 @@ def check_wheel(session: nox.Session, wheel: Path) -> None:
     found = {name for name in names if ".dist-info/" not in name}
     if found != wanted or not any(name.endswith("licenses/LICENSE") for name in names):
         session.error(f"{wheel} differs from the source in {sorted(found ^ wanted)}, or no licence")
+
+
+def test_contract(session: nox.Session) -> None:
+    """Run the suite's test of the JSON where no src can be imported instead of the wheel."""
+    # What this test needs: to install all of [test] takes longer than the test.
+    session.install("hypothesis", "jsonschema", "pytest-httpserver", "trustme")
+    folder = Path(tempfile.mkdtemp(prefix="suite-"))
+    shutil.copytree("tests", folder / "tests")
+    shutil.copy("pyproject.toml", folder)
+    with session.chdir(folder):
+        session.run("pytest", "tests/xdist/test_contract.py", "-n", "2")
 
 
 def check_sdist(session: nox.Session, sdist: Path) -> None:

@@ -159,8 +159,7 @@ class Workshop:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         venv.create(folder / "venv", with_pip=True)
-        scripts = "Scripts" if os.name == "nt" else "bin"
-        self._python = folder / "venv" / scripts / "python"
+        self._python = folder / "venv" / "bin" / "python"
         # No option of the outer environment is to reach the suites.
         self._environ = {
             name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")

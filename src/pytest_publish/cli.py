@@ -78,45 +78,54 @@ def _parser() -> argparse.ArgumentParser:
     send = commands.add_parser(
         "send",
         help="deliver what a run left behind",
-        description="Deliver the results of an outbox that a run left behind; of a FOLDER, "
-        "which is all outboxes in it, and then the tree that --pubdir wrote into it, at any "
-        "depth and each result once; or of a result.json. An outbox is removed, with its "
-        "files beside it, as soon as the endpoint has taken or refused all of it; nothing "
-        "else is ever changed or removed. What an endpoint refused for good is set aside in "
-        "NAME.refused.jsonl, which is an outbox too, but is sent only if it is named. Headers "
-        "with secrets come from the environment variable PYTEST_PUBLISH_HEADERS, one "
-        "NAME: VALUE a line, and the secret that signs from PYTEST_PUBLISH_SECRET.",
+        description="Send an outbox, a result.json, a file of --publish-log, or a FOLDER: all "
+        "outboxes in it, at any depth, and then the results of the tree that --pubdir wrote "
+        "there, each once. An outbox is removed, with the files beside it, as soon as the "
+        "endpoint has accepted or refused everything in it; nothing else is ever changed or "
+        "removed. What an endpoint refuses for good is set aside in NAME.refused.jsonl, which "
+        "is an outbox too, but is sent only if you name it. Headers with secrets are read from "
+        "the environment variable PYTEST_PUBLISH_HEADERS, one NAME: VALUE a line, and the "
+        "secret for signatures from PYTEST_PUBLISH_SECRET.",
     )
-    send.add_argument("path", nargs="+", type=Path, metavar="OUTBOX|FOLDER|TREE")
+    send.add_argument("path", nargs="+", type=Path, metavar="FILE|FOLDER")
     send.add_argument(
         "--to",
         type=_checking(checked_url),
         metavar="URL",
-        help="where to send. Without it each outbox is sent to the URL that it was written "
-        "for; give it for an outbox that comes from somebody else, because that URL gets your "
-        "headers. Of a FOLDER, only what was written for this URL is sent; an outbox that is "
-        "named by itself is sent to it in any case. Needed for a tree and a result.json, and "
-        "for an outbox whose URL had a user, password or query, which are not kept",
+        help="send to this URL. Without it each outbox is sent to the URL that it was written "
+        "for; give it for an outbox that you got from somebody else, because that URL gets your "
+        "headers. Of a FOLDER, only what was written for this URL is sent; an outbox that you "
+        "name is sent to it in any case. Needed for a tree, for a result.json, and for an "
+        "outbox whose URL had a user, password or query, which are not kept",
     )
     send.add_argument(
-        "--header", action="append", default=[], type=_checking(checked_header), metavar="HEADER"
+        "--header",
+        action="append",
+        default=[],
+        type=_checking(checked_header),
+        metavar="HEADER",
+        help="send this header, 'NAME: VALUE' (repeatable)",
     )
-    for name, check, metavar in (
-        ("timeout", checked_timeout, "SECONDS"),
-        ("grace", checked_seconds, "SECONDS"),
-        ("connections", checked_count, "N"),
-        ("batch", checked_count, "N"),
+    defaults = DeliveryConfig("")
+    for name, check, metavar, text in (
+        ("timeout", checked_timeout, "SECONDS", "wait this many seconds for an answer"),
+        ("grace", checked_seconds, "SECONDS", "give up after this many seconds without success"),
+        ("connections", checked_count, "N", "open at most N connections"),
+        ("batch", checked_count, "N", "if N is more than 1, POST arrays of up to N results"),
     ):
-        # DeliveryConfig has the defaults.
         send.add_argument(
-            f"--{name}", type=_checking(check), default=argparse.SUPPRESS, metavar=metavar
+            f"--{name}",
+            type=_checking(check),
+            default=getattr(defaults, name),
+            metavar=metavar,
+            help=f"{text} (default: %(default)g)",
         )
-    send.add_argument("--gzip", action="store_true")
+    send.add_argument("--gzip", action="store_true", help="compress each POST")
     return parser
 
 
 def _checking(check: Callable[[str], _Checked]) -> Callable[[str], _Checked]:
-    """Have argparse show what is wrong with a value, and not the value."""
+    """Have argparse show what is wrong with a value, but not the value: it may be secret."""
 
     def checked(text: str) -> _Checked:
         try:
@@ -165,11 +174,12 @@ def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
         send = functools.partial(_send_found, outbox, config, keys)
         done.append(_guarded(outbox.path, send))
     results = sorted(
-        (order, path) for order, path in _results_in(folder) if _key(order) not in keys
+        (order, path) for order, path in _results_in(folder) if "{}-{}".format(*order) not in keys
     )
     if results:
         paths = dict(results).values()  # of copies of a result, one
-        done.append(_guarded(folder, lambda: _send_copy(folder, map(_result_at, paths), config)))
+        bodies = (_as_line(path.read_bytes()) for path in paths)
+        done.append(_guarded(folder, lambda: _send_copy(folder, bodies, config)))
     if not done:
         _say(folder, "there is neither an outbox nor a result.json to send in it")
     return bool(done) and all(done)
@@ -203,14 +213,6 @@ def _results_in(tree: Path) -> Iterator[tuple[tuple[str, int], Path]]:
             yield (result["session_id"], result["seq"]), path
 
 
-def _key(order: tuple[str, int]) -> str:
-    return "{}-{}".format(*order)
-
-
-def _result_at(path: Path) -> bytes:
-    return _as_line(path.read_bytes())
-
-
 def _as_line(data: bytes) -> bytes:
     """Return a result in one line: as it is, unless people's tools made several of it."""
     data = data.strip()
@@ -241,9 +243,12 @@ def _url_for(
     if config.url:
         _say(outbox, f"is for {header.url}, and is left alone: name it to send it to another URL")
     elif not header.url:
-        _say(outbox, "does not tell which URL it is for: give it with --to")
+        _say(outbox, "does not say which URL it is for: give one with --to")
     elif not header.is_whole:
-        _say(outbox, f"is for {header.url}, but the secret parts of that are not kept: use --to")
+        _say(
+            outbox,
+            f"is for {header.url}, without its secret parts: give the whole URL with --to",
+        )
     else:
         return header.url
     return None
@@ -288,7 +293,7 @@ def _send_copy(
 ) -> bool:
     """Send results of a tree or file that is only read."""
     if not config.url:
-        _say(source, "results outside of an outbox tell no URL: give it with --to")
+        _say(source, "only an outbox says where to send it: give a URL with --to")
         return False
     with tempfile.TemporaryDirectory(prefix="pytest-publish-") as folder:
         copy = Outbox(Path(folder, f"copy{SUFFIX}"))

@@ -42,7 +42,7 @@ def profile(_frame, event, function):
     if event in ("call", "c_call"):
         calls += 1
     # Opening a file is an audit event: io.FileIO is a type, which has no call event.
-    if event == "c_call" and function.__module__ in ("posix", "nt", "fcntl", "msvcrt"):
+    if event == "c_call" and function.__module__ in ("posix", "fcntl"):
         if function.__name__ not in ("open", "fspath", "getpid"):
             system_calls[function.__name__] += 1
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from support import tree_results
 
 
 EXIT = "os._exit(3)"
-KILL = EXIT if sys.platform == "win32" else "os.kill(os.getpid(), signal.SIGKILL)"
+KILL = "os.kill(os.getpid(), signal.SIGKILL)"
 
 
 def crash_of(results: list[Result], name: str) -> Result:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -36,8 +35,6 @@ from support import Post
 from support import RunPytest
 from support import tree_results
 
-
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="they are commands for a POSIX shell")
 
 PAGES: Final = {path.stem: Document(str(path)) for path in (ROOT / "docs").glob("*.md")}
 DELIVERY: Final = PAGES["delivery"]

@@ -130,7 +130,6 @@ def test_never(): pass
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals")
 @pytest.mark.parametrize("distribution", [(), ("-n", "1")], ids=["serial", "xdist"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_body_of_a_test_loses_nothing_that_had_finished(
@@ -221,7 +220,6 @@ def test_a_report_without_a_place_is_published_without_one(
     run.stdout.no_fnmatch_line("publish: *lost*")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals")
 def test_a_ctrl_c_that_reaches_the_workers_too_invents_nothing(
     pytester: pytest.Pytester, pubdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

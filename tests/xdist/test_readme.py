@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from typing import Any
@@ -22,8 +21,6 @@ from documents import URL
 from support import Endpoint
 from support import tree_results
 
-
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="they are commands for a POSIX shell")
 
 README: Final = Document("README.md")
 JSON: Final = Document("docs/json.md")

@@ -180,7 +180,14 @@ def test_without_either_switch_the_plugin_is_inert(
             names = ("pytest_publish", plugin, f"{plugin}.options", f"{plugin}.hookspec")
             assert loaded == set(names)
             assert not {"requests", "orjson", "fasteners"} & set(sys.modules)
-            assert not pytestconfig.pluginmanager.hasplugin("publish_controller")
+            registered = map(str, pytestconfig.pluginmanager.get_plugins())
+            (ours,) = [text for text in registered if "pytest_publish" in text]
+            assert ours.startswith("<module 'pytest_publish.plugin' ")
+            hooks = {impl.function.__name__ for caller in vars(pytestconfig.hook).values()
+                     for impl in caller.get_hookimpls() if impl.plugin is sys.modules[plugin]}
+            assert hooks == {
+                "pytest_addhooks", "pytest_addoption", "pytest_cmdline_main",
+                "pytest_configure", "pytest_load_initial_conftests"}
         """
     )
     run = run_pytest()

@@ -94,7 +94,7 @@ def test_what_goes_wrong_is_said_while_the_tests_run_and_at_the_end_with_its_rem
     run.stdout.fnmatch_lines_random(
         [
             f"publish: * refused by {refusing.url} (401 Unauthorized)",
-            f"publish: nothing gets through to {dead.url} (Connection refused); it goes on trying",
+            f"publish: nothing gets through to {dead.url} (Connection refused); it keeps trying",
         ]
     )
     run.stdout.fnmatch_lines(
@@ -111,8 +111,8 @@ def test_what_goes_wrong_is_said_while_the_tests_run_and_at_the_end_with_its_rem
     )
     said = run.stdout.str()
     assert said.count("(401 Unauthorized)\n") == 1
-    assert said.count("it goes on trying") == 1
-    assert said.index("it goes on trying") < said.index("[100%]")
+    assert said.count("it keeps trying") == 1
+    assert said.index("it keeps trying") < said.index("[100%]")
     assert run.ret == pytest.ExitCode.TESTS_FAILED
 
 

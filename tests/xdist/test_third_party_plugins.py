@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -68,7 +67,6 @@ def test_setup(unready): pass
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pytest-timeout's signal method is POSIX's")
 def test_with_eight_other_plugins_all_work_and_agree_on_the_counts(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,

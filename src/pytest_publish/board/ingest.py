@@ -23,7 +23,7 @@ from .store import Store
 
 #: The most bytes of one POST, as it comes and as it is unpacked.
 MAX_BYTES: Final = 1 << 26
-#: The most bytes that are read or wait for the store; who comes then has to try again.
+#: The most bytes of POSTs at a time; any more of them are asked to try again.
 MAX_HELD: Final = 1 << 27
 #: Bytes of a body that is parsed at once; what is larger would hold up other requests.
 _SMALL: Final = 1 << 16
@@ -187,7 +187,7 @@ class Ingest:
             changed = await asyncio.to_thread(self._store.add, objects, time.time())
         except Exception as error:
             if len(batch) > 1 and not _may_pass(error):
-                for waiting in batch:  # whose fault it is, only shows one by one
+                for waiting in batch:  # one by one, which shows whose fault it is
                     await self._write([waiting])
                 return
             for waiting in batch:

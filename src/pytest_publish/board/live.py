@@ -27,7 +27,7 @@ from .store import Store
 BATCH: Final = 0.15
 #: Seconds after which a silent stream says that it is still there.
 KEEP_ALIVE: Final = 15.0
-#: Seconds after which is looked for runs that have turned silent.
+#: Seconds between two looks for runs that have turned silent.
 WATCH: Final = 5.0
 #: Seconds that a page may take to read what it was sent.
 SLOWEST: Final = 30.0

@@ -42,7 +42,7 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    # Of another version, a module of the page would not fit the others.
+    # A module of another version would not fit the others.
     "Cache-Control": "no-cache",
 }
 

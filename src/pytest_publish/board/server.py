@@ -34,7 +34,7 @@ TOKEN_VARIABLE: Final = "PYTEST_PUBLISH_BOARD_TOKEN"
 #: The secret with which POSTs are signed, and the headers that pytest sends along.
 SECRET_VARIABLE: Final = "PYTEST_PUBLISH_SECRET"
 HEADERS_VARIABLE: Final = "PYTEST_PUBLISH_HEADERS"
-#: Addresses on which every address of this machine is listened to.
+#: Addresses that stand for all addresses of this machine.
 _ANY: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104, told apart, not listened to
 #: Seconds that pytest may take to end when the board is stopped.
 _PATIENCE: Final = 5.0

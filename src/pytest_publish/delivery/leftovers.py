@@ -17,7 +17,7 @@ from .will import open_will
 
 
 def found_in(folder: Path) -> list[Outbox]:
-    """Return the outboxes in a folder, the oldest first, and no file of others.
+    """Return the outboxes in a folder, the oldest first, and nothing else.
 
     What was refused for good is not among them: it waits for a person.
     """

@@ -1,4 +1,4 @@
-"""The two locks of an outbox; what they are for stands in :mod:`~pytest_publish.delivery.outbox`.
+"""The two locks of an outbox; :mod:`~pytest_publish.delivery.outbox` says what they are for.
 
 They are made by flock, and so belong to whoever opened the file. A POSIX lock would be
 lost as soon as this process closes any descriptor of it: when a session within this one
@@ -29,7 +29,7 @@ class SenderLock:
         self._fd: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock and tell whether it was free. Raises OSError where there are none."""
+        """Take the lock, and tell whether it was free. Raises OSError if the disk has no locks."""
         fd = _open(self._path)
         try:
             realos.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -206,7 +206,7 @@ class RelayProcess:
 
     def _stop(self) -> None:
         if self._process is not None:
-            # It may be another user's by now, and then sends on.
+            # This process may run as another user by now. Then the relay goes on sending.
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):
                 self._process.kill()
                 self._process.wait(_ENDING)

@@ -1,9 +1,10 @@
-"""What pytest loads in every run: options, hooks, and which part this process has."""
+"""What pytest loads in every run: options, hooks, and which part this process plays."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import Any
 from typing import Final
 from typing import TYPE_CHECKING
@@ -44,6 +45,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Everywhere: load what publishing needs, before a conftest can patch or hide it."""
     if not _is_asked(early_config, early_config.known_args_namespace):
         return
+    if sys.platform == "win32":
+        raise pytest.UsageError(
+            "pytest-publish runs on Linux and macOS only: omit its options here"
+        )
     from . import worker  # noqa: F401
 
     # A worker's Python may be another one, for which orjson and the like were not compiled.

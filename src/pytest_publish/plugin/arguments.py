@@ -41,7 +41,7 @@ def missed_ini_file(config: pytest.Config) -> str | None:
     separate = [
         f"{option}={path}"
         for option, path in itertools.pairwise(map(str, words))
-        # os.path takes a path that can't be for one that is not there.
+        # Not Path.exists, which raises for a name that is too long.
         if option in _PATH_OPTIONS and os.path.exists(config.invocation_params.dir / path)
     ]
     missed = _ini_file_above(config.invocation_params.dir)

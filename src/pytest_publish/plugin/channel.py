@@ -1,4 +1,4 @@
-"""What a process that runs tests tells at once, while a report would come too late.
+"""What a process that runs tests tells at once, because a report would come too late.
 
 xdist calls ``pytest_runtest_logstart`` on the controller without the worker, and a
 worker's deselected tests it does not pass on at all. So each worker gets a channel of its
@@ -122,7 +122,7 @@ class Teller:
         )
 
     def _tell(self, message: Message) -> None:
-        # A test may fork, and its child come back to pytest: it has no say here.
+        # A test may fork, and its child come back to pytest: that one must tell nothing.
         if not self._is_open or realos.getpid() != self._process:
             return
         try:

@@ -45,7 +45,7 @@ def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> ExceptionDat
     data: ExceptionData = {
         "type": escape(type(excinfo.value).__name__),
         "value": safe_str(excinfo.value),
-        "traceback": user_frames(excinfo),
+        "traceback": guarded(user_frames, lambda _error: [], excinfo),
     }
     if guarded(_has_more, lambda _error: False, excinfo.value):
         whole = guarded(_whole_text, lambda _error: None, excinfo.value)
@@ -72,10 +72,6 @@ def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
 
     They have no source lines if a test has patched what reads them.
     """
-    return guarded(_frame_texts, lambda _error: [], excinfo)
-
-
-def _frame_texts(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
     frames: list[str] = []
     for text in StackSummary.from_list(_user_frames(excinfo)).format():
         if text.startswith(_REPEATED):  # a note on the last frame
@@ -93,18 +89,16 @@ def _user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[FrameSumm
     frames = list(walk_tb(tb))
     entries = guarded(
         lambda: list(extract_tb(tb)),
-        lambda _error: [_without_source(frame, line) for frame, line in frames],
+        lambda _error: [
+            FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name, line="")
+            for frame, line in frames
+        ],
     )
     return [
         entry
         for entry, (frame, _line) in zip(entries, frames, strict=True)
         if not _is_hidden(frame, excinfo)
     ]
-
-
-def _without_source(frame: FrameType, line: int) -> FrameSummary:
-    code = frame.f_code
-    return FrameSummary(code.co_filename, line, code.co_name, line="")
 
 
 def _has_more(error: BaseException) -> bool:

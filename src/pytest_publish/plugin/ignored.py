@@ -1,4 +1,4 @@
-"""What keeps others out of PATH and the outbox folder: pytest's collection, git, ``-f``."""
+"""Keeps pytest's collection, git and xdist's ``-f`` out of PATH and the outbox folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .workerinput import IgnoredFolders
 
 
 _GITIGNORE: Final = b"# Created by pytest-publish automatically.\n*\n"
-#: In a folder that holds more than what we write: a result, a test's counter, an outbox.
+# What is ours in a folder that holds other things too: a result, a test's counter, an outbox.
 _RESULT: Final = re.compile(r"\.?[0-9]+\.(pass|skip|fail)(\.tmp)?")
 _COUNT: Final = "count"
 _OUTBOX: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}(-[0-9]+)?\..*")
@@ -86,7 +86,7 @@ def hide_from_git(folder: Path, rootdir: Path) -> None:
         if _is_ours(folder, rootdir) and not realos.listdir(str(folder)):
             path = f"{folder}{realos.SEPARATOR}.gitignore"
             realos.write_file(path, _GITIGNORE, os.O_EXCL)
-    except OSError:  # without it the folder serves as well
+    except OSError:  # the folder is as good without it
         return
 
 
@@ -126,7 +126,7 @@ def keep_from_looponfail(folders: Iterable[Path], rootdir: Path) -> None:
 def _is_ours(folder: Path, rootdir: Path) -> bool:
     """Tell whether only we write into a folder, because we made it or it held nothing.
 
-    Never one in which the project is: its tests come there.
+    Never a folder that the project is in, because its tests are there too.
     """
     if Path(os.path.realpath(rootdir)).is_relative_to(os.path.realpath(folder)):
         return False

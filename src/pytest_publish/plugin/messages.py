@@ -1,10 +1,9 @@
-"""What the plugin says on the terminal: header, summary, and what sends what waits."""
+"""The texts of the header and the summary, with the commands that send what waits."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -20,10 +19,6 @@ from .settings import short
 
 #: Stands before a command, which is one whole line, so that it can be copied.
 INDENT: Final = "  "
-
-# Makes a command that can be pasted into a shell; those of Windows know no single
-# quotes (not run there).
-_quoted: Final = subprocess.list2cmdline if os.name == "nt" else shlex.join
 
 
 def header(
@@ -49,7 +44,7 @@ def header(
         )
         yield f"publish: {count} to be sent or deleted; send with:"
         path = refused[0] if len(refused) == 1 else refused[0].parent
-        # Who sends a folder does not send the refused results in it.
+        # To send a folder does not send the refused results in it.
         every = "" if len(refused) == 1 else f"{os.sep}*{REFUSED_SUFFIX}"
         yield _command(short(path, folder), "URL", every)
 
@@ -110,7 +105,8 @@ def _command(path: str, url: str, every: str = "") -> str:
 
     ``every`` is a pattern for the shell, so it is not quoted.
     """
-    return f"{INDENT}{_quoted(['pytest-publish', 'send', path])}{every} {_quoted(['--to', url])}"
+    send, to = shlex.join(["pytest-publish", "send", path]), shlex.join(["--to", url])
+    return f"{INDENT}{send}{every} {to}"
 
 
 def published(count: int, *, events: bool) -> str:

@@ -1,7 +1,7 @@
 """All options in one table; each is an ini setting too.
 
-It is loaded in every run with pytest, so it has nothing but texts: what checks a value is
-in :mod:`~.settings`.
+It is loaded in every run of pytest, so it has nothing but texts. :mod:`~.settings` checks
+the values. test_options.py compares the defaults with those that are used.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import pytest
 class Option(NamedTuple):
     """An option and its ini setting.
 
-    ``default`` is a text, as a user would write it. Of an option with ``choices`` it is
-    the first of them.
+    ``default`` is as a user would write it; of ``choices`` it is the first.
     """
 
     flag: str
@@ -40,18 +39,15 @@ class Option(NamedTuple):
     def add_to(self, parser: pytest.Parser, group: pytest.OptionGroup) -> None:
         """Add the option to the command line, and the setting to the ini file's."""
         attributes: dict[str, str] = {}
-        if self.metavar is not None:
-            attributes["metavar"] = self.metavar
+        metavar = f"{{{','.join(self.choices)}}}" if self.choices else self.metavar
+        if metavar is not None:
+            attributes["metavar"] = metavar
         if self.ini_type != "string":
             attributes["action"] = {"linelist": "append", "bool": "store_true"}[self.ini_type]
         # None, which tells that the option was not given: then the ini file is asked.
         group.addoption(self.flag, dest=self.name, default=None, help=self.help, **attributes)
         empty = {"string": "", "linelist": [], "bool": False}[self.ini_type]
         parser.addini(self.name, self.help, type=self.ini_type, default=empty)
-
-
-def _choice(flag: str, text: str, *choices: str) -> Option:
-    return Option(flag, text, f"{{{','.join(choices)}}}", "string", choices[0], choices)
 
 
 OPTIONS: Final = (
@@ -62,66 +58,66 @@ OPTIONS: Final = (
         "linelist",
     ),
     Option("--pubdir", "Write each result into a directory tree below PATH", "PATH"),
-    _choice(
+    Option(
         "--pubdir-layout",
-        "Name a test's directory by the test's name or by its node id",
-        *("name", "nodeid"),
+        "Name a test's directory after the test, or nest directories as in its node id",
+        default="name",
+        choices=("name", "nodeid"),
     ),
-    _choice(
+    Option(
         "--pubdir-filter",
         "Write all results, the bad ones (skip and fail), or fail only",
-        *("all", "bad", "fail"),
+        default="all",
+        choices=("all", "bad", "fail"),
     ),
-    Option(
-        "--publish-log",
-        "Append each result as a line of JSON to the file PATH",
-        "PATH",
-    ),
+    Option("--publish-log", "Append each result to the file PATH, as a line of JSON", "PATH"),
     Option(
         "--publish-events",
-        "Publish also what the session is doing: its start, its collection, which test "
-        "starts where, and how it ended",
+        "Also publish what the session is doing: its start, its collection, which test starts "
+        "where, and how it ended",
         ini_type="bool",
     ),
     Option(
         "--publish-metadata",
-        "Tell this with the session's start (repeatable)",
+        "Add this to what --publish-events tells of the session's start (repeatable)",
         "KEY=VALUE",
         "linelist",
     ),
     Option(
         "--publish-project",
-        "Name the project, whose tests are told apart from another project's by it. Without "
-        "it, it has the name of pytest's rootdir",
+        "Name the project, so that its tests are not taken for another project's. Without "
+        "this option it has the name of pytest's rootdir",
         "NAME",
     ),
-    Option("--publish-run-id", "Give the run an id, so that several sessions can join it", "ID"),
+    Option("--publish-run-id", "Name the run; sessions with one id are one run", "ID"),
     Option(
         "--publish-header",
-        "Send this header, 'NAME: VALUE' (repeatable). Put secrets not here but into the "
-        "environment variable PYTEST_PUBLISH_HEADERS",
+        "Send this header, 'NAME: VALUE', with each POST (repeatable). Put a secret into the "
+        "environment variable PYTEST_PUBLISH_HEADERS instead",
         "HEADER",
         "linelist",
     ),
-    Option("--publish-timeout", "Wait so many seconds for an answer", "SECONDS", default="10"),
+    Option("--publish-timeout", "Wait this many seconds for an answer", "SECONDS", default="10"),
     Option(
         "--publish-grace",
-        "Keep trying so many seconds after the tests while nothing gets through",
+        "After the tests, give up when nothing has got through for this many seconds",
         "SECONDS",
         default="10",
     ),
     Option("--publish-connections", "Open at most N connections to a URL", "N", default="16"),
     Option(
         "--publish-batch",
-        "If N is over 1, POST JSON arrays of up to N waiting results",
+        "If N is more than 1, POST JSON arrays of up to N waiting results",
         "N",
         default="1",
     ),
-    Option("--publish-gzip", "Compress what is POSTed", ini_type="bool"),
-    Option("--publish-outbox", "Keep results in DIR until they are sent", "DIR"),
+    Option("--publish-gzip", "Compress each POST", ini_type="bool"),
+    Option(
+        "--publish-outbox", "Keep results in DIR, not in pytest's cache, until they are sent", "DIR"
+    ),
     Option(
         "--publish-strict",
-        "Fail the run if a result could not be published, and say so",
+        "Fail the run, and say why, if a result could not be published",
         ini_type="bool",
     ),
 )

@@ -21,7 +21,7 @@ _IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a private one is made in it
 def default_outbox_folder(config: pytest.Config) -> Path | None:
     """Return a folder in pytest's cache, else a temporary one.
 
-    None where nothing can be written to, which is no reason not to run tests.
+    None if no folder can be written to; the tests run all the same.
     """
     finders: tuple[Callable[[], Path | None], ...] = (
         lambda: _in_cache(config),
@@ -39,7 +39,7 @@ def default_outbox_folder(config: pytest.Config) -> Path | None:
 def make_writable(path: Path) -> Path:
     """Make a folder, if it is not there, and try to write to it.
 
-    Raises OSError, or ValueError for a path that can't be.
+    Raises OSError, or ValueError for a path with a null character.
     """
     path.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path):
@@ -53,8 +53,8 @@ def _in_cache(config: pytest.Config) -> Path | None:
     """
     if not config.pluginmanager.hasplugin("cacheprovider"):
         return None
-    # pytest writes the .gitignore of its cache only where it makes the folder
-    # itself, which this call has it do (8.2 to 9.2).
+    # pytest (8.2 to 9.2) writes the .gitignore of its cache only when it makes the folder
+    # itself, so it is made to.
     assert config.cache is not None
     made = config.cache.mkdir("publish")
     with contextlib.suppress(OSError):  # another plugin keeps something there
@@ -82,7 +82,5 @@ def _private_in(folder: Path) -> Path:
 
 def _is_private(status: os.stat_result) -> bool:
     """Tell whether it is a folder that only this user can read, and that they made."""
-    if not stat.S_ISDIR(status.st_mode):
-        return False
-    # Windows gives each user a temporary folder (not run there).
-    return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o077)
+    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    return is_own and not status.st_mode & 0o077

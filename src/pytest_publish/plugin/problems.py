@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-
-
-@dataclasses.dataclass(slots=True)
-class _Problem:
-    first: str
-    count: int = 0
 
 
 class Problems:
     """Counts what went wrong in publishing, which is never raised into the run."""
 
     def __init__(self) -> None:
-        self._by_kind: dict[str, _Problem] = {}
+        # Of each kind the first error, and how many there were.
+        self._by_kind: dict[str, tuple[str, int]] = {}
 
     def add(self, kind: str, error: BaseException | str) -> None:
         """Count a problem; of each kind only the first error is shown."""
@@ -24,13 +18,14 @@ class Problems:
             error = error.strerror
         elif isinstance(error, BaseException):
             error = f"{type(error).__name__}: {error}"
-        self._by_kind.setdefault(kind, _Problem(error)).count += 1
+        first, count = self._by_kind.get(kind, (error, 0))
+        self._by_kind[kind] = first, count + 1
 
     def __bool__(self) -> bool:
         return bool(self._by_kind)
 
     def lines(self) -> Iterator[str]:
         """Yield one line for each kind of problem."""
-        for kind, problem in self._by_kind.items():
-            times = "" if problem.count == 1 else f" ({problem.count} times)"
-            yield f"publish: {kind}{times}: {problem.first}"
+        for kind, (first, count) in self._by_kind.items():
+            times = "" if count == 1 else f" ({count} times)"
+            yield f"publish: {kind}{times}: {first}"

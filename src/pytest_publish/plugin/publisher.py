@@ -1,4 +1,4 @@
-"""Finished results → their numbers, the users' hook, and every sink."""
+"""Numbers finished results, asks the user's hook about each, and hands them to every sink."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOST: Final = "a result was lost by an error of pytest-publish"
 class Publisher:
     """Numbers results and gives each to all sinks.
 
-    ``is_wanted`` asks the users' hook about a result, which may change it. Nothing but a
+    ``is_wanted`` asks the user's hook about a result, which may change it. Nothing but a
     KeyboardInterrupt is raised: what goes wrong for good is counted in ``problems``.
     """
 
@@ -148,7 +148,7 @@ class Publisher:
     def _hand_out_pending(self) -> None:
         """Number what is pending and give it to the sinks, which fixes the one order of all.
 
-        This is what a lock has to enclose if a second thread is to publish.
+        Where several threads publish, it is called under one lock.
         """
         while self._pending:
             try:

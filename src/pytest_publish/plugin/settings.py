@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
@@ -68,8 +67,8 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str]) -> Sett
     warning = missed_ini_file(config)  # before PATH is made
     asked = _Asked(config)
     deliveries = _deliveries_from(asked, environment)
-    pubdir = _pubdir(asked)
-    log = _log(asked)
+    pubdir = _writable(asked, "pubdir", make_writable)
+    log = _writable(asked, "publish_log", _writable_file)
     return Settings(
         pubdir=pubdir,
         shown_pubdir=short(pubdir, config.invocation_params.dir) if pubdir else "",
@@ -92,12 +91,9 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str]) -> Sett
 def short(path: Path, folder: Path) -> str:
     """Return a path relative to where pytest was called, as pytest does, if that is shorter."""
     full = str(path)
-    with contextlib.suppress(ValueError):  # on two drives of Windows
-        relative = os.path.relpath(full, folder)
-        # What begins with a hyphen can't be given to a command.
-        if len(relative) < len(full) and not relative.startswith("-"):
-            return relative
-    return full
+    relative = os.path.relpath(full, folder)
+    # What begins with a hyphen can't be given to a command.
+    return relative if len(relative) < len(full) and not relative.startswith("-") else full
 
 
 def folders(config: pytest.Config) -> list[Path]:
@@ -229,34 +225,22 @@ def _project(asked: _Asked) -> str:
     return escape(name or rootdir.name or str(rootdir))
 
 
-def _log(asked: _Asked) -> Path | None:
-    path = asked.path("publish_log")
-    if path is None:
-        return None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab"):
-            return path
-    except (OSError, ValueError) as error:  # the latter for a null character
-        reason = getattr(error, "strerror", None) or error
-        raise _usage_error("publish_log", f"can't write to {path}: {reason}") from None
-
-
-def _pubdir(asked: _Asked) -> Path | None:
-    path = asked.path("pubdir")
-    return None if path is None else _writable(path, "pubdir")
-
-
 def _outbox_folder(asked: _Asked) -> Path | None:
-    path = asked.path("publish_outbox")
-    if path is None:
-        return default_outbox_folder(asked.config)
-    return _writable(path, "publish_outbox")
+    named = _writable(asked, "publish_outbox", make_writable)
+    return default_outbox_folder(asked.config) if named is None else named
 
 
-def _writable(path: Path, name: str) -> Path:
+def _writable_file(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab"):
+        return path
+
+
+def _writable(asked: _Asked, name: str, make: Callable[[Path], Path]) -> Path | None:
+    """Return the path that an option names, made by ``make``."""
+    path = asked.path(name)
     try:
-        return make_writable(path)
+        return None if path is None else make(path)
     except (OSError, ValueError) as error:  # the latter for a null character
         reason = getattr(error, "strerror", None) or error
         raise _usage_error(name, f"can't write to {path}: {reason}") from None

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Final
-from typing import Protocol
 
 import pytest
 
@@ -30,44 +29,12 @@ LOOK: Final = 1.0
 UNREACHED: Final = 5.0
 
 
-class Reporter(Protocol):
-    """What is used of pytest's terminal reporter."""
-
-    def ensure_newline(self) -> None:
-        """End the line of a file's dots."""
-
-    def write(self, content: str, *, flush: bool = ..., **markup: bool) -> None:
-        """Write text."""
-
-    def write_line(self, line: str, **markup: bool) -> None:
-        """Write a line."""
-
-    def write_sep(self, sep: str, title: str, **markup: bool) -> None:
-        """Write a title in the middle of a line."""
-
-    @property
-    def isatty(self) -> bool:
-        """Whether a person may be looking."""
-
-
-class TerminalWriter(Protocol):
-    """What is used of pytest's terminal writer."""
-
-    @property
-    def fullwidth(self) -> int:
-        """The terminal's columns."""
-
-    @property
-    def width_of_current_line(self) -> int:
-        """The columns of what the current line has so far."""
-
-
 class Screen:
     """The terminal, through pytest's own reporter, so that its dots stay whole."""
 
-    def __init__(self, reporter: Reporter, writer: TerminalWriter) -> None:
+    def __init__(self, reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         self._reporter = reporter
-        self._writer = writer
+        self._writer = config.get_terminal_writer()
         self.isatty = bool(reporter.isatty)
 
     @property
@@ -125,21 +92,17 @@ class Terminal:
     def screen(self) -> Screen | None:
         """Return the screen, which another plugin may replace at any time."""
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        if reporter is None:
-            return None
-        return Screen(reporter, self._config.get_terminal_writer())
+        return None if reporter is None else Screen(reporter, self._config)
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, **markup: bool) -> None:
         """Write a line."""
         screen = self.screen()
         if screen is not None:
-            screen.say(line)
+            screen.say(line, **markup)
 
     def warn(self, line: str) -> None:
         """Write a line about a problem: red if it fails the run, else yellow."""
-        screen = self.screen()
-        if screen is not None:
-            screen.say(line, **self._colour)
+        self.say(line, **self._colour)
 
 
 class Watch:
@@ -177,7 +140,7 @@ class Watch:
             self._stuck.pop(url, None)
         elif self._seconds_stuck(url, cursor.sent + cursor.refused, now) >= UNREACHED:
             line = f"publish: nothing gets through to {redact_url(url)} ({cursor.problem})"
-            self._say_once(url, "unreached", f"{line}; it goes on trying")
+            self._say_once(url, "unreached", f"{line}; it keeps trying")
 
     def _seconds_stuck(self, url: str, done: int, now: float) -> float:
         """Return for how long each look has found a problem and no success."""

@@ -250,7 +250,7 @@ def _only_trouble(error: BaseException) -> WorkerAnnotations:
 def _ask_hooks(
     item: pytest.Item, report: pytest.TestReport, annotations: WorkerAnnotations
 ) -> None:
-    """Add the properties that users' hooks return, or how a hook failed."""
+    """Add the properties that the user's hooks return, or how a hook failed."""
 
     def ask() -> None:
         added: dict[str, Any] = {}

@@ -63,7 +63,7 @@ class WorkerAnnotations(TypedDict, total=False):
     stop: float
     duration: float
     # JSON text, because execnet's numbers are narrower than JSON's: the pairs that
-    # record_property recorded, and an object of what users' hooks added.
+    # record_property recorded, and an object of what the user's hooks added.
     properties: str
     added: str
     # How many of the report's sections are an earlier attempt's.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from collections.abc import Iterator
 from typing import Any
 from typing import Final
 
@@ -27,17 +26,14 @@ def redacted_args(args: Iterable[str]) -> list[str]:
     That is the value of each option whose name speaks of a secret, in either form, also
     as an ini setting after ``-o``, the headers that we send, and each URL's user and query.
     """
-    return list(_redacted(args))
-
-
-def _redacted(args: Iterable[str]) -> Iterator[str]:
+    redacted = []
     hides_next = False
     for arg in args:
-        if hides_next and not arg.startswith("-"):
-            yield HIDDEN
-        else:
-            yield _without_value(_without_private_url(arg, with_query=False))
+        is_hidden = hides_next and not arg.startswith("-")
+        shown = _without_value(_without_private_url(arg, with_query=False))
+        redacted.append(HIDDEN if is_hidden else shown)
         hides_next = arg.startswith("-") and "=" not in arg and _is_secret(arg)
+    return redacted
 
 
 def _without_value(arg: str) -> str:

@@ -118,4 +118,8 @@ def _fits(value: Any, kind: Any, name: str = "") -> bool:
         return is_number and value >= _LEAST.get(name, -math.inf)
     if type(value) is not kind or (dataclasses.is_dataclass(kind) and _unfit_fields(value)):
         return False
-    return name not in _LEAST or (len(value) if kind is str else value) >= _LEAST[name]
+    return (
+        value is None
+        or name not in _LEAST
+        or (len(value) if kind is str else value) >= _LEAST[name]
+    )

@@ -110,8 +110,7 @@ class TreeWriter:
         try:
             for name, content in files:
                 realos.write_file(f"{temporary}{realos.SEPARATOR}{name}", content, os.O_EXCL)
-            # It replaces no other result, because the index is this result's alone. Windows
-            # refuses while a scanner has one of its files open; that is reported (not run).
+            # It replaces no other result, because the index is this result's alone.
             realos.rename(temporary, reservation.path)
         except BaseException:  # a full disk, or a Ctrl-C
             with contextlib.suppress(OSError):

@@ -3,7 +3,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
@@ -83,3 +87,15 @@ def test_a_file_that_no_run_has_made_is_not_removed(path: Path) -> None:
     path.touch()
     assert waiting_in(path.parent) == []
     assert list(path.parent.iterdir()) == [path]
+
+
+NAMES = st.sampled_from(["data.jsonl", "data.refused.jsonl", f"{NAME}.jsonl", f"{NAME}-2.jsonl"])
+
+
+@given(NAMES, st.binary() | st.binary().map(b'{"type":"pytest-publish outbox",'.__add__))
+def test_a_file_of_others_is_neither_an_outbox_nor_touched(name: str, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(content)
+        assert waiting_in(path.parent) == ([Outbox(path)] if name[0] == "2" and not content else [])
+        assert path.read_bytes() == content

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_publish.delivery.outbox import Header
 from pytest_publish.delivery.outbox import Outbox
@@ -81,3 +84,19 @@ def test_refused_results_have_no_will(outbox: Outbox) -> None:
     header = outbox.refused.header()
     assert header is not None
     assert (header.url, header.will) == ("u", None)
+
+
+@given(st.binary())
+def test_whatever_a_dying_run_wrote_stays_and_the_will_follows_it_once(tail: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        outbox = Outbox(Path(folder, "20260102T030405Z-01234567.jsonl"))
+        OutboxWriter(outbox, Header("u", True, WILL)).append(line(0))
+        with outbox.path.open("ab") as file:
+            file.write(tail)
+        before = outbox.path.read_bytes()
+        append_will(outbox, 12.0)
+        after = outbox.path.read_bytes()
+        append_will(outbox, 13.0)
+        assert outbox.path.read_bytes() == after
+    assert after.startswith(before)
+    assert after[len(before) :].lstrip(b"\n").startswith(b'{"type":"the_end",')

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from shlex import split
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.process import DeliveryReport
@@ -109,3 +112,11 @@ def test_the_header_says_what_earlier_runs_left_and_how_to_send_it(
             "publish: 2 files of refused results wait to be sent or deleted; send with:",
             "  pytest-publish send 'my cache'/*.refused.jsonl --to URL",
         ]
+
+
+@given(st.text(st.characters(exclude_characters="/.\0", exclude_categories=["Cs"]), min_size=1))
+def test_a_command_is_read_by_a_shell_as_it_was_meant(name: str) -> None:
+    folder = Path("/project")
+    read = settings_for(folder)
+    *_, command = header(read, [folder / "outbox" / name], [], folder)
+    assert split(command) == ["pytest-publish", "send", f"outbox/{name}", "--to", "URL"]

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +8,6 @@ from typing import cast
 
 import pytest
 
-from pytest_publish.plugin import outbox_folder
 from pytest_publish.plugin import pytest_addoption
 from pytest_publish.plugin.settings import read_settings
 from pytest_publish.plugin.settings import Settings
@@ -87,15 +84,6 @@ def make_config(folder: Path) -> MakeConfig:
     return make
 
 
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Have a folder of temporary files that is ours."""
-    path = tmp_path / "temporary"
-    path.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(path))
-    return path
-
-
 def refusal(config: Config, **environment: str) -> str:
     """Return the one line with which the settings are refused."""
     with pytest.raises(pytest.UsageError) as refused:
@@ -108,13 +96,13 @@ def refusal(config: Config, **environment: str) -> str:
     return text
 
 
-def test_what_is_not_asked_for_has_its_default(make_config: MakeConfig) -> None:
+def test_what_is_not_asked_for_has_its_default(make_config: MakeConfig, folder: Path) -> None:
     read = make_config(publish=[URL]).read()
     (delivery,) = read.deliveries
     assert (read.pubdir, read.scheme, read.which) == (None, "name", "all")
     assert (read.run_id, read.strict, read.warning) == (None, False, None)
     assert (read.log, read.events, read.metadata) == (None, False, {})
-    assert read.project == "project"
+    assert (read.project, read.outbox_folder) == ("project", folder / ".cache" / "publish")
     assert (delivery.url, delivery.headers, delivery.secret) == (URL, (), "")
     assert (delivery.timeout, delivery.gzip) == (10.0, False)
     assert (delivery.connections, delivery.batch, delivery.grace) == (16, 1, 10.0)
@@ -332,119 +320,9 @@ def test_without_a_url_there_is_no_outbox(make_config: MakeConfig, folder: Path)
     assert [path.name for path in folder.iterdir()] == ["tree"]
 
 
-def test_the_outbox_is_in_the_cache_where_clearing_it_does_not_reach(
+def test_an_outbox_folder_that_is_asked_for_has_to_be_writable(
     make_config: MakeConfig, folder: Path
 ) -> None:
-    config = make_config(publish=[URL])
-    outbox = config.read().outbox_folder
-    assert outbox == folder / ".cache" / "publish"
-    assert (folder / ".cache" / ".gitignore").is_file()
-    assert not (folder / ".cache" / "d").exists()
-    (outbox / "left.jsonl").write_text("{}")
-    pytest.Cache.clear_cache(folder / ".cache", _ispytest=True)
-    assert (outbox / "left.jsonl").is_file()
-    assert config.read().outbox_folder == outbox
-
-
-def test_the_outbox_is_in_the_cache_also_if_other_plugins_keep_folders_there(
-    make_config: MakeConfig, folder: Path
-) -> None:
-    config = make_config(publish=[URL])
-    theirs = [config.cache.mkdir("other") / "file", config.cache.mkdir("publish") / "file"]
-    for path in theirs:
-        path.write_text("theirs")
-    assert config.read().outbox_folder == folder / ".cache" / "publish"
-    assert [path.read_text() for path in theirs] == ["theirs", "theirs"]
-
-
-def test_without_a_cache_the_outbox_is_in_a_temporary_folder_of_the_user(
-    make_config: MakeConfig, folder: Path, temporary: Path
-) -> None:
-    config = make_config(publish=[URL])
-    config.plugins.clear()
-    outbox = config.read().outbox_folder
-    assert outbox is not None
-    assert outbox.parent == temporary
-    assert outbox.is_dir()
-    assert list(folder.iterdir()) == []
-    assert config.read().outbox_folder == outbox
-
-
-@pytest.mark.skipif(os.name != "posix", reason="Windows gives each user a folder")
-def test_a_temporary_folder_that_others_can_look_into_is_not_used(
-    make_config: MakeConfig, temporary: Path
-) -> None:
-    config = make_config(publish=[URL])
-    config.plugins.clear()
-    first = config.read().outbox_folder
-    assert first is not None
-    assert first.stat().st_mode & 0o077 == 0
-    first.chmod(0o755)
-    second = config.read().outbox_folder
-    assert second is not None
-    assert second != first
-    assert second.stat().st_mode & 0o077 == 0
-    second.rmdir()
-    first.rmdir()
-    first.symlink_to(temporary)  # laid out by another user
-    assert config.read().outbox_folder != first
-
-
-@pytest.mark.parametrize("taken", [".cache", ".cache/publish"])
-def test_a_cache_that_cant_be_written_is_no_reason_to_stop(
-    make_config: MakeConfig, folder: Path, temporary: Path, taken: str
-) -> None:
-    (folder / taken).parent.mkdir(exist_ok=True)
-    (folder / taken).write_text("a file")
-    outbox = make_config(publish=[URL]).read().outbox_folder
-    assert outbox is not None
-    assert outbox.parent == temporary
-
-
-def test_a_user_without_a_name_has_a_temporary_folder_too(
-    make_config: MakeConfig, temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-        monkeypatch.delenv(variable, raising=False)
-    # As in a container that runs under a number that no user has.
-    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7, raising=False)
-    config = make_config(publish=[URL])
-    config.plugins.clear()
-    assert config.read().outbox_folder == temporary / "pytest-publish"
-
-
-def test_without_a_temporary_folder_the_outbox_is_in_memory(
-    make_config: MakeConfig, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    memory = tmp_path / "memory"
-    memory.mkdir()
-    monkeypatch.setattr(outbox_folder, "_IN_MEMORY", memory)
-    config = make_config(publish=[URL])
-    config.plugins.clear()
-    temporary.rmdir()
-    outbox = config.read().outbox_folder
-    assert outbox is not None
-    assert outbox.parent == memory
-    assert outbox.stat().st_mode & 0o077 == 0
-
-
-@pytest.mark.parametrize("is_named", [True, False])
-def test_where_nothing_can_be_written_there_is_no_outbox_unless_one_is_asked_for(
-    make_config: MakeConfig,
-    folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    is_named: bool,
-) -> None:
-    gone = tmp_path / "gone"
-    monkeypatch.setattr(outbox_folder, "_IN_MEMORY", gone)
-    if is_named:
-        monkeypatch.setattr(tempfile, "tempdir", str(gone))
-    else:  # tempfile looks at all the folders that it knows, and finds that none will do
-        monkeypatch.setattr(tempfile, "tempdir", None)
-        monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(gone)])
-    (folder / ".cache").write_text("a file")
-    assert make_config(publish=[URL]).read().outbox_folder is None
     (folder / "file").touch()
     config = make_config(publish=[URL], publish_outbox="file")
     assert refusal(config).startswith("--publish-outbox: can't write to ")

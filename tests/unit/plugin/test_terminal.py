@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -18,7 +19,7 @@ from pytest_publish.plugin.terminal import Watch
 
 
 class FakeTerminal:
-    """Keeps what is written; stands in for pytest's reporter and its writer."""
+    """Keeps what is written; stands in for pytest's reporter, its writer, and its config."""
 
     def __init__(self, *, isatty: bool = False, fullwidth: int = 80) -> None:
         self.isatty = isatty
@@ -41,9 +42,12 @@ class FakeTerminal:
     def write_sep(self, sep: str, title: str, **markup: bool) -> None:
         self.text += f"{sep} {title} {sep}\n"
 
+    def get_terminal_writer(self) -> FakeTerminal:
+        return self
+
     @property
     def screen(self) -> Screen:
-        return Screen(self, self)
+        return Screen(cast("pytest.TerminalReporter", self), cast("pytest.Config", self))
 
 
 URL = "http://user:hunter2@host/hook?token=hunter2"
@@ -170,7 +174,7 @@ def test_an_endpoint_that_can_not_be_reached_is_said_once_when_it_has_lasted(
     watched.look(after=UNREACHED)
     watched.look(after=UNREACHED)
     assert watched.lines == [
-        "publish: nothing gets through to http://host/hook?… (timed out); it goes on trying"
+        "publish: nothing gets through to http://host/hook?… (timed out); it keeps trying"
     ]
 
 

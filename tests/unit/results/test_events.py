@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import pytest_publish
 from pytest_publish.results.encoding import to_json
 from pytest_publish.results.events import Collected
 from pytest_publish.results.events import copied_event
@@ -80,3 +81,12 @@ def test_a_copy_has_containers_of_its_own() -> None:
     copy.metadata["b"] = 2
     copy.args.append("x")
     assert (event.metadata, event.args) == ({"a": 1}, ["-q"])
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_the_schema_has_each_field_of_an_event(kind: str) -> None:
+    fields = json.loads(to_json(EVENTS[kind]))
+    schema = pytest_publish.schema()
+    described = schema["$defs"][kind]
+    assert list(fields) == described["required"] == list(described["properties"])
+    assert {"$ref": f"#/$defs/{kind}"} in schema["oneOf"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_publish.results.redact import redacted_args
 from pytest_publish.results.redact import redacted_metadata
@@ -48,3 +50,31 @@ def test_metadata_shows_no_secret() -> None:
         "nested": {"password": "***", "plugins": ["a", "http://host/"]},
         "count": 3,
     }
+
+
+# What can't be part of what stands around it.
+SECRETS = st.text("0123456789ABCXYZ:@é%", min_size=4).map("s3cret{}".format)
+
+
+@given(st.sampled_from(["token", "API_TOKEN", "db-password", "secrets", "ssh-key"]), SECRETS)
+def test_a_secret_is_hidden_however_it_is_given(name: str, secret: str) -> None:
+    forms = [
+        [f"--{name}={secret}"],
+        [f"--{name}", secret],
+        ["-o", f"{name}={secret}"],
+        [f"-o{name}={secret}"],
+        [f"--override-ini={name}={secret}"],
+        [f"--publish-metadata={name}={secret}"],
+        ["--publish", f"https://{secret}@host/x", f"--url=http://me:{secret}@host?key={secret}"],
+    ]
+    for args in forms:
+        shown = redacted_args(args)
+        assert len(shown) == len(args)
+        assert "s3cret" not in "".join(shown)
+    metadata = redacted_metadata({name: secret, "in": {name: [secret]}, "url": [f"x://{secret}@h"]})
+    assert "s3cret" not in repr(metadata)
+
+
+@given(st.lists(st.text("abcdefgh-=/[]. ")))
+def test_what_speaks_of_no_secret_stays_as_it_is(args: list[str]) -> None:
+    assert redacted_args(args) == args

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_publish.results.repair import copied
 from pytest_publish.results.repair import repaired
@@ -109,3 +112,28 @@ def test_a_pass_that_a_hook_fails_has_an_exception() -> None:
     result.result, result.outcome = "fail", "failed"
     assert repaired(result, before) == []
     assert checked(result).excinfo == ExcInfo("Failed", "")
+
+
+def test_what_may_be_unknown_is_left_alone() -> None:
+    result = make_result()
+    result.line = result.file = result.host = result.xdist_worker = None
+    assert repaired(result, copied(result)) == []
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(SCALARS, inner), max_leaves=5
+)
+FIELDS = [field.name for field in dataclasses.fields(TestResult)]
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), VALUES))
+def test_whatever_a_hook_sets_the_result_is_valid(changes: dict[str, Any]) -> None:
+    result = make_result()
+    before = copied(result)
+    for name, value in changes.items():
+        setattr(result, name, value)
+    assert set(repaired(result, before)) <= {*changes, "result"}
+    # These are set after the hook was asked.
+    result.pubdir_path, result.run_id, result.session_id, result.seq = None, "r", "s", 0
+    checked(result)
