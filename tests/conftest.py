@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ from support import RunPytest
 
 
 pytest_plugins = ["pytester"]
+
+# Hundreds of sessions load the same modules, which pytest rewrites: once is enough.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes is the machine's business.
 hypothesis.settings.register_profile(
@@ -88,7 +93,7 @@ def run_pytest(
 
     def run(*args: str | Path) -> pytest.RunResult:
         if mark and mark.args != (False,):
-            return pytester.runpytest_inprocess(*own_plugins, *args)
+            return pytester.runpytest_inprocess(*own_plugins, *args, no_reraise_ctrlc=True)
         return pytester.runpytest_subprocess(*own_plugins, *args, timeout=120)
 
     return run
