@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import ssl
 import sys
@@ -27,6 +29,10 @@ pytest_plugins = ["pytester"]
 # Hundreds of sessions load the same modules, which pytest rewrites: once is enough.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# pytester drops what a session in this process was the first to load.
+for module in ("pytest_publish.plugin.controller", "xdist.dsession", "xdist.remote"):
+    with contextlib.suppress(ImportError):  # xdist may be missing
+        importlib.import_module(module)
 
 # How long an example takes is the machine's business.
 hypothesis.settings.register_profile(

@@ -173,8 +173,8 @@ def test_what_was_left_behind_is_sent(suite: Shell, endpoint: Endpoint) -> None:
     assert "3 sent to" in suite.run(RECIPES["an artifact's outbox"].replace(URL, endpoint.url))
     for command, count in ((one, 3), (all_of_them, 3), (tree, 6)):
         before = len(endpoint.posts)
-        redact_url = suite.run(command.replace(URL, endpoint.url))
-        assert f"{count} sent to" in redact_url
+        output = suite.run(command.replace(URL, endpoint.url))
+        assert f"{count} sent to" in output
         assert len(endpoint.posts) - before == count
     assert list(named.parent.glob("*.jsonl")) == []
     assert len(tree_results(suite.folder / "results")) == 6

@@ -9,7 +9,7 @@ from support import RunPytest
 from support import tree_results
 
 
-pytestmark = pytest.mark.in_process
+pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
 
 
 pytest.importorskip("pytest_rerunfailures")
