@@ -134,18 +134,17 @@ def test_never(): pass
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals")
-@pytest.mark.parametrize("distribution", [(), ("-n", "1")], ids=["serial", "xdist"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_loses_nothing_that_had_finished(
     pytester: pytest.Pytester,
     pubdir: Path,
     monkeypatch: pytest.MonkeyPatch,
-    distribution: tuple[str, ...],
+    mode: tuple[str, ...],
     number: signal.Signals,
 ) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(SLOW)
-    process = start("--pubdir", pubdir, *distribution)
+    process = start("--pubdir", pubdir, *mode)
     eventually((pytester.path / "in_body").exists)
     # Under xdist the report of the test before may still be on its way.
     eventually(lambda: list(pubdir.rglob("result.json")))
@@ -225,7 +224,7 @@ def test_a_report_may_have_no_location(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals")
-def test_a_ctrl_c_of_the_whole_group_invents_nothing(
+def test_a_ctrl_c_for_all_processes_invents_nothing(
     pytester: pytest.Pytester, pubdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")

@@ -120,7 +120,7 @@ def printable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8:backslashreplace")
 
 
-def test_serially_and_distributed_odd_values_arrive(
+def test_odd_values_arrive_serially_and_distributed(
     pytester: pytest.Pytester, run_pytest: RunPytest
 ) -> None:
     pytester.makepyfile(test_suite=SUITE)
@@ -204,7 +204,7 @@ def test_groups_and_causes_are_told_whole(
         assert text in brief
 
 
-def test_huge_output_and_many_log_lines_arrive_whole(
+def test_huge_output_and_many_lines_arrive(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(
@@ -335,7 +335,7 @@ def test_an_odd_report_costs_no_result_or_verdict(
     assert "expected to fail: ('bug 12',)" in brief
 
 
-def test_a_ctrl_c_in_a_failures_text_makes_no_pass(
+def test_a_ctrl_c_in_a_failures_text_is_no_pass(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makeconftest(

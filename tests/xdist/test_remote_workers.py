@@ -16,6 +16,9 @@ from support import RunPytest
 from support import tree_results
 
 
+pytestmark = pytest.mark.in_process
+
+
 SUITE = """
 import os
 import platform
@@ -82,7 +85,7 @@ def check(elsewhere: Path, pubdir: Path, endpoint: Endpoint) -> str:
 
 
 # The tree is there already, as it is in every run but the first.
-def test_workers_behind_a_socket_write_and_post_nothing(
+def test_workers_behind_a_socket_write_nothing(
     run_pytest: RunPytest,
     endpoint: Endpoint,
     pubdir: Path,
@@ -101,7 +104,7 @@ def test_workers_behind_a_socket_write_and_post_nothing(
 
 
 @pytest.mark.parametrize("which", ["same", "other"])
-def test_workers_of_another_interpreter_write_and_post_nothing(
+def test_workers_of_another_python_write_nothing(
     run_pytest: RunPytest, endpoint: Endpoint, pubdir: Path, elsewhere: Path, which: str
 ) -> None:
     python = sys.executable if which == "same" else other_python()
@@ -120,7 +123,7 @@ def test_workers_of_another_interpreter_write_and_post_nothing(
     assert check(elsewhere, pubdir, endpoint) == f"{elsewhere}|{version}"
 
 
-def test_what_runs_where_tests_run_loads_no_compiled_module() -> None:
+def test_a_worker_loads_no_compiled_module() -> None:
     # xdist (3.6 to 3.8) hands its own import path to a popen worker, of whatever
     # Python version; ours is then found there too, compiled for the controller.
     code = (

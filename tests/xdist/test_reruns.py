@@ -21,7 +21,7 @@ def attempts(results: list[Result]) -> list[tuple[str, int, str, str]]:
     return sorted((r["name"], r["attempt"], r["result"], r["outcome"]) for r in results)
 
 
-def test_a_flaky_test_shows_each_attempt_and_passes_in_the_end(
+def test_a_flaky_test_shows_each_attempt(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(
@@ -49,7 +49,7 @@ def test_a_flaky_test_shows_each_attempt_and_passes_in_the_end(
     ]
 
 
-def test_a_test_that_fails_each_time_is_a_rerun_until_its_last_attempt(
+def test_only_the_last_attempt_is_no_rerun(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile("def test_a(): raise KeyError('k')")
@@ -64,7 +64,7 @@ def test_a_test_that_fails_each_time_is_a_rerun_until_its_last_attempt(
     assert {r["excinfo"]["type"] for r in results} == {"KeyError"}
 
 
-def test_an_attempt_shows_its_own_output_log_and_properties_only(
+def test_an_attempt_shows_only_its_own_output(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest(
@@ -113,7 +113,7 @@ def test_an_attempt_shows_its_own_output_log_and_properties_only(
     assert [phase["when"] for phase in results[-1]["phases"]] == ["setup", "call", "teardown"]
 
 
-def test_a_setup_that_fails_at_first_is_an_attempt(
+def test_a_setup_that_fails_is_an_attempt(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(
@@ -143,7 +143,7 @@ def test_a_setup_that_fails_at_first_is_an_attempt(
     assert first["phases"][0]["outcome"] == "rerun"
 
 
-def test_a_crash_is_an_attempt_of_a_test_that_is_run_again(
+def test_a_crash_is_an_attempt(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile(
@@ -178,7 +178,7 @@ def test_a_crash_is_an_attempt_of_a_test_that_is_run_again(
 
 # pytest-retry keeps a server for as long as its process lives.
 @pytest.mark.in_process(False)
-def test_pytest_retrys_first_attempt_is_a_result_too(
+def test_a_first_attempt_of_pytest_retry_is_told(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytest.importorskip("pytest_retry")
@@ -203,7 +203,7 @@ def test_pytest_retrys_first_attempt_is_a_result_too(
     assert first["excinfo"]["type"] == "AssertionError"
 
 
-def test_an_attempt_whose_reports_a_plugin_keeps_to_itself_is_a_result_too(
+def test_an_attempt_that_a_plugin_hides_is_a_result(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytest.importorskip("flaky")
@@ -264,7 +264,7 @@ def test_an_attempt_whose_reports_a_plugin_keeps_to_itself_is_a_result_too(
             assert "KeyError" in brief
 
 
-def test_each_worker_counts_its_own_attempts_where_each_runs_all(
+def test_dist_each_counts_attempts_by_worker(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile("def test_a(worker_id): assert worker_id == 'gw1'")
@@ -276,7 +276,7 @@ def test_each_worker_counts_its_own_attempts_where_each_runs_all(
     assert len([worker for worker, _attempt, _outcome in found if worker == "gw1"]) == 1
 
 
-def test_a_test_that_a_plugin_runs_again_after_all_others_shows_what_is_its_own(
+def test_a_test_run_again_at_the_end_shows_its_own(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makeconftest(

@@ -152,7 +152,7 @@ def test_a_password_is_shown_nowhere(
         (["-n", "1", "--publish", "x"], "--publish: 'x' is no URL"),
     ],
 )
-def test_a_bad_option_is_a_usage_error_of_one_line(
+def test_a_bad_option_is_a_one_line_usage_error(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     arguments: list[str],
@@ -307,7 +307,7 @@ def test_settings_come_from_an_ini_file_too(
 
 
 @pytest.mark.parametrize("switches", [("--publish=", "--pubdir="), ("-opublish=", "-opubdir=")])
-def test_empty_options_switch_the_ini_settings_off(
+def test_empty_options_switch_ini_settings_off(
     pytester: pytest.Pytester, run_pytest: RunPytest, switches: tuple[str, ...]
 ) -> None:
     pytester.makeini("[pytest]\npublish = http://localhost:9/\npubdir = tree\n")
@@ -385,7 +385,7 @@ def test_the_run_id_is_xdists_own(
     assert result["run_id"] == result["properties"]["uid"]
 
 
-def test_a_relative_path_is_below_the_callers_folder(
+def test_a_relative_path_is_where_it_was_called(
     pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile("def test_it(monkeypatch): monkeypatch.chdir('/')")
@@ -394,7 +394,7 @@ def test_a_relative_path_is_below_the_callers_folder(
     assert Path(result["pubdir_path"]).is_absolute()
 
 
-def test_a_path_elsewhere_keeps_the_workers_ini_file(
+def test_a_path_elsewhere_keeps_the_ini_file(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     tmp_path_factory: pytest.TempPathFactory,

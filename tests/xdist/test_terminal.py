@@ -75,7 +75,7 @@ def own_lines(run: pytest.RunResult) -> list[str]:
     return [line for line in run.stdout.lines if "publish" in line]
 
 
-def test_what_goes_wrong_is_said_at_once_and_later(
+def test_what_goes_wrong_is_told_at_once_and_later(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     refusing: FaultyServer,

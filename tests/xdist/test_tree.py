@@ -43,7 +43,7 @@ def files_below(path: Path) -> set[str]:
     return {str(found.relative_to(path)) for found in path.rglob("*") if found.is_file()}
 
 
-def test_a_result_has_the_files_that_say_something(
+def test_a_result_has_files_that_say_something(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(SUITE)
