@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import ssl
+import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +25,14 @@ from support import RunPytest
 
 
 pytest_plugins = ["pytester"]
+
+# Hundreds of sessions load the same modules, which pytest rewrites: once is enough.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# pytester drops what a session in this process was the first to load.
+for module in ("pytest_publish.plugin.controller", "xdist.dsession", "xdist.remote"):
+    with contextlib.suppress(ImportError):  # xdist may be missing
+        importlib.import_module(module)
 
 # How long an example takes is the machine's business.
 hypothesis.settings.register_profile(
@@ -88,7 +99,7 @@ def run_pytest(
 
     def run(*args: str | Path) -> pytest.RunResult:
         if mark and mark.args != (False,):
-            return pytester.runpytest_inprocess(*own_plugins, *args)
+            return pytester.runpytest_inprocess(*own_plugins, *args, no_reraise_ctrlc=True)
         return pytester.runpytest_subprocess(*own_plugins, *args, timeout=120)
 
     return run

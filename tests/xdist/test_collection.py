@@ -23,93 +23,70 @@ def collected(pubdir: Path, nodeid: str) -> Result:
     return result
 
 
-def test_a_file_that_can_not_be_imported_fails_once(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(
-        test_import="""
+FILES = {
+    "test_good": "def test_good(): pass",
+    "test_import": """
         print("before")
         import no_such_module
         def test_never(): pass
         """,
-        test_good="def test_good(): pass",
-    )
+    "test_syntax": "def test_a(:",
+    "test_skip": "import pytest; pytest.skip('not today', allow_module_level=True)",
+    "test_importorskip": "import pytest; pytest.importorskip('no_such_module')",
+    "needs": "import pytest; pytest.skip('no device', allow_module_level=True)",
+    "test_needs_one": "import needs",
+    "test_needs_two": "import needs",
+    "test_differs": "import os; raise ValueError(os.getpid())",
+    "sub/conftest": "raise KeyError('early')",
+    "sub/test_a": "",
+    "classes/test_class": """
+        import pytest
+
+        class TestC:
+            @pytest.mark.parametrize("missing", [1])
+            def test_a(self): pass
+        """,
+}
+#: By node id: the outcome, the type of the exception, and what its text has in it.
+COLLECTED = {
+    "test_import.py": ("error", "ModuleNotFoundError", "No module named 'no_such_module'"),
+    "test_syntax.py": ("error", "SyntaxError", "test_syntax.py"),
+    "test_skip.py": ("skipped", "Skipped", "not today"),
+    "test_importorskip.py": ("skipped", "Skipped", "no_such_module"),
+    # pytest reports both at the helper's line.
+    "test_needs_one.py": ("skipped", "Skipped", "no device"),
+    "test_needs_two.py": ("skipped", "Skipped", "no device"),
+    # Which reads differently on each worker.
+    "test_differs.py": ("error", "ValueError", ""),
+    "sub": ("error", "KeyError", "'early'"),
+}
+
+
+def test_what_can_not_be_collected_has_one_result(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(**FILES)
     run = run_pytest("--pubdir", pubdir, "--continue-on-collection-errors", *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
-    result = collected(pubdir, "test_import.py")
-    assert (result["result"], result["outcome"], result["name"]) == (
-        "fail",
-        "error",
-        "test_import.py",
-    )
-    assert result["excinfo"]["type"] == "ModuleNotFoundError"
-    assert result["excinfo"]["value"] == "No module named 'no_such_module'"
-    assert "import no_such_module" in result["excinfo"]["traceback"][-1]
-    assert result["stdout"] == "before\n"
-    assert by_name(tree_results(pubdir)).keys() == {"test_import.py", "test_good"}
+    for nodeid, (outcome, kind, text) in COLLECTED.items():
+        result = collected(pubdir, nodeid)
+        assert result["outcome"] == outcome, nodeid
+        assert result["result"] == {"error": "fail", "skipped": "skip"}[outcome], nodeid
+        assert result["name"] == nodeid
+        assert result["excinfo"]["type"] == kind, nodeid
+        assert text in result["excinfo"]["value"], nodeid
+    imported = collected(pubdir, "test_import.py")
+    assert imported["stdout"] == "before\n"
+    assert "import no_such_module" in imported["excinfo"]["traceback"][-1]
+    results = by_name(tree_results(pubdir))
+    assert results.keys() == {*COLLECTED, "test_good", "TestC"}
+    of_class = results["TestC"]
+    assert of_class["nodeid"] == "classes/test_class.py::TestC"
+    assert (of_class["file"], of_class["outcome"]) == ("classes/test_class.py", "error")
+    assert "missing" in of_class["excinfo"]["value"]
 
 
-def test_a_syntax_error_fails_its_file_once(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(test_syntax="def test_a(:\n")
-    run = run_pytest("--pubdir", pubdir, *mode)
-    assert run.ret != pytest.ExitCode.OK
-    result = collected(pubdir, "test_syntax.py")
-    assert (result["result"], result["excinfo"]["type"]) == ("fail", "SyntaxError")
-    assert "test_syntax.py" in result["excinfo"]["value"]
-
-
-def test_a_file_that_skips_itself_is_skipped_once(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(
-        test_one="import pytest; pytest.skip('not today', allow_module_level=True)",
-        test_two="import pytest; pytest.importorskip('no_such_module')",
-    )
-    run_pytest("--pubdir", pubdir, *mode)
-    one, two = (collected(pubdir, f"test_{name}.py") for name in ("one", "two"))
-    assert (one["result"], one["outcome"]) == ("skip", "skipped")
-    assert one["excinfo"]["value"] == "not today"
-    assert (two["result"], two["outcome"]) == ("skip", "skipped")
-    assert "no_such_module" in two["excinfo"]["value"]
-
-
-def test_files_that_are_skipped_by_the_same_helper_are_all_there(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(
-        needs="import pytest; pytest.skip('no device', allow_module_level=True)",
-        test_one="import needs",
-        test_two="import needs",
-    )
-    run_pytest("--pubdir", pubdir, *mode)
-    for name in ("one", "two"):
-        assert collected(pubdir, f"test_{name}.py")["excinfo"]["value"] == "no device"
-
-
-def test_a_conftest_that_can_not_be_imported_fails_its_folder_once(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(**{"sub/conftest": "raise KeyError('early')", "sub/test_a": ""})
-    pytester.makepyfile(test_good="def test_good(): pass")
-    run = run_pytest("--pubdir", pubdir, "--continue-on-collection-errors", *mode)
-    assert run.ret != pytest.ExitCode.OK
-    result = collected(pubdir, "sub")
-    assert (result["result"], result["excinfo"]["value"]) == ("fail", "'early'")
-    assert result["excinfo"]["type"] == "KeyError"
-    assert by_name(tree_results(pubdir)).keys() == {"sub", "test_good"}
-
-
-def test_an_error_that_reads_differently_on_each_worker_is_one_result(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(test_a="import os; raise ValueError(os.getpid())")
-    run_pytest("--pubdir", pubdir, *mode)
-    assert collected(pubdir, "test_a.py")["excinfo"]["type"] == "ValueError"
-
-
-def test_a_hook_that_raises_while_a_file_is_collected_fails_it_once(
+def test_a_hook_that_raises_fails_its_file_once(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest("def pytest_pycollect_makeitem(name): raise LookupError(name)")
@@ -119,28 +96,7 @@ def test_a_hook_that_raises_while_a_file_is_collected_fails_it_once(
     assert collected(pubdir, "test_a.py")["excinfo"]["type"] == "LookupError"
 
 
-def test_a_class_that_can_not_be_collected_fails_once(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(
-        **{
-            "sub/test_a": """
-            import pytest
-
-            class TestC:
-                @pytest.mark.parametrize("missing", [1])
-                def test_a(self): pass
-            """
-        }
-    )
-    run_pytest("--pubdir", pubdir, *mode)
-    (result,) = tree_results(pubdir)
-    assert (result["nodeid"], result["name"]) == ("sub/test_a.py::TestC", "TestC")
-    assert (result["file"], result["outcome"]) == ("sub/test_a.py", "error")
-    assert "missing" in result["excinfo"]["value"]
-
-
-def test_a_file_that_fails_on_another_worker_than_skips_it_has_both_results(
+def test_where_workers_differ_a_failure_is_told(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile(

@@ -80,7 +80,7 @@ def texts_in(pubdir: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("way", ["--color=yes", "FORCE_COLOR"])
-def test_what_is_published_with_colours_is_what_is_published_without(
+def test_colours_change_nothing_that_is_published(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     monkeypatch: pytest.MonkeyPatch,
@@ -122,7 +122,7 @@ def test_what_is_published_with_colours_is_what_is_published_without(
     assert "own \x1b[35mmessage\x1b[0m" in found["test_text"]["excinfo"]["value"]
 
 
-def test_a_source_is_as_far_indented_as_pytest_shows_it(
+def test_a_source_is_indented_as_pytest_shows_it(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile("def test_a():\n    assert 0\n")
@@ -132,7 +132,7 @@ def test_a_source_is_as_far_indented_as_pytest_shows_it(
     run.stdout.fnmatch_lines(["    def test_a():"])
 
 
-def test_causes_and_groups_are_in_the_exception_as_python_prints_them(
+def test_causes_and_groups_are_as_python_prints_them(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     endpoint: Endpoint,
@@ -196,7 +196,7 @@ def test_causes_and_groups_are_in_the_exception_as_python_prints_them(
         assert "_pytest" not in group
 
 
-def test_a_masked_secret_is_not_in_the_cause_either(
+def test_a_masked_secret_is_not_in_the_cause(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest("def pytest_publish_result(result): result.mask('hunter2')")

@@ -198,7 +198,7 @@ def published(publish_suite: PublishSuite, mode: tuple[str, ...]) -> Published:
     return publish_suite(mode)
 
 
-def test_every_ending_has_its_verdict_its_word_and_its_exception(published: Published) -> None:
+def test_every_ending_has_its_verdict(published: Published) -> None:
     results = published.results
     assert results.keys() == EXPECTED.keys()
     for name, (verdict, outcome, kind, value) in EXPECTED.items():
@@ -209,7 +209,7 @@ def test_every_ending_has_its_verdict_its_word_and_its_exception(published: Publ
         assert value in excinfo["value"], name
 
 
-def test_a_serial_and_a_distributed_run_give_the_same_json(publish_suite: PublishSuite) -> None:
+def test_serial_and_distributed_runs_agree(publish_suite: PublishSuite) -> None:
     serial, distributed = publish_suite(()).results, publish_suite(("-n", "2")).results
     assert comparable(list(serial.values())) == comparable([distributed[name] for name in serial])
     for name, result in distributed.items():
@@ -218,7 +218,7 @@ def test_a_serial_and_a_distributed_run_give_the_same_json(publish_suite: Publis
         assert serial[name]["xdist_dist"] is serial[name]["xdist_worker"] is None
 
 
-def test_the_fixed_fields_come_first_and_the_file_is_the_post(published: Published) -> None:
+def test_fixed_fields_come_first_and_file_is_post(published: Published) -> None:
     assert len(published.posts) == len(EXPECTED)
     results = [valid(json.loads(post.body)) for post in published.posts]
     for post, result in zip(published.posts, results, strict=True):
@@ -230,7 +230,7 @@ def test_the_fixed_fields_come_first_and_the_file_is_the_post(published: Publish
     assert {result["seq"] for result in results} == set(range(len(EXPECTED)))
 
 
-def test_output_of_all_phases_times_and_place_are_published(published: Published) -> None:
+def test_output_times_and_place_are_published(published: Published) -> None:
     results = published.results
     passed = results["test_pass"]
     assert (passed["stdout"], passed["stderr"]) == ("to stdout\n", "to stderr\n")
@@ -247,7 +247,7 @@ def test_output_of_all_phases_times_and_place_are_published(published: Published
     )
 
 
-def test_the_traceback_ends_at_the_failing_line_and_has_the_users_frames_only(
+def test_the_traceback_has_only_the_users_frames(
     published: Published,
 ) -> None:
     results = published.results
@@ -259,7 +259,7 @@ def test_the_traceback_ends_at_the_failing_line_and_has_the_users_frames_only(
     assert "import there_is_no_such_module" in frame
 
 
-def test_when_body_and_teardown_fail_each_phase_has_its_exception(published: Published) -> None:
+def test_each_failing_phase_has_its_exception(published: Published) -> None:
     result = published.results["test_both_fail"]
     _setup, call, teardown = result["phases"]
     assert call["excinfo"] == result["excinfo"]

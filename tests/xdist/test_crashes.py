@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,13 @@ from support import RunPytest
 from support import tree_results
 
 
-EXIT = "os._exit(3)"
-KILL = "os.kill(os.getpid(), signal.SIGKILL)"
+pytestmark = pytest.mark.in_process
 
 
 def crash_of(results: list[Result], name: str) -> Result:
     (crash,) = [result for result in results if result["name"] == name]
     assert (crash["result"], crash["outcome"]) == ("fail", "crashed")
-    assert crash["xdist_worker"] in ("gw0", "gw1")
+    assert re.fullmatch(r"gw\d", crash["xdist_worker"])
     assert crash["excinfo"]["type"] == "WorkerCrashed"
     assert crash["excinfo"]["traceback"] == []
     assert crash["nodeid"] in crash["excinfo"]["value"]
@@ -26,64 +26,61 @@ def crash_of(results: list[Result], name: str) -> Result:
     return crash
 
 
-@pytest.mark.parametrize(
-    ("where", "death", "seen", "output"),
-    [
-        ("setup", KILL, [], ""),
-        ("call", EXIT, ["setup"], "in setup\n"),
-        ("call", KILL, ["setup"], "in setup\n"),
-        ("teardown", EXIT, ["setup", "call"], "in setup\nin call\n"),
-    ],
-    ids=["setup-kill", "call-exit", "call-kill", "teardown-exit"],
-)
-def test_a_worker_that_dies_fails_its_test_and_no_other(
-    pytester: pytest.Pytester,
-    run_pytest: RunPytest,
-    pubdir: Path,
-    where: str,
-    death: str,
-    seen: list[str],
-    output: str,
+#: By how a test dies: which phases had ended, and what they had printed.
+DEATHS = {
+    "setup-kill": ([], ""),
+    "call-exit": (["setup"], "in setup\n"),
+    "call-kill": (["setup"], "in setup\n"),
+    "teardown-exit": (["setup", "call"], "in setup\nin call\n"),
+}
+
+
+def test_a_worker_that_dies_fails_only_its_test(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile(
         f"""
         import os, signal
         import pytest
 
-        def die(where):
+        def reach(where, death):
             print("in", where, flush=True)
-            if where == {where!r}:
-                {death}
+            if death == f"{{where}}-kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if death == f"{{where}}-exit":
+                os._exit(3)
 
         @pytest.fixture
-        def deadly():
-            die("setup")
+        def deadly(death):
+            reach("setup", death)
             yield
-            die("teardown")
+            reach("teardown", death)
 
-        def test_dies(deadly):
-            die("call")
+        @pytest.mark.parametrize("death", {list(DEATHS)})
+        def test_dies(deadly, death):
+            reach("call", death)
 
         @pytest.mark.parametrize("number", range(6))
         def test_lives(number): pass
         """
     )
-    run = run_pytest("-n", "2", "--pubdir", pubdir)
+    run = run_pytest("-n", "2", "--max-worker-restart", "4", "--pubdir", pubdir)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     results = tree_results(pubdir)
-    crash = crash_of(results, "test_dies")
-    assert [phase["when"] for phase in crash["phases"]] == seen
-    assert all(phase["outcome"] == "passed" for phase in crash["phases"])
-    assert crash["stdout"] == output
-    assert crash["attempt"] == 1
-    if where == "teardown":
-        assert crash["start_time"] == crash["phases"][1]["start_time"]
-    lives = by_name([result for result in results if result["name"] != "test_dies"])
+    for death, (seen, output) in DEATHS.items():
+        crash = crash_of(results, f"test_dies[{death}]")
+        assert [phase["when"] for phase in crash["phases"]] == seen, death
+        assert all(phase["outcome"] == "passed" for phase in crash["phases"]), death
+        assert crash["stdout"] == output, death
+        assert crash["attempt"] == 1, death
+        if "call" in seen:
+            assert crash["start_time"] == crash["phases"][1]["start_time"], death
+    lives = by_name([result for result in results if result["outcome"] != "crashed"])
     assert sorted(lives) == [f"test_lives[{number}]" for number in range(6)]
     assert {result["result"] for result in lives.values()} == {"pass"}
 
 
-def test_a_crash_before_any_report_knows_where_its_test_stands(
+def test_a_crash_in_setup_knows_its_line(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     path = pytester.makepyfile(
@@ -106,7 +103,7 @@ def test_a_crash_before_any_report_knows_where_its_test_stands(
     assert (crash["file"], crash["line"]) == (path.name, 8)
 
 
-def test_without_restarts_a_crash_and_what_finished_before_are_published(
+def test_without_restarts_a_crash_is_published(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile(
@@ -128,7 +125,7 @@ def test_without_restarts_a_crash_and_what_finished_before_are_published(
 
 
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadfile", "loadgroup", "each"])
-def test_in_every_mode_each_crash_that_xdist_reports_is_an_attempt(
+def test_each_crash_is_an_attempt_in_every_mode(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, dist: str
 ) -> None:
     # A worker for each scope: a crasher on a worker that had another scope can hang
@@ -144,7 +141,7 @@ def test_in_every_mode_each_crash_that_xdist_reports_is_an_attempt(
         def test_dies(): os._exit(1)
         """
     )
-    run = run_pytest("-n", "2", "--dist", dist, "--max-worker-restart", "2", "--pubdir", pubdir)
+    run = run_pytest("-n", "2", "--dist", dist, "--max-worker-restart", "1", "--pubdir", pubdir)
     results = tree_results(pubdir)
     crashes = [result for result in results if result["name"] == "test_dies"]
     assert {result["outcome"] for result in crashes} == {"crashed"}

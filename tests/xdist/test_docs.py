@@ -46,13 +46,13 @@ TREE: Final = PAGES["tree"]
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=list(PAGES))
-def test_each_block_is_run_and_each_link_leads_somewhere(page: Document) -> None:
+def test_blocks_are_run_and_links_lead_somewhere(page: Document) -> None:
     assert set(page.unnamed) <= {"mermaid"}
     assert not_run(page) == []
     assert page.broken_links() == []
 
 
-def test_what_people_read_before_they_help_has_no_broken_links() -> None:
+def test_pages_for_helpers_have_no_broken_links() -> None:
     for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"):
         assert Document(name).broken_links() == [], name
 
@@ -60,7 +60,7 @@ def test_what_people_read_before_they_help_has_no_broken_links() -> None:
 # docs/json.md
 
 
-def test_the_tables_have_each_field_of_the_json_in_its_order() -> None:
+def test_the_tables_have_all_fields_in_order() -> None:
     fixed = words_of_rows(JSON.section("The fields that never change"))
     more = words_of_rows(JSON.section("The other fields"))
     assert [*fixed, *more] == list(schema()["$defs"]["result"]["properties"])
@@ -72,7 +72,7 @@ def words_of_rows(section: str) -> list[str]:
     return list(itertools.chain(*(re.findall(r"`(\w+)`", cell) for cell in cells)))
 
 
-def test_the_table_of_outcomes_has_each_that_the_schema_has() -> None:
+def test_the_table_has_each_outcome_of_the_schema() -> None:
     section = JSON.section("What counts as pass, skip and fail").partition("|---")[2]
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", section, re.MULTILINE)
     allowed = {
@@ -117,7 +117,7 @@ def below(folder: Path) -> list[str]:
 # docs/switches.md
 
 
-def test_the_table_has_each_switch_its_ini_name_and_its_default(run_pytest: RunPytest) -> None:
+def test_the_table_has_each_switch_and_its_default(run_pytest: RunPytest) -> None:
     row = re.compile(r"^\| `(--[\w-]+)[^`]*` \| `(\w+)`[^|]* \| ([^|]*?) ?\|", re.MULTILINE)
     rows = {flag: (name, default.strip("`")) for flag, name, default in row.findall(SWITCHES.text)}
     assert rows.keys() == {option.flag for option in OPTIONS}
@@ -173,16 +173,14 @@ def test_what_was_left_behind_is_sent(suite: Shell, endpoint: Endpoint) -> None:
     assert "3 sent to" in suite.run(RECIPES["an artifact's outbox"].replace(URL, endpoint.url))
     for command, count in ((one, 3), (all_of_them, 3), (tree, 6)):
         before = len(endpoint.posts)
-        redact_url = suite.run(command.replace(URL, endpoint.url))
-        assert f"{count} sent to" in redact_url
+        output = suite.run(command.replace(URL, endpoint.url))
+        assert f"{count} sent to" in output
         assert len(endpoint.posts) - before == count
     assert list(named.parent.glob("*.jsonl")) == []
     assert len(tree_results(suite.folder / "results")) == 6
 
 
-def test_the_summary_is_as_it_is_shown_and_its_command_sends_what_waits(
-    suite: Shell, endpoint: Endpoint
-) -> None:
+def test_the_summary_and_its_command_are_as_shown(suite: Shell, endpoint: Endpoint) -> None:
     endpoint.answer = lambda _post: 503
     command = f"pytest --publish {endpoint.url} --publish-grace=0 -k 'test_a or test_b'"
     output = suite.run(command)
@@ -194,9 +192,7 @@ def test_the_summary_is_as_it_is_shown_and_its_command_sends_what_waits(
     assert "2 sent to" in suite.run(shown[0].splitlines()[1])
 
 
-def test_one_connection_keeps_the_order_of_a_slow_endpoint(
-    suite: Shell, endpoint: Endpoint
-) -> None:
+def test_one_connection_keeps_the_order(suite: Shell, endpoint: Endpoint) -> None:
     def answer_late(_post: Post) -> int:
         time.sleep(0.03)
         return 200
@@ -212,7 +208,7 @@ def test_one_connection_keeps_the_order_of_a_slow_endpoint(
     assert [result["seq"] for result in endpoint.results] == list(range(15))
 
 
-def test_each_promise_of_delivery_is_shown_by_a_test_that_there_is() -> None:
+def test_each_promise_names_a_test_that_there_is() -> None:
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     named = re.findall(r"`(test_\w+)(…?)`", DELIVERY.text)
     assert len(named) >= 14
@@ -225,7 +221,7 @@ def test_each_promise_of_delivery_is_shown_by_a_test_that_there_is() -> None:
 # docs/cost.md
 
 
-def test_the_figures_of_the_cost_are_those_that_were_measured(tmp_path: Path) -> None:
+def test_the_figures_are_those_that_were_measured(tmp_path: Path) -> None:
     page = Path(shutil.copy(ROOT / "docs/cost.md", tmp_path))
     program, figures = ROOT / "benchmarks/cost_page.py", ROOT / "docs/benchmark/results.json"
     subprocess.run([sys.executable, program, figures, page], check=True)
@@ -235,7 +231,7 @@ def test_the_figures_of_the_cost_are_those_that_were_measured(tmp_path: Path) ->
 # docs/recipes.md
 
 
-def test_logstash_is_told_of_fields_that_there_are() -> None:
+def test_logstash_gets_fields_that_there_are() -> None:
     # Logstash itself is not run: what can be checked is its syntax's balance, and us.
     text = RECIPES["logstash.conf"]
     fields = set(re.findall(r"\[test\]\[(\w+)\]", text))
@@ -245,7 +241,7 @@ def test_logstash_is_told_of_fields_that_there_are() -> None:
         assert text.count(opening) == text.count(closing)
 
 
-def test_the_flow_of_node_red_answers_each_post_and_shows_it() -> None:
+def test_the_flow_of_node_red_answers_each_post() -> None:
     # Node-RED itself is not run.
     flow = {node["id"]: node for node in json.loads(RECIPES["flow.json"])}
     tab, *nodes = flow.values()
@@ -309,7 +305,7 @@ def evaluated(text: str, values: dict[str, str]) -> str:
     return re.sub(r"\$\{\{ ([\w.]+) \}\}", lambda found: values[found[1]], text)
 
 
-def test_a_shard_of_gitlab_is_in_the_run_of_its_pipeline(shell: Shell, endpoint: Endpoint) -> None:
+def test_a_shard_of_gitlab_is_in_its_pipelines_run(shell: Shell, endpoint: Endpoint) -> None:
     job = yaml.safe_load(RECIPES[".gitlab-ci.yml"])["tests"]
     shard = job["parallel"]["matrix"][0]["SHARD"][0]
     headers = job["variables"]["PYTEST_PUBLISH_HEADERS"].replace("$RESULTS_TOKEN", "t0k3n")
@@ -348,7 +344,7 @@ def test_tox_lets_headers_and_switches_through(suite: Shell, endpoint: Endpoint)
     assert {post.headers["Authorization"] for post in endpoint.posts} == {"Bearer t0k3n"}
 
 
-def test_workers_on_several_machines_publish_by_the_controller(
+def test_workers_on_several_machines(
     pytester: pytest.Pytester, suite: Shell, tmp_path: Path
 ) -> None:
     pytester.makeini("[pytest]\ntestpaths = test_it.py\n")

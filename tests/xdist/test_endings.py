@@ -14,6 +14,9 @@ from support import RunPytest
 from support import tree_results
 
 
+pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
+
+
 def outcomes(pubdir: Path) -> dict[str, str]:
     return {name: r["outcome"] for name, r in sorted(by_name(tree_results(pubdir)).items())}
 
@@ -25,7 +28,7 @@ def start(*args: str | Path, start_new_session: bool = False) -> subprocess.Pope
 
 
 @pytest.mark.parametrize("limit", [("-x",), ("--maxfail", "2")])
-def test_what_ran_before_the_limit_of_failures_is_published_and_nothing_else(
+def test_what_ran_before_maxfail_is_published(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     pubdir: Path,
@@ -45,14 +48,14 @@ def test_what_ran_before_the_limit_of_failures_is_published_and_nothing_else(
     run = run_pytest(*limit, "--pubdir", pubdir, *mode)
     assert run.ret in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
     published = list(outcomes(pubdir).values())
-    redact_url = run.parseoutcomes()
-    assert published.count("failed") == redact_url["failed"] < 20
-    assert published.count("passed") == redact_url.get("passed", 0)
-    assert len(published) == redact_url["failed"] + redact_url.get("passed", 0)
+    shown = run.parseoutcomes()
+    assert published.count("failed") == shown["failed"] < 20
+    assert published.count("passed") == shown.get("passed", 0)
+    assert len(published) == shown["failed"] + shown.get("passed", 0)
 
 
 @pytest.mark.parametrize("ending", ["pytest.exit('enough')", "raise KeyboardInterrupt"])
-def test_a_test_that_ends_the_session_in_its_body_has_no_result(
+def test_an_exit_in_a_test_gives_it_no_result(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, ending: str
 ) -> None:
     pytester.makepyfile(
@@ -69,7 +72,7 @@ def test_a_test_that_ends_the_session_in_its_body_has_no_result(
 
 
 @pytest.mark.parametrize("ending", ["pytest.exit('enough')", "raise KeyboardInterrupt"])
-def test_a_test_that_ends_the_session_in_its_teardown_shows_what_is_known(
+def test_an_exit_in_teardown_keeps_what_is_known(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, ending: str
 ) -> None:
     pytester.makepyfile(
@@ -97,7 +100,7 @@ def test_a_test_that_ends_the_session_in_its_teardown_shows_what_is_known(
 
 
 @pytest.mark.parametrize("ending", ["pytest.exit('enough')", "raise KeyboardInterrupt"])
-def test_a_worker_that_ends_its_session_leaves_each_test_with_one_result_at_most(
+def test_an_exit_in_a_worker_doubles_no_result(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, ending: str
 ) -> None:
     pytester.makepyfile(
@@ -107,7 +110,7 @@ def test_a_worker_that_ends_its_session_leaves_each_test_with_one_result_at_most
         def test_ends(): {ending}
         """
     )
-    run = run_pytest("-n", "1", "--pubdir", pubdir)
+    run = run_pytest("-n", "1", "--max-worker-restart", "1", "--pubdir", pubdir)
     assert run.ret != pytest.ExitCode.OK
     published = outcomes(pubdir)
     assert published.pop("test_before") == "passed"
@@ -132,28 +135,28 @@ def test_never(): pass
 
 @pytest.mark.parametrize("distribution", [(), ("-n", "1")], ids=["serial", "xdist"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_the_body_of_a_test_loses_nothing_that_had_finished(
+def test_a_signal_loses_nothing_that_had_finished(
     pytester: pytest.Pytester,
     pubdir: Path,
     monkeypatch: pytest.MonkeyPatch,
-    distribution: tuple[str, ...],
+    mode: tuple[str, ...],
     number: signal.Signals,
 ) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(SLOW)
-    process = start("--pubdir", pubdir, *distribution)
+    process = start("--pubdir", pubdir, *mode)
     eventually((pytester.path / "in_body").exists)
     # Under xdist the report of the test before may still be on its way.
     eventually(lambda: list(pubdir.rglob("result.json")))
     process.send_signal(number)
-    process.wait(30)
+    process.wait(60)
     assert outcomes(pubdir) == {"test_before": "passed"}
     if number == signal.SIGINT:
         assert process.returncode == pytest.ExitCode.INTERRUPTED
 
 
 @pytest.mark.parametrize("when", ["call", "teardown"])
-def test_an_internal_error_of_another_plugin_loses_nothing_that_had_finished(
+def test_an_internal_error_loses_nothing_finished(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     pubdir: Path,
@@ -174,7 +177,7 @@ def test_an_internal_error_of_another_plugin_loses_nothing_that_had_finished(
         def test_third(): pass
         """
     )
-    run = run_pytest("--pubdir", pubdir, *(("-n", "1") if mode else ()))
+    run = run_pytest("--pubdir", pubdir, *mode)
     assert run.ret == pytest.ExitCode.INTERNAL_ERROR
     published = outcomes(pubdir)
     assert published.pop("test_first") == "passed"
@@ -183,7 +186,7 @@ def test_an_internal_error_of_another_plugin_loses_nothing_that_had_finished(
     assert published == expected
 
 
-def test_an_internal_error_while_a_report_is_made_does_not_invent_a_result(
+def test_an_error_in_makereport_invents_no_result(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest(
@@ -194,13 +197,13 @@ def test_an_internal_error_while_a_report_is_made_does_not_invent_a_result(
         """
     )
     pytester.makepyfile("def test_first(): pass\ndef test_second(): pass")
-    run = run_pytest("--pubdir", pubdir, *(("-n", "1") if mode else ()))
+    run = run_pytest("--pubdir", pubdir, *mode)
     # What xdist makes of a worker's internal error depends on its version.
     assert mode or run.ret == pytest.ExitCode.INTERNAL_ERROR
     assert outcomes(pubdir) == {"test_first": "passed"}
 
 
-def test_a_report_without_a_place_is_published_without_one(
+def test_a_report_may_have_no_location(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest(
@@ -220,7 +223,7 @@ def test_a_report_without_a_place_is_published_without_one(
     run.stdout.no_fnmatch_line("publish: *lost*")
 
 
-def test_a_ctrl_c_that_reaches_the_workers_too_invents_nothing(
+def test_a_ctrl_c_for_all_processes_invents_nothing(
     pytester: pytest.Pytester, pubdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
@@ -230,7 +233,7 @@ def test_a_ctrl_c_that_reaches_the_workers_too_invents_nothing(
     eventually((pytester.path / "in_body").exists)
     eventually(lambda: list(pubdir.rglob("result.json")))
     os.killpg(process.pid, signal.SIGINT)
-    process.wait(30)
+    process.wait(60)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     published = outcomes(pubdir)
     assert published.pop("test_before") == "passed"

@@ -13,7 +13,7 @@ from support import tree_results
 pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
 
 
-def test_a_hook_masks_adds_and_withholds_before_anything_is_published(
+def test_a_hook_masks_adds_and_withholds(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     endpoint: Endpoint,
@@ -55,7 +55,7 @@ def test_a_hook_masks_adds_and_withholds_before_anything_is_published(
     assert not (pubdir / "test_private").exists()
 
 
-def test_a_result_hook_that_raises_is_reported_once_and_does_no_harm(
+def test_a_result_hook_that_raises_is_told_once(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest(
@@ -87,7 +87,7 @@ def test_a_result_hook_that_raises_is_reported_once_and_does_no_harm(
     assert lines[0].startswith("publish: a pytest_publish_result hook raised (5 times): ")
 
 
-def test_what_a_hook_puts_into_a_result_costs_neither_the_result_nor_blames_the_folder(
+def test_what_a_hook_sets_never_costs_the_result(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     endpoint: Endpoint,
@@ -146,7 +146,7 @@ def test_what_a_hook_puts_into_a_result_costs_neither_the_result_nor_blames_the_
     )
 
 
-def test_a_result_whose_masking_fails_is_published_without_what_may_be_secret(
+def test_where_masking_fails_secrets_are_left_out(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     endpoint: Endpoint,
@@ -234,7 +234,7 @@ def test_a_hook_adds_data_where_the_test_runs(
     }
 
 
-def test_a_properties_hook_that_raises_is_reported_once_and_does_no_harm(
+def test_a_properties_hook_that_raises_is_told_once(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest(
@@ -264,7 +264,7 @@ def test_a_properties_hook_that_raises_is_reported_once_and_does_no_harm(
     assert lines[0].startswith("publish: a pytest_publish_properties hook raised (9 times): ")
 
 
-def test_hooks_may_stay_in_a_conftest_when_nothing_is_published(
+def test_hooks_may_stay_when_nothing_is_published(
     pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest(

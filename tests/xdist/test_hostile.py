@@ -169,7 +169,7 @@ def test_libraries_that_patch_do_no_harm(
 
 
 @pytest.mark.parametrize("suite", sorted(SUITES.keys() - set(LIBRARIES)))
-def test_tests_that_patch_the_process_neither_notice_nor_hinder_publishing(
+def test_tests_may_patch_the_process(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     endpoint: Endpoint,
@@ -236,7 +236,7 @@ def test_all_file_descriptors_may_be_closed(
     assert len(endpoint.posts) == 3
 
 
-def test_a_child_of_a_test_that_comes_back_to_pytest_publishes_nothing(
+def test_a_forked_child_publishes_nothing(
     pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, pubdir: Path
 ) -> None:
     pytester.makepyfile(
@@ -263,7 +263,7 @@ def test_a_child_of_a_test_that_comes_back_to_pytest_publishes_nothing(
     assert by_name(results) == by_name(endpoint.results)
 
 
-def test_a_test_that_patches_what_reads_sources_keeps_its_outcome(
+def test_a_test_may_patch_what_reads_sources(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(
@@ -288,7 +288,7 @@ def test_a_test_that_patches_what_reads_sources_keeps_its_outcome(
     assert skipped["excinfo"]["value"] == "not today"
 
 
-def test_a_tree_is_below_its_path_whatever_separator_a_test_believes_in(
+def test_a_patched_separator_does_not_move_the_tree(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile(
@@ -314,7 +314,7 @@ def test_a_tree_is_below_its_path_whatever_separator_a_test_believes_in(
     assert len(tree_results(pubdir)) == 2
 
 
-def test_what_a_conftest_patches_or_hides_is_not_what_publishing_uses(
+def test_a_conftest_may_patch_what_publishing_uses(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     endpoint: Endpoint,
@@ -365,7 +365,7 @@ def _number(result: Result) -> tuple[str, int]:
     return result["session_id"], result["seq"]
 
 
-def test_what_a_test_leaves_patched_loses_nothing_and_ends_nothing(
+def test_what_a_test_leaves_patched_loses_nothing(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     endpoint: Endpoint,

@@ -6,8 +6,12 @@ import pytest
 
 from support import by_name
 from support import comparable
+from support import Result
 from support import RunPytest
 from support import tree_results
+
+
+pytestmark = pytest.mark.one_worker
 
 
 SUITE = r"""
@@ -116,30 +120,27 @@ def printable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8:backslashreplace")
 
 
-def test_the_same_test_has_the_same_result_serially_and_under_xdist(
+def test_odd_values_arrive_serially_and_distributed(
     pytester: pytest.Pytester, run_pytest: RunPytest
 ) -> None:
     pytester.makepyfile(test_suite=SUITE)
-    # The limit of recursion is counted from where a test begins.
-    run_pytest("--pubdir", "serial", "-k", "not recursion")
-    run_pytest("--pubdir", "distributed", "-k", "not recursion", "-n", "2")
-    serial, distributed = (
-        {name: comparable(result) for name, result in by_name(tree_results(path)).items()}
-        for path in (pytester.path / "serial", pytester.path / "distributed")
-    )
-    assert len(serial) == 24
+    found = []
+    for switches in ((), ("-n", "2")):
+        run = run_pytest("--pubdir", f"tree{len(switches)}", *switches)
+        assert run.ret == pytest.ExitCode.TESTS_FAILED
+        results = by_name(tree_results(pytester.path / f"tree{len(switches)}"))
+        # pytest counts what failed in its teardown twice.
+        assert len(results) == sum(run.parseoutcomes().values()) - 2 == 25
+        check(results)
+        # The limit of recursion is counted from where a test begins.
+        del results["test_recursion"]
+        found.append({name: comparable(result) for name, result in results.items()})
+    serial, distributed = found
     assert distributed == serial
 
 
-def test_whatever_a_test_raises_prints_or_records_arrives(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(test_suite=SUITE)
-    run = run_pytest("--pubdir", pubdir, *mode)
-    assert run.ret == pytest.ExitCode.TESTS_FAILED
-    results = by_name(tree_results(pubdir))
-    # pytest counts what failed in its teardown twice.
-    assert len(results) == sum(run.parseoutcomes().values()) - 2
+def check(results: dict[str, Result]) -> None:
+    """Check what became of the suite's odd values."""
     excinfo = {name: result["excinfo"] for name, result in results.items()}
     assert excinfo["test_surrogate"]["value"] == "\\udc80 and \0"
     assert excinfo["test_broken"]["value"] == "<Broken object: its str raised ValueError>"
@@ -182,7 +183,8 @@ def test_whatever_a_test_raises_prints_or_records_arrives(
 
 
 @pytest.mark.skipif("sys.version_info < (3, 11)", reason="Python 3.10 has no exception groups")
-def test_groups_and_causes_are_told_to_people_whole(
+@pytest.mark.in_process
+def test_groups_and_causes_are_told_whole(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(
@@ -202,27 +204,27 @@ def test_groups_and_causes_are_told_to_people_whole(
         assert text in brief
 
 
-def test_huge_output_and_very_many_log_lines_arrive_whole(
+def test_huge_output_and_many_lines_arrive(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(
         """
         import logging
 
-        def test_output(): print("x" * 50_000_000, end="")
+        def test_output(): print("x" * 5_000_000, end="")
 
         def test_log():
-            for number in range(100_000):
+            for number in range(10_000):
                 logging.warning("%d", number)
         """
     )
     run = run_pytest("--pubdir", pubdir, *mode)
     assert run.ret == pytest.ExitCode.OK
     results = by_name(tree_results(pubdir))
-    assert results["test_output"]["stdout"] == "x" * 50_000_000
+    assert results["test_output"]["stdout"] == "x" * 5_000_000
     lines = results["test_log"]["log"].split("\n")
-    assert len(lines) == 100_000
-    assert lines[-1].endswith(" 99999")
+    assert len(lines) == 10_000
+    assert lines[-1].endswith(" 9999")
 
 
 ODD_CONFTEST = """
@@ -296,7 +298,7 @@ def test_no_properties(): pass
 """
 
 
-def test_odd_values_on_a_report_cost_neither_the_result_nor_its_verdict(
+def test_an_odd_report_costs_no_result_or_verdict(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest(ODD_CONFTEST)
@@ -333,7 +335,7 @@ def test_odd_values_on_a_report_cost_neither_the_result_nor_its_verdict(
     assert "expected to fail: ('bug 12',)" in brief
 
 
-def test_a_ctrl_c_while_a_failures_text_is_read_does_not_make_it_a_pass(
+def test_a_ctrl_c_in_a_failures_text_is_no_pass(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makeconftest(
@@ -366,7 +368,7 @@ def test_a_ctrl_c_while_a_failures_text_is_read_does_not_make_it_a_pass(
     ["raise ValueError('\\udc80')", "record_property('odd', object())"],
     ids=["surrogate", "property"],
 )
-def test_what_ends_a_run_of_bare_xdist_is_published_and_the_run_goes_on(
+def test_what_ends_bare_xdist_is_published(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, body: str
 ) -> None:
     pytester.makepyfile(

@@ -44,7 +44,7 @@ def test_each_link_leads_somewhere() -> None:
     assert README.broken_links() == []
 
 
-def test_each_link_leads_somewhere_also_on_a_package_index() -> None:
+def test_each_link_works_on_a_package_index() -> None:
     links = re.findall(r"\]\(([^)]+)\)", README.text)
     assert [link for link in links if not link.startswith("https://")] == []
     assert sum(link.startswith(REPOSITORY) for link in links) >= 10
@@ -54,7 +54,7 @@ def test_it_is_short() -> None:
     assert len(README.text.split()) < 1000
 
 
-def test_the_example_shows_its_tree_its_text_and_its_json(example: Shell) -> None:
+def test_the_example_shows_its_tree_and_its_json(example: Shell) -> None:
     # What comes before makes the environment, which .ci/run does as it is written.
     command = README["the command for the example"].rpartition(".venv/bin/")[2]
     shown = example.run(command)
@@ -131,11 +131,11 @@ def test_settings_in_an_ini_file_are_enough(suite: Shell, endpoint: Endpoint) ->
     assert tree_results(suite.folder / "results") == []  # all have passed
 
 
-def test_the_command_that_sends_the_rest_is_one_of_those_in_docs() -> None:
+def test_the_command_that_sends_is_in_docs_too() -> None:
     assert README["pytest-publish send"] in Document("docs/delivery.md")["pytest-publish send"]
 
 
-def test_each_switch_that_it_shows_is_in_the_list_of_all_switches() -> None:
+def test_each_switch_is_in_the_list_of_all() -> None:
     shown = set(re.findall(r"--pub[\w-]+", README.text))
     assert shown <= set(re.findall(r"--pub[\w-]+", Document("docs/switches.md").text))
 

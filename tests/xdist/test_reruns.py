@@ -9,7 +9,7 @@ from support import RunPytest
 from support import tree_results
 
 
-pytestmark = pytest.mark.in_process
+pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
 
 
 pytest.importorskip("pytest_rerunfailures")
@@ -21,85 +21,86 @@ def attempts(results: list[Result]) -> list[tuple[str, int, str, str]]:
     return sorted((r["name"], r["attempt"], r["result"], r["outcome"]) for r in results)
 
 
-def test_a_flaky_test_shows_each_attempt_and_passes_in_the_end(
+SUITE = """
+    import logging, sys
+    import pytest
+
+    flaky, outputs, setups = [], [], []
+
+    def test_flaky():
+        flaky.append(1)
+        assert len(flaky) > 1
+
+    def test_steady(): pass
+
+    def test_fails(): raise KeyError("k")
+
+    @pytest.fixture
+    def announced(record_property):
+        outputs.append(1)
+        print(f"up {len(outputs)}")
+        record_property("try", len(outputs))
+        yield
+        print(f"down {len(outputs)}")
+
+    def test_output(announced):
+        number = len(outputs)
+        print(f"body {number}")
+        print(f"error {number}", file=sys.stderr)
+        logging.warning("log %s", number)
+        assert number > 2
+
+    @pytest.fixture
+    def unready():
+        setups.append(1)
+        if len(setups) == 1:
+            raise OSError("not yet")
+
+    def test_setup(unready): pass
+"""
+PROPERTY_OF_ALL = """
+    def pytest_collection_modifyitems(items):
+        for item in items:
+            item.user_properties.append(("ticket", "T1"))
+"""
+
+
+def test_each_attempt_is_a_result_of_its_own(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
-    pytester.makepyfile(
-        """
-        tries = []
-
-        def test_flaky():
-            tries.append(1)
-            assert len(tries) > 1
-
-        def test_steady(): pass
-        """
-    )
+    pytester.makeconftest(PROPERTY_OF_ALL)
+    pytester.makepyfile(SUITE)
     run = run_pytest(*RERUNS, "--pubdir", pubdir, *mode)
-    assert run.ret == pytest.ExitCode.OK
-    run.assert_outcomes(passed=2)
-    assert attempts(tree_results(pubdir)) == [
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.assert_outcomes(passed=4, failed=1)
+    results = tree_results(pubdir)
+    assert attempts(results) == [
+        ("test_fails", 1, "fail", "rerun"),
+        ("test_fails", 2, "fail", "rerun"),
+        ("test_fails", 3, "fail", "failed"),
         ("test_flaky", 1, "fail", "rerun"),
         ("test_flaky", 2, "pass", "passed"),
+        ("test_output", 1, "fail", "rerun"),
+        ("test_output", 2, "fail", "rerun"),
+        ("test_output", 3, "pass", "passed"),
+        ("test_setup", 1, "fail", "rerun"),
+        ("test_setup", 2, "pass", "passed"),
         ("test_steady", 1, "pass", "passed"),
     ]
     assert sorted(path.name for path in (pubdir / "test_flaky").glob("[0-9]*")) == [
         "0.fail",
         "1.pass",
     ]
+    assert {r["excinfo"]["type"] for r in results if r["name"] == "test_fails"} == {"KeyError"}
+    check_outputs([r for r in results if r["name"] == "test_output"])
+    unready = next(r for r in results if r["name"] == "test_setup")
+    assert unready["excinfo"]["value"] == "not yet"
+    assert unready["phases"][0]["when"] == "setup"
+    assert unready["phases"][0]["outcome"] == "rerun"
 
 
-def test_a_test_that_fails_each_time_is_a_rerun_until_its_last_attempt(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile("def test_a(): raise KeyError('k')")
-    run = run_pytest(*RERUNS, "--pubdir", pubdir, *mode)
-    assert run.ret == pytest.ExitCode.TESTS_FAILED
-    results = tree_results(pubdir)
-    assert attempts(results) == [
-        ("test_a", 1, "fail", "rerun"),
-        ("test_a", 2, "fail", "rerun"),
-        ("test_a", 3, "fail", "failed"),
-    ]
-    assert {r["excinfo"]["type"] for r in results} == {"KeyError"}
-
-
-def test_an_attempt_shows_its_own_output_log_and_properties_only(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makeconftest(
-        """
-        def pytest_collection_modifyitems(items):
-            for item in items:
-                item.user_properties.append(("ticket", "T1"))
-        """
-    )
-    pytester.makepyfile(
-        """
-        import logging, sys
-        import pytest
-
-        tries = []
-
-        @pytest.fixture
-        def announced(record_property):
-            tries.append(1)
-            print(f"up {len(tries)}")
-            record_property("try", len(tries))
-            yield
-            print(f"down {len(tries)}")
-
-        def test_a(announced):
-            number = len(tries)
-            print(f"body {number}")
-            print(f"error {number}", file=sys.stderr)
-            logging.warning("log %s", number)
-            assert number > 2
-        """
-    )
-    run = run_pytest(*RERUNS, "--pubdir", pubdir, *mode)
-    assert run.ret == pytest.ExitCode.OK
-    results = tree_results(pubdir)
+def check_outputs(results: list[Result]) -> None:
+    """Check that each attempt shows its own output, log and properties only."""
     assert [r["attempt"] for r in results] == [1, 2, 3]
     for number, result in enumerate(results, 1):
         # pytest-rerunfailures before 16.0 keeps the teardown of an attempt to itself.
@@ -113,37 +114,7 @@ def test_an_attempt_shows_its_own_output_log_and_properties_only(
     assert [phase["when"] for phase in results[-1]["phases"]] == ["setup", "call", "teardown"]
 
 
-def test_a_setup_that_fails_at_first_is_an_attempt(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(
-        """
-        import pytest
-
-        tries = []
-
-        @pytest.fixture
-        def flaky():
-            tries.append(1)
-            if len(tries) == 1:
-                raise OSError("not yet")
-
-        def test_a(flaky): pass
-        """
-    )
-    run = run_pytest(*RERUNS, "--pubdir", pubdir, *mode)
-    assert run.ret == pytest.ExitCode.OK
-    first, second = tree_results(pubdir)
-    assert attempts([first, second]) == [
-        ("test_a", 1, "fail", "rerun"),
-        ("test_a", 2, "pass", "passed"),
-    ]
-    assert first["excinfo"]["value"] == "not yet"
-    assert first["phases"][0]["when"] == "setup"
-    assert first["phases"][0]["outcome"] == "rerun"
-
-
-def test_a_crash_is_an_attempt_of_a_test_that_is_run_again(
+def test_a_crash_is_an_attempt(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile(
@@ -178,7 +149,7 @@ def test_a_crash_is_an_attempt_of_a_test_that_is_run_again(
 
 # pytest-retry keeps a server for as long as its process lives.
 @pytest.mark.in_process(False)
-def test_pytest_retrys_first_attempt_is_a_result_too(
+def test_a_first_attempt_of_pytest_retry_is_told(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytest.importorskip("pytest_retry")
@@ -203,7 +174,7 @@ def test_pytest_retrys_first_attempt_is_a_result_too(
     assert first["excinfo"]["type"] == "AssertionError"
 
 
-def test_an_attempt_whose_reports_a_plugin_keeps_to_itself_is_a_result_too(
+def test_an_attempt_that_a_plugin_hides_is_a_result(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytest.importorskip("flaky")
@@ -264,7 +235,7 @@ def test_an_attempt_whose_reports_a_plugin_keeps_to_itself_is_a_result_too(
             assert "KeyError" in brief
 
 
-def test_each_worker_counts_its_own_attempts_where_each_runs_all(
+def test_dist_each_counts_attempts_by_worker(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile("def test_a(worker_id): assert worker_id == 'gw1'")
@@ -276,7 +247,7 @@ def test_each_worker_counts_its_own_attempts_where_each_runs_all(
     assert len([worker for worker, _attempt, _outcome in found if worker == "gw1"]) == 1
 
 
-def test_a_test_that_a_plugin_runs_again_after_all_others_shows_what_is_its_own(
+def test_a_test_run_again_at_the_end_shows_its_own(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makeconftest(

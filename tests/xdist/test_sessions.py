@@ -18,7 +18,7 @@ from support import tree_results
 pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
 
 
-def test_a_result_arrives_while_the_session_still_runs(
+def test_a_result_arrives_while_the_session_runs(
     pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
 ) -> None:
     flag = pytester.path / "arrived"
@@ -71,7 +71,7 @@ def test_only_the_relay_opens_connections(
     assert not list(pytester.path.glob("connected-*"))
 
 
-def test_a_clean_run_leaves_no_outbox_and_no_process(
+def test_a_clean_run_leaves_no_outbox_or_process(
     pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile("def test_it(): pass")
@@ -152,7 +152,7 @@ def test_a_password_is_shown_nowhere(
         (["-n", "1", "--publish", "x"], "--publish: 'x' is no URL"),
     ],
 )
-def test_a_bad_option_is_a_usage_error_of_one_line_before_collection(
+def test_a_bad_option_is_a_one_line_usage_error(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     arguments: list[str],
@@ -167,7 +167,7 @@ def test_a_bad_option_is_a_usage_error_of_one_line_before_collection(
 
 
 @pytest.mark.in_process(False)
-def test_without_either_switch_the_plugin_is_inert(
+def test_without_a_switch_the_plugin_is_inert(
     pytester: pytest.Pytester, run_pytest: RunPytest
 ) -> None:
     pytester.makepyfile(
@@ -197,13 +197,7 @@ def test_without_either_switch_the_plugin_is_inert(
 
 @pytest.mark.parametrize(
     "switches",
-    [
-        ["-p", "no:terminal"],
-        ["-p", "no:cacheprovider"],
-        ["-s"],
-        ["-p", "no:logging"],
-        ["--capture=tee-sys"],
-    ],
+    [["-s", "-pno:terminal", "-pno:cacheprovider", "-pno:logging"], ["--capture=tee-sys"]],
     ids=" ".join,
 )
 @pytest.mark.in_process(False)  # in which one, -s, shows what is captured
@@ -232,7 +226,7 @@ def test_pytests_own_switches_are_no_obstacle(
     }
     # A worker's own output is captured by nobody under -s.
     assert results["test_pass"]["stdout"] == ("" if "-s" in switches else "said\n")
-    assert ("logged" in results["test_pass"]["log"]) == ("no:logging" not in switches)
+    assert ("logged" in results["test_pass"]["log"]) == ("-s" not in switches)
 
 
 def test_it_works_without_xdist(
@@ -289,7 +283,7 @@ def test_pytests_own_plugins_may_be_left_out(
     assert len(tree_results(pubdir)) == 1
 
 
-def test_a_path_that_can_not_be_is_a_usage_error_as_a_word_of_its_own_too(
+def test_an_impossible_path_is_a_usage_error(
     pytester: pytest.Pytester, run_pytest: RunPytest
 ) -> None:
     run = run_pytest("--pubdir", "x" * 300)
@@ -320,7 +314,7 @@ def test_settings_come_from_an_ini_file_too(
 
 
 @pytest.mark.parametrize("switches", [("--publish=", "--pubdir="), ("-opublish=", "-opubdir=")])
-def test_empty_options_switch_off_what_the_ini_file_asks_for(
+def test_empty_options_switch_ini_settings_off(
     pytester: pytest.Pytester, run_pytest: RunPytest, switches: tuple[str, ...]
 ) -> None:
     pytester.makeini("[pytest]\npublish = http://localhost:9/\npubdir = tree\n")
@@ -364,7 +358,7 @@ def test_each_kind_of_ini_file_will_do(
     text = f"{table}\n{settings.format(url=endpoint.url)}"
     (pytester.path / file).write_text(text, "utf-8")
     pytester.makepyfile("def test_it(): pass")
-    run_pytest("-n", "1").assert_outcomes(passed=1)
+    run_pytest().assert_outcomes(passed=1)
     assert tree_results(pytester.path / "my results") == endpoint.results
     assert len(endpoint.posts) == 1
 
@@ -398,7 +392,7 @@ def test_the_run_id_is_xdists_own(
     assert result["run_id"] == result["properties"]["uid"]
 
 
-def test_a_relative_path_is_below_where_pytest_was_called(
+def test_a_relative_path_is_where_it_was_called(
     pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile("def test_it(monkeypatch): monkeypatch.chdir('/')")
@@ -407,7 +401,7 @@ def test_a_relative_path_is_below_where_pytest_was_called(
     assert Path(result["pubdir_path"]).is_absolute()
 
 
-def test_a_path_that_exists_elsewhere_does_not_cost_the_workers_their_ini_file(
+def test_a_path_elsewhere_keeps_the_ini_file(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     tmp_path_factory: pytest.TempPathFactory,

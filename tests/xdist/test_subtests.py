@@ -10,7 +10,7 @@ from support import RunPytest
 from support import tree_results
 
 
-pytestmark = pytest.mark.in_process
+pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
 
 
 def _plugin() -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def children(result: Result) -> list[tuple[str, str]]:
     return [(child["description"], child["outcome"]) for child in result["subtests"]]
 
 
-def test_a_failed_subtest_is_a_child_and_makes_its_parent_fail(
+def test_a_failed_subtest_makes_its_parent_fail(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     pubdir: Path,
@@ -111,7 +111,7 @@ def test_unittests_subtests_are_children_too(
     assert failed["excinfo"]["type"] == "AssertionError"
 
 
-def test_a_test_that_fails_after_a_failed_subtest_shows_its_own_exception(
+def test_a_later_failure_shows_its_own_exception(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     plugin = _plugin()
@@ -131,7 +131,7 @@ def test_a_test_that_fails_after_a_failed_subtest_shows_its_own_exception(
     )
 
 
-def test_a_test_that_skips_after_a_failed_subtest_has_failed(
+def test_a_skip_after_a_failed_subtest_is_a_fail(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     plugin = _plugin()
@@ -150,7 +150,7 @@ def test_a_test_that_skips_after_a_failed_subtest_has_failed(
     assert (result["result"], result["excinfo"]["value"]) == ("fail", "contains 1 failed subtest")
 
 
-def test_subtests_whose_arguments_can_not_cross_are_described(
+def test_arguments_that_can_not_cross_are_described(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     plugin = _plugin()
@@ -168,7 +168,7 @@ def test_subtests_whose_arguments_can_not_cross_are_described(
     assert child["description"] == "[\\udc80] (name='x', odd=<class 'object'>)"
 
 
-def test_the_subtests_of_a_rerun_attempt_are_its_own(
+def test_the_subtests_of_an_attempt_are_its_own(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     plugin = _plugin()

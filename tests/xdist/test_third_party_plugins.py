@@ -25,6 +25,9 @@ COMPANY = {
     "html": "pytest_html",
 }
 
+pytestmark = pytest.mark.one_worker
+
+
 SUITE = """
 import asyncio
 import random
@@ -67,7 +70,7 @@ def test_setup(unready): pass
 """
 
 
-def test_with_eight_other_plugins_all_work_and_agree_on_the_counts(
+def test_eight_other_plugins_agree_on_the_counts(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     endpoint: Endpoint,
@@ -105,9 +108,9 @@ def test_with_eight_other_plugins_all_work_and_agree_on_the_counts(
     assert "Timeout" in slow["excinfo"]["value"]
 
     # The terminal and JUnit XML count a test that fails in its teardown twice.
-    redact_url = run.parseoutcomes()
-    redact_url.pop("warnings", None)
-    assert redact_url == {
+    counts = run.parseoutcomes()
+    counts.pop("warnings", None)
+    assert counts == {
         "passed": 5,
         "failed": 2,
         "skipped": 1,
@@ -130,13 +133,12 @@ def test_with_eight_other_plugins_all_work_and_agree_on_the_counts(
     assert covered["totals"]["covered_lines"] > 10
 
 
-@pytest.mark.parametrize("distribution", [(), ("-n", "1")], ids=["serial", "xdist"])
-def test_a_time_out_that_ends_the_process_loses_nothing_that_had_finished(
+def test_a_time_out_of_the_process_loses_nothing(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     endpoint: Endpoint,
     pubdir: Path,
-    distribution: tuple[str, ...],
+    mode: tuple[str, ...],
 ) -> None:
     pytest.importorskip("pytest_timeout")
     pytester.makepyfile(
@@ -153,9 +155,9 @@ def test_a_time_out_that_ends_the_process_loses_nothing_that_had_finished(
         """
     )
     arguments = ("-p", "timeout", "--pubdir", pubdir, "--publish", endpoint.url)
-    run_pytest(*arguments, *distribution)
+    run_pytest(*arguments, *mode)
     outcomes = {name: r["outcome"] for name, r in by_name(tree_results(pubdir)).items()}
-    if distribution:
+    if mode:
         assert outcomes == {"test_before": "passed", "test_slow": "crashed", "test_after": "passed"}
     else:
         assert outcomes == {"test_before": "passed"}

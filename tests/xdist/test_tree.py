@@ -14,7 +14,7 @@ from support import RunPytest
 from support import tree_results
 
 
-pytestmark = pytest.mark.in_process
+pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
 
 
 SUITE = """
@@ -43,7 +43,7 @@ def files_below(path: Path) -> set[str]:
     return {str(found.relative_to(path)) for found in path.rglob("*") if found.is_file()}
 
 
-def test_a_result_has_the_files_that_have_something_to_say(
+def test_a_result_has_files_that_say_something(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(SUITE)
@@ -143,7 +143,7 @@ def test_loadgroup_keeps_tests_below_their_scope(
     }
 
 
-def test_the_user_reads_once_where_xdist_ignores_groups(
+def test_ignored_groups_are_told_once(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile(
@@ -192,7 +192,8 @@ def test_each_dist_mode_has_its_scope(
     pytester.mkdir("sub").joinpath("test_it.py").write_text(
         "class TestClass:\n    def test_method(self): pass\n", "utf-8"
     )
-    run = run_pytest("--pubdir", pubdir, "-n", "2", "--dist", dist)
+    count = "2" if dist == "each" else "1"
+    run = run_pytest("--pubdir", pubdir, "-n", count, "--dist", dist)
     assert run.ret == 0
     results = tree_results(pubdir)
     assert {(result["xdist_dist"], result["xdist_scope"]) for result in results} == {(dist, scope)}
@@ -205,7 +206,7 @@ def test_each_dist_mode_has_its_scope(
     ("which", "written"),
     [("all", {"0.pass", "0.fail", "0.skip"}), ("bad", {"0.fail", "0.skip"}), ("fail", {"0.fail"})],
 )
-def test_the_filter_picks_what_is_written_and_the_index_advances_all_the_same(
+def test_the_filter_does_not_hold_the_index_up(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     pubdir: Path,
@@ -218,7 +219,7 @@ def test_the_filter_picks_what_is_written_and_the_index_advances_all_the_same(
     assert {path.read_text() for path in pubdir.rglob("count")} == {"1"}
 
 
-def test_the_nodeid_layout_gives_each_test_a_directory_of_its_own(
+def test_by_node_id_each_test_has_its_own_folder(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     for module in ("one", "two"):
@@ -232,7 +233,7 @@ def test_the_nodeid_layout_gives_each_test_a_directory_of_its_own(
     }
 
 
-def test_brief_tells_what_where_how_long_and_then_the_failure_the_output_and_the_log(
+def test_brief_tells_all_that_a_person_needs(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile(
@@ -270,7 +271,7 @@ def test_brief_tells_what_where_how_long_and_then_the_failure_the_output_and_the
     )
 
 
-def test_nothing_can_be_written_outside_of_the_tree(
+def test_nothing_is_written_outside_of_the_tree(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
     pytester.makepyfile(
@@ -320,7 +321,7 @@ def test_what_is_published_is_never_collected(
 
 
 @pytest.mark.parametrize("path", [".", "tests"])
-def test_where_tests_are_in_the_tree_they_are_collected_and_results_are_not(
+def test_tests_in_the_tree_are_still_collected(
     pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...], path: str
 ) -> None:
     folder = pytester.mkdir("tests")
@@ -346,7 +347,7 @@ def test_a_gitignore_of_the_users_is_left_alone(
     assert (pubdir / ".gitignore").read_text() == "!*\n"
 
 
-def test_an_outbox_folder_that_is_empty_again_is_removed_with_what_hid_it(
+def test_an_empty_outbox_folder_is_removed(
     pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint
 ) -> None:
     pytester.makepyfile(DOCTEST_LIKE)
@@ -357,7 +358,7 @@ def test_an_outbox_folder_that_is_empty_again_is_removed_with_what_hid_it(
 
 @pytest.mark.in_process(False)
 @pytest.mark.parametrize("path", ["tree", "."])
-def test_looponfail_does_not_run_again_because_of_what_was_published(
+def test_looponfail_ignores_what_was_published(
     pytester: pytest.Pytester, run_pytest: RunPytest, path: str
 ) -> None:
     pytest.importorskip("xdist.looponfail", reason="xdist 4 has no -f any more")

@@ -104,7 +104,7 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         """Controller: with -v, say the run's id."""
-        if self._config.get_verbosity() > 0:
+        if self._verbosity > 0:
             self._terminal.say(f"publish: run_id {self._session.publisher.run_id}")
 
     def pytest_runtest_logstart(self, nodeid: str, location: Location) -> None:
@@ -161,7 +161,7 @@ class Controller:
         if screen is None:
             return
         publisher = self._session.publisher
-        if self._config.get_verbosity() >= 0:
+        if self._verbosity >= 0:
             lines = totals(
                 self._settings, publisher.written, publisher.appended, publisher.delivered
             )
@@ -183,6 +183,12 @@ class Controller:
         if not self._has_summary and realos.getpid() == self._process:
             self._print_problems()
 
+    @property
+    def _verbosity(self) -> int:
+        # The option is the terminal's, and get_verbosity() of pytest 8.2 raises without it.
+        verbosity: int = self._config.getoption("verbose", 0)
+        return verbosity
+
     def _share_run_id(self) -> None:
         """Use one id for the run, ours and xdist's, unless the user named either."""
         if self._settings.run_id is not None:
@@ -197,7 +203,7 @@ class Controller:
             self._terminal.screen(),
             realos.monotonic,
             max((delivery.grace for delivery in self._settings.deliveries), default=0.0),
-            is_quiet=self._config.get_verbosity() < 0,
+            is_quiet=self._verbosity < 0,
             events=self._settings.events,
         )
         self._session.finish(progress.show)

@@ -62,9 +62,10 @@ def run_until_sent(faulty_server: FaultyServer, path: Path, count: int) -> Relay
     """Run a relay until so many lines are sent and it has given up on the others."""
     deadline = time.monotonic() + DEADLINE
 
-    # However busy the machine is: the grace begins only then.
+    # However busy the machine is, the grace begins only when the last try has failed.
     def is_over() -> bool:
-        return relay.cursor.sent == count or time.monotonic() > deadline
+        is_left = relay.cursor.sent == count and relay.cursor.problem != ""
+        return is_left or time.monotonic() > deadline
 
     relay = relay_to(faulty_server, path, is_over=is_over, grace=0.4)
     assert not relay.run()
