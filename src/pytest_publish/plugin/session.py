@@ -18,7 +18,6 @@ from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import as_text
 from pytest_publish.results.result import TestResult
 
-from .event_hook import EventHook
 from .event_publisher import EventPublisher
 from .events import SessionEvents
 from .groups import GroupNotice
@@ -27,7 +26,7 @@ from .messages import undelivered
 from .problems import Problems
 from .publisher import LOST
 from .publisher import Publisher
-from .result_hook import ResultHook
+from .users_hooks import UsersHooks
 from .settings import Settings
 
 

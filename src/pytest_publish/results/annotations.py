@@ -96,5 +96,5 @@ def take_annotations(report: object) -> WorkerAnnotations:
 
     pytest's terminal reporter keeps all reports to the end, and need not keep these.
     """
-    found: WorkerAnnotations | None = vars(report).pop(_ATTRIBUTE, None)
-    return {} if found is None else found
+    found: WorkerAnnotations = report.__dict__.pop(_ATTRIBUTE, None) or {}
+    return found
