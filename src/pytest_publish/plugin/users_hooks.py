@@ -36,7 +36,9 @@ class UsersHooks:
             return True
         from pytest_publish.results.repair import repaired
 
-        return self._wants("result", result, lambda: ask(config=self._config, result=result), repaired)
+        return self._wants(
+            "result", result, lambda: ask(config=self._config, result=result), repaired
+        )
 
     def wants_event(self, event: Event) -> bool:
         """Tell whether to publish an event, which the hook may have changed."""

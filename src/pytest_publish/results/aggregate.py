@@ -91,8 +91,10 @@ class Aggregator:
         # A plugin may change the node id of a report, and of one phase only.
         if "scheduled" in annotations:
             key = worker, annotations["scheduled"]
+        elif "nodeid" in annotations:
+            key = worker, annotations["nodeid"]
         else:
-            key = worker, annotations["nodeid"] if "nodeid" in annotations else report.nodeid
+            key = worker, report.nodeid
         attempt = self._attempts.get(key)
         if attempt is not None and attempt.is_over_at(report.when, annotations):
             if attempt.is_decided:

@@ -118,9 +118,9 @@ class Attempt:
             self.has_passed = False
             excinfo = None if outcome == "xpassed" else ExcInfo("Failed", _UNREAD)
         start, stop, duration = times_of(report)
-        description = annotations.get("subtest")
-        if description is None and when == "call":
-            description = subtest_description(report)
+        description = (
+            annotations.get("subtest", subtest_description(report)) if when == "call" else None
+        )
         part: Phase | Subtest
         if description is not None:
             heading = f"subtest {description}"

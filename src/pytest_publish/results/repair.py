@@ -89,7 +89,7 @@ def _parts(value: object, depth: int = 0) -> Iterator[object]:
 
 def _remove_unknown(part: object) -> list[str]:
     held = vars(part)
-    unknown = [name for name in held if name not in _types_of(type(part))]
+    unknown = [name for name in held if name not in _types_of_fields(part)]
     for name in unknown:
         del held[name]
     return unknown
@@ -140,9 +140,14 @@ def _unfit_fields(part: object) -> list[str]:
     held = vars(part)
     return [
         name
-        for name, kind in _types_of(type(part)).items()
+        for name, kind in _types_of_fields(part).items()
         if not guarded(_fits, lambda _error: False, held.get(name, ...), kind, name)
     ]
+
+
+def _types_of_fields(part: object) -> dict[str, Any]:
+    kind: Any = type(part)
+    return _types_of(kind)
 
 
 @functools.cache
@@ -172,4 +177,8 @@ def _fits(value: Any, kind: Any, name: str = "") -> bool:
         return is_number and value >= _LEAST.get(name, -math.inf)
     if type(value) is not kind or (dataclasses.is_dataclass(kind) and _unfit_fields(value)):
         return False
-    return value is None or name not in _LEAST or (len(value) if kind is str else value) >= _LEAST[name]
+    return (
+        value is None
+        or name not in _LEAST
+        or (len(value) if kind is str else value) >= _LEAST[name]
+    )
