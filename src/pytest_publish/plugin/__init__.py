@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _SWITCHES: Final = ("publish", "pubdir", "publish_log")
-#: What each option needs besides the controller.
+#: What each option needs besides the controller; without it, it is not loaded.
 _NEEDED: Final = {
     "publish": (".plugin.outbox_sink", ".delivery.leftovers"),
     "pubdir": (".plugin.tree_sink",),

@@ -116,8 +116,9 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Controller: publish what a report completes."""
         self._session.add(report)
-        if report.when == "teardown":
-            self._watch.look(self._session.publisher.relays)
+        relays = self._session.publisher.relays
+        if relays and report.when == "teardown":
+            self._watch.look(relays)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -20,7 +20,7 @@ from .sink import PendingResult
 from .sink import Sink
 
 
-if TYPE_CHECKING:  # a run loads what its switches need, in load_for()
+if TYPE_CHECKING:  # the plugin has loaded what the run's switches need
     from pytest_publish.delivery.process import DeliveryReport
     from pytest_publish.delivery.process import RelayProcess
 

@@ -106,9 +106,10 @@ class ReportAnnotator:
             self._coloured = {}
         start = self._starts.get(id(item))
         if start is None:
-            start = self._starts[id(item)] = _AttemptStart(item)
+            start = _AttemptStart(item)
+        start.told = self._names(item, start.number + 1)  # which may raise
         start.number += 1
-        start.told = self._names(item, start.number)
+        self._starts[id(item)] = start
         # Private, and known to no hook (8.2 to 9.2); test_reruns.py fails if it moves.
         start.sections = len(getattr(item, "_report_sections", ()))
         start.made = {}

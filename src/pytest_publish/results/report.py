@@ -108,7 +108,9 @@ def location_of(location: Any) -> Location:
 
 def _location_of(location: Any) -> Location:
     file, line, domain = location
-    return as_text(file), line if type(line) is int and line >= 0 else None, domain
+    if type(file) is not str or not file.isascii():
+        file = as_text(file)
+    return file, line if type(line) is int and line >= 0 else None, domain
 
 
 def excinfo_of(report: Report | CollectReport, annotations: WorkerAnnotations) -> ExcInfo:

@@ -240,10 +240,12 @@ def _files(result: TestResult, body: bytes) -> list[tuple[str, bytes]]:
     files = [("brief.txt", _bytes(render(result))), ("result.json", body + b"\n")]
     if result.excinfo is not None:
         files.append(("exception.txt", _bytes(result.excinfo.text)))
-    for name in ("stdout", "stderr", "log"):
-        text: str = getattr(result, name)
-        if text:
-            files.append((f"{name}.txt", _bytes(text)))
+    if result.stdout:
+        files.append(("stdout.txt", _bytes(result.stdout)))
+    if result.stderr:
+        files.append(("stderr.txt", _bytes(result.stderr)))
+    if result.log:
+        files.append(("log.txt", _bytes(result.log)))
     return files
 
 

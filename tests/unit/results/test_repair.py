@@ -104,6 +104,14 @@ def test_what_a_hook_deleted_is_there_again() -> None:
     assert checked(result) == before
 
 
+def test_what_may_be_missing_is_fit() -> None:
+    result = make_result()
+    before = copied(result)
+    result.line = result.file = result.host = None
+    assert repaired(result, before) == []
+    assert result.line is None
+
+
 def test_what_is_no_field_is_refused_and_removed() -> None:
     result = make_result()
     before = copied(result)
