@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import functools
 import os
 import sys
@@ -29,6 +28,7 @@ from pytest_publish.delivery.config import checked_url
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.config import private_from
 from pytest_publish.delivery.config import redact_url
+from pytest_publish.delivery.config import REFUSED_SUFFIX
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
 from pytest_publish.delivery.leftovers import found_below
@@ -39,7 +39,6 @@ from pytest_publish.delivery.outbox import key_of
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxReader
 from pytest_publish.delivery.outbox import OutboxWriter
-from pytest_publish.delivery.outbox import REFUSED_SUFFIX
 from pytest_publish.delivery.outbox import SUFFIX
 from pytest_publish.delivery.relay import Relay
 from pytest_publish.delivery.will import append_will
@@ -226,7 +225,7 @@ def _send_file(outbox: Outbox, config: DeliveryConfig, *, is_named: bool) -> boo
     url = _url_for(outbox, header, config, is_named=is_named)
     if url is None:
         return False
-    config = dataclasses.replace(config, url=checked_url(url))
+    config = config._replace(url=checked_url(url))
     if outbox.may_be_removed():
         return _send_outbox(outbox, config)
     is_sent = _send_others_file(outbox.path, config, header.will)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from typing import cast
+from typing import NamedTuple
+from typing import TYPE_CHECKING
 from typing import TypeVar
 
 import pytest
@@ -22,8 +24,6 @@ from pytest_publish.delivery.config import checked_url
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.config import private_from
 from pytest_publish.results.values import escape
-from pytest_publish.tree.paths import Scheme
-from pytest_publish.tree.writer import Filter
 
 from .arguments import missed_ini_file
 from .options import BY_NAME
@@ -31,11 +31,14 @@ from .outbox_folder import default_outbox_folder
 from .outbox_folder import make_writable
 
 
+if TYPE_CHECKING:  # a run without a tree does not load it
+    from pytest_publish.tree.paths import Scheme
+    from pytest_publish.tree.writer import Filter
+
 _Checked = TypeVar("_Checked")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What the user asked for, in a process that publishes.
 
     ``deliveries`` has one entry for each URL. ``outbox_folder`` is None if there is no
@@ -53,7 +56,7 @@ class Settings:
     strict: bool
     warning: str | None
     events: bool = False
-    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    metadata: Mapping[str, str] = MappingProxyType({})
     project: str = ""
     log: Path | None = None
     shown_log: str = ""

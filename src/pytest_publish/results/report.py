@@ -108,7 +108,9 @@ def location_of(location: Any) -> Location:
 
 def _location_of(location: Any) -> Location:
     file, line, domain = location
-    return as_text(file), line if type(line) is int and line >= 0 else None, domain
+    if type(file) is not str or not file.isascii():
+        file = as_text(file)
+    return file, line if type(line) is int and line >= 0 else None, domain
 
 
 def excinfo_of(report: Report | CollectReport, annotations: WorkerAnnotations) -> ExcInfo:
@@ -174,7 +176,7 @@ def _unreadable(value: object, error: BaseException) -> str:
 def as_text(value: object) -> str:
     """Return any value as an exact ``str`` that UTF-8 can hold."""
     if type(value) is str:
-        return escape(value)
+        return value if value.isascii() else escape(value)
     if isinstance(value, str):  # or a mock that passes for one
         return guarded(escape, lambda _error: describe(value), value)
     return describe(value)

@@ -8,7 +8,9 @@ from typing import cast
 
 import pytest
 
+from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.plugin import pytest_addoption
+from pytest_publish.plugin.options import BY_NAME
 from pytest_publish.plugin.settings import read_settings
 from pytest_publish.plugin.settings import Settings
 from pytest_publish.plugin.settings import short
@@ -106,6 +108,12 @@ def test_what_is_not_asked_for_has_its_default(make_config: MakeConfig, folder: 
     assert (delivery.url, delivery.headers, delivery.secret) == (URL, (), "")
     assert (delivery.timeout, delivery.gzip) == (10.0, False)
     assert (delivery.connections, delivery.batch, delivery.grace) == (16, 1, 10.0)
+
+
+@pytest.mark.parametrize("name", ["timeout", "grace", "connections", "batch"])
+def test_the_help_tells_the_default_that_counts(name: str) -> None:
+    told = BY_NAME[f"publish_{name}"].default
+    assert told == f"{getattr(DeliveryConfig(URL), name):g}"
 
 
 EVERYTHING: dict[str, Any] = {

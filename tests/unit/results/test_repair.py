@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_publish.results.repair import copied
+from pytest_publish.results.repair import refuse_unknown
 from pytest_publish.results.repair import repaired
 from pytest_publish.results.result import ExcInfo
 from pytest_publish.results.result import TestResult
@@ -104,6 +105,26 @@ def test_what_a_hook_deleted_is_there_again() -> None:
     del result.line, result.excinfo
     assert sorted(repaired(result, before)) == ["excinfo", "line"]
     assert checked(result) == before
+
+
+def test_what_may_be_missing_is_fit() -> None:
+    result = make_result()
+    before = copied(result)
+    result.line = result.file = result.host = None
+    assert repaired(result, before) == []
+    assert result.line is None
+
+
+def test_what_is_no_field_is_refused_and_removed() -> None:
+    result = make_result()
+    before = copied(result)
+    vars(result)["sdtout"] = "***"
+    vars(result.phases[0])["note"] = 1
+    with pytest.raises(AttributeError, match="TestResult has no sdtout, note"):
+        refuse_unknown(result)
+    assert result == before
+    assert list(vars(result)) == list(vars(before))
+    checked(result)
 
 
 def test_a_pass_that_a_hook_fails_has_an_exception() -> None:
