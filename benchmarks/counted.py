@@ -172,7 +172,7 @@ def tables(figures: Figures) -> str:
     rows = (
         (
             f"**{peer.name}**" if peer in OURS else peer.name,
-            f"{figures.ratio(peer.name):.3f}",
+            f"{figures.ratio(peer.name):.2f}",
             f"{figures.of_one(peer.name) - plain:,.0f}",
             f"{figures.start(peer.name) / 1e6:.0f}",
         )

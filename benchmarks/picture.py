@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Final
 
 
-_LABELS, _BARS, _WIDTH = 190, 340, 600
+_LABELS, _BARS, _WIDTH = 190, 350, 600
 _ROW: Final = 24
-# Each has a contrast of more than 4 to white and to black.
-_TEXT, _OURS, _OTHER = "#768390", "#0f8a5f", "#768390"
+# Seen on white and on black.
+_TEXT, _PLAIN, _OURS, _OTHER = "#6e7781", "#a3abb3", "#12875f", "#5b6b8c"
 
 
 def draw(bars: Iterable[tuple[float, str, bool]], path: Path) -> None:
-    """Draw multiples of plain pytest; what is ours has a colour of its own."""
+    """Draw multiples of plain pytest: its part, and what is added; ours in another colour."""
     rows = list(bars)
-    highest = max(ratio for ratio, _name, _is_ours in rows)
+    unit = _BARS / max(ratio for ratio, _name, _is_ours in rows)
     lines = [
-        _row(number, ratio / highest, f"{ratio:.2f}", name, _OURS if is_ours else _OTHER)
+        _row(number * _ROW, ratio, unit, name, _OURS if is_ours else _OTHER)
         for number, (ratio, name, is_ours) in enumerate(rows)
     ]
     height = _ROW * len(rows)
@@ -33,12 +33,12 @@ def draw(bars: Iterable[tuple[float, str, bool]], path: Path) -> None:
     )
 
 
-def _row(number: int, length: float, ratio: str, name: str, colour: str) -> str:
-    top = number * _ROW
-    end = _LABELS + length * _BARS
+def _row(top: int, ratio: float, unit: float, name: str, colour: str) -> str:
+    bar = f'y="{top + 4}" height="{_ROW - 8}"'
     return (
         f'<text x="{_LABELS - 8}" y="{top + 16}" text-anchor="end">{escape(name)}</text>\n'
-        f'<rect x="{_LABELS}" y="{top + 4}" width="{length * _BARS:.0f}" height="{_ROW - 8}" '
-        f'rx="2" fill="{colour}"/>\n'
-        f'<text x="{end + 8:.0f}" y="{top + 16}">{ratio}</text>\n'
+        f'<rect x="{_LABELS}" width="{unit:.1f}" {bar} fill="{_PLAIN}"/>\n'
+        f'<rect x="{_LABELS + unit:.1f}" width="{(ratio - 1) * unit:.1f}" {bar} '
+        f'fill="{colour}"/>\n'
+        f'<text x="{_LABELS + ratio * unit + 8:.0f}" y="{top + 16}">{ratio:.2f}</text>\n'
     )
