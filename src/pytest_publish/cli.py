@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import functools
 import os
 import sys
@@ -223,7 +222,7 @@ def _send_file(outbox: Outbox, config: DeliveryConfig, *, is_named: bool) -> boo
     url = _url_for(outbox, header, config, is_named=is_named)
     if url is None:
         return False
-    config = dataclasses.replace(config, url=checked_url(url))
+    config = config._replace(url=checked_url(url))
     if outbox.may_be_removed():
         return _send_outbox(outbox, config)
     is_sent = _send_others_file(outbox.path, config)

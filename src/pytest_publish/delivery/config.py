@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import dataclasses
 import os
 import re
 import threading
@@ -17,6 +16,7 @@ from json import loads
 from pathlib import Path
 from typing import Any
 from typing import Final
+from typing import NamedTuple
 from urllib.parse import unquote
 from urllib.parse import urlsplit
 from urllib.parse import urlunsplit
@@ -41,8 +41,7 @@ _HOST_AND_PORT: Final = re.compile(
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class DeliveryConfig:
+class DeliveryConfig(NamedTuple):
     """Where and how to deliver. The defaults of the options stand here and nowhere else.
 
     ``timeout`` is seconds, for connecting and for reading; ``grace`` is seconds without any
@@ -63,8 +62,7 @@ class DeliveryConfig:
         return f"DeliveryConfig({redact_url(self.url)!r})"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RelayConfig:
+class RelayConfig(NamedTuple):
     """What a relay process reads from its standard input, as one line of JSON.
 
     That way no secret is in a command line. ``parent`` is the process whose results
@@ -77,7 +75,11 @@ class RelayConfig:
 
     def to_json(self) -> bytes:
         """Return the line, with its newline."""
-        data = dataclasses.asdict(self) | {"outbox": os.fsdecode(self.outbox)}
+        data = {
+            "outbox": os.fsdecode(self.outbox),
+            "parent": self.parent,
+            "config": self.config._asdict(),
+        }
         # Not by orjson, which has no form for a path that is not UTF-8.
         return dumps(data).encode() + b"\n"
 

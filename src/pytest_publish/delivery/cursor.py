@@ -15,7 +15,7 @@ from .outbox import Line
 from .outbox import Outbox
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass
 class Cursor:
     """How far an outbox is delivered: all lines before ``offset`` (bytes) are settled.
 

@@ -42,7 +42,6 @@ Refused results are removed only by sending that file successfully.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import re
 import stat
@@ -50,6 +49,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from typing import Final
+from typing import NamedTuple
 
 import orjson
 
@@ -67,8 +67,7 @@ _HEADER: Final = b'{"type":"pytest-publish outbox",'
 _CHUNK: Final = 1 << 18
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The first line of an outbox: for which URL it was written, or "" if nobody knows.
 
     No secret stands in it. ``is_whole`` tells that nothing was left out of the URL.
@@ -87,7 +86,7 @@ class Header:
 
     def to_line(self) -> bytes:
         """Return the line, with its newline."""
-        return b"%s%s\n" % (_HEADER, orjson.dumps(self)[1:])
+        return b"%s%s\n" % (_HEADER, orjson.dumps(self._asdict())[1:])
 
     @classmethod
     def from_line(cls, line: bytes) -> Header | None:
@@ -112,8 +111,7 @@ def _will_in(data: dict[str, Any]) -> dict[str, Any] | None:
     return will if isinstance(will.get("type"), str) else None
 
 
-@dataclasses.dataclass(frozen=True, order=True, slots=True)
-class Outbox:
+class Outbox(NamedTuple):
     """An outbox, by the path of its results, with the files beside it."""
 
     path: Path
@@ -184,7 +182,7 @@ class Outbox:
 
     def header_for_refused(self) -> Header:
         """Return the header for results that come from here: the will stays here."""
-        return dataclasses.replace(self.header() or Header(), will=None)
+        return (self.header() or Header())._replace(will=None)
 
     def may_be_removed(self) -> bool:
         """Tell whether it is an outbox under a name of our own. Raises OSError."""
@@ -275,8 +273,7 @@ class OutboxWriter:
             realos.close(fd)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of an outbox: a result, and where in the file it begins and ends.
 
     A header counts to the line that follows it. ``key`` is None if the line is nothing

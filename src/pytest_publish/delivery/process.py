@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 from typing import Final
+from typing import NamedTuple
 
 from pytest_publish._os import Descriptor
 from pytest_publish._os import OWNER_ONLY
@@ -61,8 +61,7 @@ if line := sys.stdin.buffer.readline():
 """
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class DeliveryReport:
+class DeliveryReport(NamedTuple):
     """What became of the results of one URL. ``reason`` is "" if all arrived."""
 
     sent: int

@@ -78,19 +78,19 @@ class Teller:
         self._deselected = 0
         self._is_open = True
 
-    def start(self, item: pytest.Item, names: WorkerAnnotations, attempt: int) -> None:
+    def start(self, item: pytest.Item, told: WorkerAnnotations) -> None:
         """Tell that an item's setup begins."""
         file, line, _domain = location_of(item.location)
         self._tell(
             Starting(
                 kind="start",
-                nodeid=names["nodeid"],
-                scheduled=names.get("scheduled", names["nodeid"]),
-                name=names["name"],
-                group=names["group"],
+                nodeid=told["nodeid"],
+                scheduled=told.get("scheduled", told["nodeid"]),
+                name=told["name"],
+                group=told["group"],
                 file=file,
                 line=None if line is None else line + 1,
-                attempt=attempt,
+                attempt=told["attempt"],
                 time=realos.now(),
             )
         )

@@ -67,7 +67,7 @@ class EventPublisher(Publisher):
 
     def publish(self, results: collections.deque[TestResult]) -> None:
         """Publish what has come in, and then the results. Main thread only."""
-        if not self._incoming and not results and not self._pending:
+        if not self._incoming and not results and not self.pending:
             return
         with self._lock:
             self._hand_out_incoming()
@@ -108,9 +108,9 @@ class EventPublisher(Publisher):
         while self._incoming:
             event = self._incoming[0]
             # After an interrupt it may be in both queues, but never in neither.
-            last = self._pending[-1] if self._pending else None
-            if not isinstance(last, PendingEvent) or last.event is not event:
-                self._pending.append(PendingEvent(event))
+            last = self.pending[-1] if self.pending else None
+            if type(last) is not PendingEvent or last.event is not event:
+                self.pending.append(PendingEvent(event))
             self._incoming.popleft()
         self._hand_out_pending()
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 
-@dataclasses.dataclass(slots=True)
 class _Problem:
-    first: str
-    count: int = 0
+    def __init__(self, first: str) -> None:
+        self.first = first
+        self.count = 0
 
 
 class Problems:

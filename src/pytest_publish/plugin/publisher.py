@@ -7,22 +7,25 @@ import functools
 from collections.abc import Callable
 from typing import Any
 from typing import Final
+from typing import TYPE_CHECKING
 
 from pytest_publish._os import realos
-from pytest_publish.delivery.process import DeliveryReport
-from pytest_publish.delivery.process import RelayProcess
 from pytest_publish.results.result import TestResult
-from pytest_publish.tree.writer import TreeWriter
 
 from .ignored import remove_if_empty
-from .log_sink import LogSink
-from .outbox_sink import OutboxSink
 from .problems import Problems
 from .settings import Settings
 from .sink import Pending
 from .sink import PendingResult
 from .sink import Sink
-from .tree_sink import TreeSink
+
+
+if TYPE_CHECKING:  # a run loads what its switches need, in load_for()
+    from pytest_publish.delivery.process import DeliveryReport
+    from pytest_publish.delivery.process import RelayProcess
+
+    from .log_sink import LogSink
+    from .tree_sink import TreeSink
 
 
 #: What is said of a result that an error of our own has lost.
@@ -49,7 +52,8 @@ class Publisher:
         self._process = realos.getpid()
         self._session_id = realos.urandom(16).hex()
         self._seq = 0
-        self._pending: collections.deque[Pending] = collections.deque()
+        #: What is on its way to the sinks; after an interrupt, it still is.
+        self.pending: collections.deque[Pending] = collections.deque()
         self._sinks: list[Sink] = []
         self._tree: TreeSink | None = None
         # What is sent for this process if it dies.
@@ -71,11 +75,17 @@ class Publisher:
         """Open the sinks, and start a relay for each URL."""
         settings = self._settings
         if settings.pubdir is not None:
+            from pytest_publish.tree.writer import TreeWriter
+
+            from .tree_sink import TreeSink
+
             tree = TreeWriter(settings.pubdir, scheme=settings.scheme, which=settings.which)
             self._tree = TreeSink(tree, settings.shown_pubdir, self._problems)
             self._sinks.append(self._tree)  # the first
         self._start_relays()
         if settings.log is not None:
+            from .log_sink import LogSink
+
             self.log = LogSink(settings.log, settings.shown_log, self._problems)
             self._sinks.append(self.log)
 
@@ -85,15 +95,15 @@ class Publisher:
         A Ctrl-C or a plugin's alarm may end this at any point; the next call goes on
         with what was left, so that nothing is lost and nothing published twice.
         """
-        if not results and not self._pending:
+        if not results and not self.pending:
             return
         if realos.getpid() != self._process:
             return  # a test has forked, and its child came back to pytest
         while results:
             # After an interrupt it may be in both queues, but never in neither.
-            last = self._pending[-1] if self._pending else None
+            last = self.pending[-1] if self.pending else None
             if type(last) is not PendingResult or last.result is not results[0]:
-                self._pending.append(PendingResult(results[0]))
+                self.pending.append(PendingResult(results[0]))
             results.popleft()
         self._hand_out_pending()
 
@@ -133,6 +143,10 @@ class Publisher:
                     "name one with --publish-outbox DIR",
                 )
             return
+        from pytest_publish.delivery.process import RelayProcess
+
+        from .outbox_sink import OutboxSink
+
         stamp = realos.strftime("%Y%m%dT%H%M%SZ", realos.gmtime(realos.now()))
         for number, delivery in enumerate(self._settings.deliveries):
             name = f"{stamp}-{self._session_id[:8]}" + (f"-{number}" if number else "")
@@ -150,12 +164,12 @@ class Publisher:
 
         This is what a lock has to enclose if a second thread is to publish.
         """
-        while self._pending:
+        while self.pending:
             try:
-                self._hand_out(self._pending[0])
+                self._hand_out(self.pending[0])
             except Exception as error:  # whatever it is, the run goes on
                 self._problems.add(LOST, error)
-            self._pending.popleft()
+            self.pending.popleft()
 
     def _hand_out(self, pending: Pending) -> None:
         assert type(pending) is PendingResult

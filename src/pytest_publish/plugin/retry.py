@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Final
@@ -20,11 +19,11 @@ MOST_BYTES: Final = 32 << 20
 _Item = TypeVar("_Item")
 
 
-@dataclasses.dataclass(slots=True)
 class _Kept(Generic[_Item]):
-    item: _Item
-    size: int
-    error: Exception
+    def __init__(self, item: _Item, size: int, error: Exception) -> None:
+        self.item = item
+        self.size = size
+        self.error = error
 
 
 class RetryQueue(Generic[_Item]):

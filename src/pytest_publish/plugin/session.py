@@ -6,6 +6,7 @@ import collections
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,17 +19,18 @@ from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import as_text
 from pytest_publish.results.result import TestResult
 
-from .event_hook import EventHook
-from .event_publisher import EventPublisher
-from .events import SessionEvents
 from .groups import GroupNotice
 from .messages import strictly_failed
 from .messages import undelivered
 from .problems import Problems
 from .publisher import LOST
 from .publisher import Publisher
-from .result_hook import ResultHook
 from .settings import Settings
+from .users_hooks import UsersHooks
+
+
+if TYPE_CHECKING:  # a run without events does not load them
+    from .events import SessionEvents
 
 
 class PublishSession:
@@ -36,19 +38,22 @@ class PublishSession:
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.problems = Problems()
-        hook = ResultHook(config, self.problems)
+        hooks = UsersHooks(config, self.problems)
         self.aggregator = Aggregator(dist=None, clock=realos.now)
         self.aggregator.hosts[None] = HOST
         self.events: SessionEvents | None = None
         if settings.events:
-            ask = EventHook(config, self.problems).wants
-            publisher = EventPublisher(settings, hook.wants, ask, self.problems)
+            from .event_publisher import EventPublisher
+            from .events import SessionEvents
+
+            wanted = hooks.wants, hooks.wants_event
+            publisher = EventPublisher(settings, *wanted, self.problems)
             given = config, settings, publisher, self.aggregator, self.problems
             self.events = SessionEvents(*given)
             config.pluginmanager.register(self.events, "publish_events")
             self.publisher: Publisher = publisher
         else:
-            self.publisher = Publisher(settings, hook.wants, self.problems)
+            self.publisher = Publisher(settings, hooks.wants, self.problems)
         self.is_finished = False
         self._settings = settings
         self._folder = config.invocation_params.dir
@@ -74,9 +79,9 @@ class PublishSession:
             self.problems.add(*annotations["problem"])
         if annotations.get("group") is not None and report.nodeid == annotations["nodeid"]:
             self._groups.give()  # else xdist has added the group to the node id
-        self.publisher.publish(
-            guarded(self.aggregator.add, self._lost, report, annotations, worker)
-        )
+        results = guarded(self.aggregator.add, self._lost, report, annotations, worker)
+        if results or self.publisher.pending:
+            self.publisher.publish(results)
 
     def note_collected(self, report: pytest.CollectReport) -> None:
         """Keep a report about a file until it can be published; any thread may call this."""

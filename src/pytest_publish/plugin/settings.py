@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from typing import cast
+from typing import NamedTuple
 from typing import TypeVar
 
 import pytest
@@ -35,8 +36,7 @@ from .outbox_folder import make_writable
 _Checked = TypeVar("_Checked")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What the user asked for, in a process that publishes.
 
     ``deliveries`` has one entry for each URL. ``outbox_folder`` is None if there is no
@@ -54,7 +54,7 @@ class Settings:
     strict: bool
     warning: str | None
     events: bool = False
-    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    metadata: Mapping[str, str] = MappingProxyType({})
     project: str = ""
     log: Path | None = None
     shown_log: str = ""

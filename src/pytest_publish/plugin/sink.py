@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Protocol
+from typing import TYPE_CHECKING
 from typing import TypeAlias
 
 from pytest_publish.results.encoding import to_json
-from pytest_publish.results.events import Event
 from pytest_publish.results.result import TestResult
-from pytest_publish.tree.writer import Reservation
 
 
-@dataclasses.dataclass(slots=True)
+if TYPE_CHECKING:  # a run without events or a tree does not load them
+    from pytest_publish.results.events import Event
+    from pytest_publish.tree.writer import Reservation
+
+
 class PendingResult:
-    """A result on its way to the sinks, and how far it has come.
+    """A result on its way to the sinks, and how far it has come."""
 
-    ``taken`` is the number of sinks that have it. ``reservation`` is its directory in
-    the tree, kept here so that a result is written under one index only, however often
-    its writing is interrupted and goes on.
-    """
-
-    result: TestResult
-    is_numbered: bool = False
-    taken: int = 0
-    reservation: Reservation | None = None
-    _body: bytes | None = None
+    def __init__(self, result: TestResult) -> None:
+        self.result = result
+        self.is_numbered = False
+        #: How many sinks have it.
+        self.taken = 0
+        #: Its directory in the tree, kept here so that a result is written under one index
+        #: only, however often its writing is interrupted and goes on.
+        self.reservation: Reservation | None = None
+        self._body: bytes | None = None
 
     @property
     def seq(self) -> int:
@@ -44,14 +45,14 @@ class PendingResult:
         self._body = None
 
 
-@dataclasses.dataclass(slots=True)
 class PendingEvent:
     """An event on its way to the sinks."""
 
-    event: Event
-    is_numbered: bool = False
-    taken: int = 0
-    body_: bytes = b""
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.is_numbered = False
+        self.taken = 0
+        self.body_ = b""
 
     @property
     def seq(self) -> int:

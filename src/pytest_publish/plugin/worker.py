@@ -5,7 +5,6 @@ What that may be is :class:`~pytest_publish.results.annotations.WorkerAnnotation
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from collections.abc import Generator
 from json import dumps
@@ -38,24 +37,21 @@ from .exceptions import error_text
 from .exceptions import exception_data
 
 
-@dataclasses.dataclass(slots=True)
 class _AttemptStart:
     """What an item already carried when its current attempt began, and what came since."""
 
-    names: WorkerAnnotations
-    number: int = 0
-    # How many sections and properties there were: those before the first attempt are all
-    # attempts' own.
-    sections: int = 0
-    properties: int = 0
-    own_properties: int = 0
-    # The last report of each phase, and its annotations.
-    made: dict[str, tuple[pytest.TestReport, WorkerAnnotations]] = dataclasses.field(
-        default_factory=dict
-    )
-
-
-_START: Final = pytest.StashKey[_AttemptStart]()
+    def __init__(self, item: pytest.Item) -> None:
+        self.item: Final = item  # so that no other item gets its id
+        #: What every report of the attempt tells.
+        self.told: WorkerAnnotations = {}
+        self.number = 0
+        # How many sections and properties there were: those before the first attempt are all
+        # attempts' own.
+        self.sections = 0
+        self.properties = 0
+        self.own_properties = 0
+        # The last report of each phase, and its annotations.
+        self.made: dict[str, tuple[pytest.TestReport, WorkerAnnotations]] = {}
 
 
 class ReportAnnotator:
@@ -71,6 +67,8 @@ class ReportAnnotator:
         self._teller = teller
         self._host = None if controller_host == HOST else HOST
         self._last: pytest.Item | None = None
+        # By the item's id: its own hash and its stash take ten times as long.
+        self._starts: dict[int, _AttemptStart] = {}
         # What pytest colours: the names of log levels, and lines of comparisons in the
         # current test.
         self._log_levels: dict[str, str] = {}
@@ -106,12 +104,11 @@ class ReportAnnotator:
     def _begin(self, item: pytest.Item) -> None:
         if self._coloured:
             self._coloured = {}
-        start = item.stash.get(_START, None)
+        start = self._starts.get(id(item))
         if start is None:
-            start = item.stash[_START] = _AttemptStart(self._names(item))
-        else:
-            start.names = self._names(item)
+            start = self._starts[id(item)] = _AttemptStart(item)
         start.number += 1
+        start.told = self._names(item, start.number)
         # Private, and known to no hook (8.2 to 9.2); test_reruns.py fails if it moves.
         start.sections = len(getattr(item, "_report_sections", ()))
         start.made = {}
@@ -120,7 +117,7 @@ class ReportAnnotator:
         if start.number == 1:
             start.own_properties = start.properties
         if self._teller is not None:
-            self._teller.start(item, start.names, start.number)
+            self._teller.start(item, start.told)
 
     # Outermost, so that the outcome is the one after xfail and other plugins.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -137,22 +134,13 @@ class ReportAnnotator:
     def _annotations(
         self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
     ) -> WorkerAnnotations:
-        start = item.stash.get(_START, None)
+        start = self._starts.get(id(item))
         if start is None:  # of a plugin that runs tests by other hooks
-            start = _AttemptStart(self._names(item))
-        excinfo = None
+            start = _AttemptStart(item)
+            start.told = self._names(item, 0)
+        annotations = start.told.copy()
         if call.excinfo is not None and not report.passed:
-            excinfo = exception_data(call.excinfo)
-        annotations: WorkerAnnotations = {
-            **start.names,
-            "excinfo": excinfo,
-            "attempt": start.number,
-        }
-        if self._coloured and excinfo is not None:
-            annotations["coloured"] = self._coloured
-            excinfo["value"] = uncoloured(excinfo["value"], self._coloured)
-            if "_text" in excinfo:
-                excinfo["_text"] = uncoloured(excinfo["_text"], self._coloured)
+            self._add_exception(annotations, call.excinfo)
         if self._log_levels and report.sections:
             annotations["log_levels"] = self._log_levels
         if call.when == "teardown":
@@ -169,19 +157,31 @@ class ReportAnnotator:
             _ask_hooks(item, report, annotations)
         return annotations
 
-    def _names(self, item: pytest.Item) -> WorkerAnnotations:
-        nodeid, group = split_group(item) if self._loadgroup else (item.nodeid, None)
-        names: WorkerAnnotations = {
+    def _add_exception(
+        self, annotations: WorkerAnnotations, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> None:
+        data = annotations["excinfo"] = exception_data(excinfo)
+        if self._coloured:
+            annotations["coloured"] = self._coloured
+            data["value"] = uncoloured(data["value"], self._coloured)
+            if "_text" in data:
+                data["_text"] = uncoloured(data["_text"], self._coloured)
+
+    def _names(self, item: pytest.Item, attempt: int) -> WorkerAnnotations:
+        scheduled = item.nodeid
+        nodeid, group = split_group(item) if self._loadgroup else (scheduled, None)
+        told: WorkerAnnotations = {
             "name": escape(item.name),
             "nodeid": escape(nodeid),
             "group": group,
+            "attempt": attempt,
         }
         if self._host is not None:
-            names["host"] = self._host
-        if names["nodeid"] != item.nodeid:
+            told["host"] = self._host
+        if told["nodeid"] != scheduled:
             # A plugin may change the node id of one report; this tells which test it is of.
-            names["scheduled"] = item.nodeid
-        return names
+            told["scheduled"] = scheduled
+        return told
 
     def _forget_one_before(self, item: pytest.Item) -> None:
         """Forget what is known of the item before, so that memory stays constant.
@@ -193,8 +193,7 @@ class ReportAnnotator:
         last, self._last = self._last, item
         if last is None or last is item or last.user_properties:
             return
-        if _START in last.stash:
-            del last.stash[_START]
+        self._starts.pop(id(last), None)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(

@@ -7,13 +7,13 @@ No I/O and no hooks. What an attempt's reports tell is gathered in
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Callable
 from typing import Final
 
 from .annotations import WorkerAnnotations
 from .attempt import Attempt
 from .attempt import Key
+from .attempt import Names
 from .report import as_text
 from .report import captured_in
 from .report import CollectReport
@@ -37,14 +37,6 @@ from .verdict import judge
 _PHASES: Final = ("setup", "call", "teardown")
 
 
-@dataclasses.dataclass(slots=True)
-class _Closing:
-    """A result that is made, and the attempt that it closes; None for that of a file."""
-
-    result: TestResult
-    attempt: Attempt | None = None
-
-
 class Aggregator:
     """Collects the reports of a run and returns each result when it is complete.
 
@@ -66,7 +58,8 @@ class Aggregator:
         self._clock = clock
         self._attempts: dict[Key, Attempt] = {}
         self._completed: collections.deque[TestResult] = collections.deque()
-        self._closing: _Closing | None = None
+        # A result that is made, and the attempt that it closes; None for that of a file.
+        self._closing: tuple[TestResult, Attempt | None] | None = None
         self._started: dict[str, tuple[Location, float]] = {}
         # What each worker told of the test that it began last, and its scheduled node id.
         self._begun: dict[str | None, tuple[str, WorkerAnnotations]] = {}
@@ -94,12 +87,14 @@ class Aggregator:
     ) -> collections.deque[TestResult]:
         """Take in a report of a test; return the results that are complete."""
         if self._closing is not None:
-            self._settle(self._closing)
+            self._settle(*self._closing)
         # A plugin may change the node id of a report, and of one phase only.
         if "scheduled" in annotations:
-            key = (worker, annotations["scheduled"])
+            key = worker, annotations["scheduled"]
+        elif "nodeid" in annotations:
+            key = worker, annotations["nodeid"]
         else:
-            key = (worker, annotations.get("nodeid", report.nodeid))
+            key = worker, report.nodeid
         attempt = self._attempts.get(key)
         if attempt is not None and attempt.is_over_at(report.when, annotations):
             if attempt.is_decided:
@@ -130,15 +125,15 @@ class Aggregator:
         of the file.
         """
         if self._closing is not None:
-            self._settle(self._closing)
+            self._settle(*self._closing)
         if report.outcome == "passed":
             return self._completed
         outcome: Outcome = "skipped" if report.outcome == "skipped" else "error"
         nodeid = as_text(report.nodeid) or "."  # the session itself
         if self._uncollected.get(nodeid) not in (outcome, "error"):
             result = self._collect_result(report, annotations, nodeid, outcome)
-            self._closing = _Closing(result)
-            self._settle(self._closing)
+            self._closing = result, None
+            self._settle(*self._closing)
         return self._completed
 
     def finish(self) -> collections.deque[TestResult]:
@@ -147,7 +142,7 @@ class Aggregator:
         A test that was cut off before its body ended has no result.
         """
         if self._closing is not None:
-            self._settle(self._closing)
+            self._settle(*self._closing)
         for attempt in [attempt for attempt in self._attempts.values() if attempt.is_decided]:
             self._finish(attempt)
         self._attempts.clear()
@@ -194,23 +189,17 @@ class Aggregator:
             started, _time = self._started[report.nodeid]
             location = location_of(started)
         if report.when == CRASH and "nodeid" not in annotations and key[0] in self._begun:
-            scheduled, told = self._begun[key[0]]
+            scheduled, begun = self._begun[key[0]]
             if scheduled == report.nodeid:
-                annotations = told
+                annotations = begun
         nodeid, group = annotations.get("nodeid"), annotations.get("group")
         if nodeid is None:
             nodeid, group = as_text(report.nodeid), None
             if self.dist == "loadgroup":
                 nodeid, group = without_group(nodeid, as_text(location[2]))
-        return Attempt(
-            key=key,
-            nodeid=nodeid,
-            group=group,
-            name=annotations["name"] if "name" in annotations else name_in(nodeid),
-            location=location,
-            number=annotations.get("attempt"),
-            host=annotations.get("host"),
-        )
+        name = annotations["name"] if "name" in annotations else name_in(nodeid)
+        told = annotations.get("attempt"), annotations.get("host")
+        return Attempt(key, Names(nodeid, group, name, location, *told))
 
     def _cut_off(self, attempt: Attempt) -> Phase:
         """Return a call of which no report came.
@@ -229,12 +218,11 @@ class Aggregator:
             if attempt.call is None and attempt.has_failed_subtest:  # cut off in the body
                 attempt.unreported_call = self._cut_off(attempt)
             attempt.fail_for_subtests()
-        self._closing = _Closing(self._result(attempt), attempt)
-        self._settle(self._closing)
+        self._closing = self._result(attempt), attempt
+        self._settle(*self._closing)
 
-    def _settle(self, closing: _Closing) -> None:
+    def _settle(self, result: TestResult, attempt: Attempt | None) -> None:
         """Hand out a result that is made; done again after a Ctrl-C, it goes on."""
-        result, attempt = closing.result, closing.attempt
         if not self._completed or self._completed[-1] is not result:
             self._completed.append(result)
         if attempt is None:
@@ -247,28 +235,29 @@ class Aggregator:
         self._closing = None
 
     def _result(self, attempt: Attempt) -> TestResult:
-        judgement = judge(attempt)
-        file, line, _domain = attempt.location
-        if attempt.host is not None:
-            self.hosts[attempt.key[0]] = attempt.host
+        verdict, outcome, excinfo, phase = judge(attempt)
+        worker, scheduled = attempt.key
+        nodeid, group, name, (file, line, _domain), _number, host = attempt.names
+        if host is not None:
+            self.hosts[worker] = host
         result = TestResult(
-            result=judgement.result,
-            outcome=judgement.outcome,
-            nodeid=attempt.nodeid,
-            name=attempt.name,
-            start_time=judgement.phase.start_time,
-            stop_time=judgement.phase.stop_time,
-            duration=judgement.phase.duration,
+            result=verdict,
+            outcome=outcome,
+            nodeid=nodeid,
+            name=name,
+            start_time=phase.start_time,
+            stop_time=phase.stop_time,
+            duration=phase.duration,
             xdist_dist=self.dist,
-            xdist_worker=attempt.key[0],
-            xdist_scope=self.scope(attempt.nodeid, attempt.group, attempt.key[1]),
-            excinfo=judgement.excinfo,
+            xdist_worker=worker,
+            xdist_scope=None if self.dist is None else self.scope(nodeid, group, scheduled),
+            excinfo=excinfo,
             file=file or None,
             line=None if line is None else line + 1,
             phases=attempt.phases,
             subtests=attempt.subtests,
             properties=attempt.properties | attempt.added,
-            host=self.hosts.get(attempt.key[0]),
+            host=self.hosts.get(worker),
             _details=attempt.details,
         )
         if self._next_attempt:
@@ -277,13 +266,13 @@ class Aggregator:
             result.stdout = "".join(attempt.captured("stdout"))
             result.stderr = "".join(attempt.captured("stderr"))
             result.log = "\n".join(attempt.captured("log"))
-        if result.excinfo is not None and not attempt.details:
-            result.details.append((judgement.phase.when, result.excinfo.value))
+        if excinfo is not None and not attempt.details:
+            attempt.details.append((phase.when, excinfo.value))
         return result
 
     def _number_key(self, attempt: Attempt) -> Key:
         """Return by what a test's attempts are counted: on another worker, it is the same test."""
-        return (attempt.key[0] if self.dist == "each" else None, attempt.nodeid)
+        return (attempt.key[0] if self.dist == "each" else None, attempt.names.nodeid)
 
     def scope(self, nodeid: str, group: str | None, scheduled: str) -> str | None:
         """Return what xdist 3.6 to 3.8 computes in its schedulers' ``_split_scope``."""

@@ -55,7 +55,7 @@ class WorkerAnnotations(TypedDict, total=False):
     # Which attempt of the test this is, counted from 1.
     attempt: int
     # The exception of this phase, unless the phase passed.
-    excinfo: ExceptionData | None
+    excinfo: ExceptionData
     # How pytest names the subtest that the report is of.
     subtest: str
     # Of the report of a file: when its collection began and ended.
@@ -96,5 +96,5 @@ def take_annotations(report: object) -> WorkerAnnotations:
 
     pytest's terminal reporter keeps all reports to the end, and need not keep these.
     """
-    found: WorkerAnnotations | None = vars(report).pop(_ATTRIBUTE, None)
+    found: WorkerAnnotations | None = report.__dict__.pop(_ATTRIBUTE, None)
     return {} if found is None else found

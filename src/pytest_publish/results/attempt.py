@@ -6,6 +6,7 @@ import dataclasses
 from json import loads
 from typing import Any
 from typing import Final
+from typing import NamedTuple
 from typing import TypeAlias
 
 from .annotations import SwallowedPhase
@@ -40,7 +41,18 @@ Key: TypeAlias = tuple[str | None, str]
 _UNREAD: Final = "<its text was not read: the run was interrupted>"
 
 
-@dataclasses.dataclass(slots=True)
+class Names(NamedTuple):
+    """What a test is called, as its worker tells it, or as its first report does."""
+
+    nodeid: str
+    group: str | None
+    name: str
+    location: Location
+    # Which attempt it is by the worker's count, and the worker's machine.
+    number: int | None = None
+    host: str | None = None
+
+
 class Attempt:
     """What is known so far of one attempt of one test on one worker.
 
@@ -48,28 +60,24 @@ class Attempt:
     else is read of it that takes long or raises.
     """
 
-    key: Key
-    nodeid: str
-    group: str | None
-    name: str
-    location: Location
-    number: int | None
-    host: str | None = None
-    phases: list[Phase] = dataclasses.field(default_factory=list)
-    subtests: list[Subtest] = dataclasses.field(default_factory=list)
-    properties: dict[str, Any] = dataclasses.field(default_factory=dict)
-    added: dict[str, Any] = dataclasses.field(default_factory=dict)
-    sections: Sections = dataclasses.field(default_factory=list)
-    subtest_sections: Sections = dataclasses.field(default_factory=list)
-    details: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-    call: Phase | None = None
-    # The phase in which the process died.
-    crash: Phase | None = None
-    # A call without a report of its own, known by its subtests only.
-    unreported_call: Phase | None = None
-    has_passed: bool = True
-    # Another attempt follows, which gets the next number.
-    is_tried_again: bool = False
+    def __init__(self, key: Key, names: Names) -> None:
+        self.key = key
+        self.names = names
+        self.phases: list[Phase] = []
+        self.subtests: list[Subtest] = []
+        self.properties: dict[str, Any] = {}
+        self.added: dict[str, Any] = {}
+        self.sections: Sections = []
+        self.subtest_sections: Sections = []
+        self.details: list[tuple[str, str]] = []
+        self.call: Phase | None = None
+        # The phase in which the process died.
+        self.crash: Phase | None = None
+        # A call without a report of its own, known by its subtests only.
+        self.unreported_call: Phase | None = None
+        self.has_passed = True
+        # Another attempt follows, which gets the next number.
+        self.is_tried_again = False
 
     def is_over_at(self, when: str, annotations: WorkerAnnotations) -> bool:
         """Tell whether a report is of a later attempt of the same test."""
@@ -77,7 +85,8 @@ class Attempt:
             return False
         # pytest-rerunfailures (14 to 16.7) sends the phases' reports when the attempt
         # is over, after those of its subtests.
-        return annotations.get("attempt", self.number) != self.number or (
+        number = self.names.number
+        return annotations.get("attempt", number) != number or (
             when == "setup" and bool(self.phases)
         )
 
@@ -109,7 +118,9 @@ class Attempt:
             self.has_passed = False
             excinfo = None if outcome == "xpassed" else ExcInfo("Failed", _UNREAD)
         start, stop, duration = times_of(report)
-        description = annotations.get("subtest", subtest_description(report))
+        description = (
+            annotations.get("subtest", subtest_description(report)) if when == "call" else None
+        )
         part: Phase | Subtest
         if description is not None:
             heading = f"subtest {description}"
@@ -128,7 +139,12 @@ class Attempt:
         # The outcome is noted: from here on, anything may take long or raise.
         if excinfo is not None:
             part.excinfo = excinfo_of(report, annotations)
-        self._add_texts(report, annotations, is_subtest=description is not None)
+        if report.sections:
+            self._add_sections(report, annotations, is_subtest=description is not None)
+        if "added" in annotations:
+            self.added |= loads(annotations["added"])
+        if description is None and ("properties" in annotations or "name" not in annotations):
+            self.properties = properties_of(report, annotations)
         if outcome != "passed":
             text = uncoloured(detail_of(report), annotations.get("coloured", {}))
             part.text = text or None
@@ -145,10 +161,10 @@ class Attempt:
         excinfo = None if outcome in ("passed", "xpassed") else ExcInfo("Failed", _UNREAD)
         self.crash = dataclasses.replace(phase, outcome=outcome, excinfo=excinfo)
         scheduled = self.key[1]
-        text = text_of(report.longrepr).replace(scheduled, self.nodeid)
+        text = text_of(report.longrepr).replace(scheduled, self.names.nodeid)
         if excinfo is not None:
             self.crash.excinfo = ExcInfo("WorkerCrashed", text)
-        self.details.append(("crash", detail_of(report).replace(scheduled, self.nodeid)))
+        self.details.append(("crash", detail_of(report).replace(scheduled, self.names.nodeid)))
 
     def fail_for_subtests(self) -> None:
         """Fail the call if a subtest failed. Called again after an interrupt, it goes on.
@@ -197,26 +213,21 @@ class Attempt:
                 phase.text = "".join([*excinfo.traceback, f"{excinfo.type}: {excinfo.value}"])
                 self.details.append((phase.when, phase.text))
 
-    def _add_texts(
+    def _add_sections(
         self, report: Report, annotations: WorkerAnnotations, *, is_subtest: bool
     ) -> None:
-        """Take a report's output and properties."""
-        if report.sections:
-            sections = sections_of(report)[annotations.get("earlier_sections", 0) :]
-            if "log_levels" in annotations:
-                levels = annotations["log_levels"]
-                sections = [
-                    (title, uncoloured_log(text, levels) if " log" in title else text)
-                    for title, text in sections
-                ]
-            if is_subtest:
-                # Not those of the phases before it, which its test's own reports have too.
-                self.subtest_sections += [part for part in sections if part[0].endswith(" call")]
-            # Each report repeats those before it. The last tells most: pytest-retry (1.7)
-            # sends a call report that was made before the call was tried again.
-            elif len(sections) >= len(self.sections):
-                self.sections = sections
-        if "added" in annotations:
-            self.added |= loads(annotations["added"])
-        if not is_subtest and ("properties" in annotations or "name" not in annotations):
-            self.properties = properties_of(report, annotations)
+        """Take in a report's output."""
+        sections = sections_of(report)[annotations.get("earlier_sections", 0) :]
+        if "log_levels" in annotations:
+            levels = annotations["log_levels"]
+            sections = [
+                (title, uncoloured_log(text, levels) if " log" in title else text)
+                for title, text in sections
+            ]
+        if is_subtest:
+            # Not those of the phases before it, which its test's own reports have too.
+            self.subtest_sections += [part for part in sections if part[0].endswith(" call")]
+        # Each report repeats those before it. The last tells most: pytest-retry (1.7)
+        # sends a call report that was made before the call was tried again.
+        elif len(sections) >= len(self.sections):
+            self.sections = sections

@@ -7,11 +7,16 @@ Python version on the controller's import path (``--tx popen//python=…``, xdis
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import orjson
 
-from .events import Event
 from .result import TestResult
 from .values import jsonable
+
+
+if TYPE_CHECKING:  # a run without events does not load them
+    from .events import Event
 
 
 def to_json(result: TestResult | Event) -> bytes:
@@ -21,7 +26,7 @@ def to_json(result: TestResult | Event) -> bytes:
     """
     # A user's hook may have added a value that holds itself, with which orjson on
     # Python 3.13 overflows the stack and ends the process.
-    if isinstance(result, TestResult) and result.properties:
+    if type(result) is TestResult and result.properties:
         result.properties = jsonable(result.properties)
     try:
         return orjson.dumps(result)

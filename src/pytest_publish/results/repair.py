@@ -1,7 +1,7 @@
-"""A result as a user's hook left it, made fit to be published.
+"""A result or an event as a user's hook left it, made fit to be published.
 
-A hook is handed the result itself, so that it can mask and add. Whatever it puts into a
-field that the field can't hold is taken out again, and the result is published.
+A hook is handed the object itself, so that it can mask and add. Whatever it puts into a
+field that the field can't hold is taken out again, and the object is published.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Container
+from collections.abc import Iterator
 from types import UnionType
 from typing import Any
 from typing import Final
@@ -41,17 +43,56 @@ _NOT_JUDGED_ALONE: Final = {
     *("result", "outcome", "pubdir_path", "run_id", "session_id", "seq"),
 }
 #: What a field's type does not tell: the least number, and the least length.
-_LEAST: Final = {"duration": 0, "attempt": 1, "line": 1, "nodeid": 1, "name": 1}
+_LEAST: Final = {
+    **dict.fromkeys(("attempt", "line", "nodeid", "name"), 1),
+    **dict.fromkeys(("duration", "total", "deselected", "first", "workers", "results"), 0),
+}
 
 
 def copied(value: _T) -> _T:
-    """Return a copy of a result whose parts no hook can reach."""
+    """Return a copy of a result or an event whose parts no hook can reach."""
     if isinstance(value, list):
         return [copied(element) for element in value]  # type: ignore[return-value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name for field in dataclasses.fields(value)}
-        return dataclasses.replace(value, **{name: copied(getattr(value, name)) for name in fields})
+    if isinstance(value, dict):
+        return value.copy()  # type: ignore[return-value]
+    if _is_part(value):
+        return dataclasses.replace(  # type: ignore[type-var]
+            value, **{name: copied(held) for name, held in vars(value).items()}
+        )
     return value
+
+
+def _is_part(value: object) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def refuse_unknown(told: object) -> None:
+    """Remove what is set under a name that no field has, and raise AttributeError for it.
+
+    It may be a text that was to be masked, and a misspelt name.
+    """
+    unknown = [name for part in _parts(told) for name in _remove_unknown(part)]
+    if unknown:
+        raise AttributeError(f"{type(told).__name__} has no {', '.join(unknown)}")
+
+
+def _parts(value: object, depth: int = 0) -> Iterator[object]:
+    """Yield a dataclass and those in it, as deep as they are nested in a result."""
+    if isinstance(value, list):
+        for element in value:
+            yield from _parts(element, depth)
+    elif _is_part(value) and depth < 3:
+        yield value
+        for held in vars(value).values():
+            yield from _parts(held, depth + 1)
+
+
+def _remove_unknown(part: object) -> list[str]:
+    held = vars(part)
+    unknown = [name for name in held if name not in _types_of_fields(part)]
+    for name in unknown:
+        del held[name]
+    return unknown
 
 
 def repaired(result: TestResult, before: TestResult) -> list[str]:
@@ -62,14 +103,11 @@ def repaired(result: TestResult, before: TestResult) -> list[str]:
     """
     unfit = []
     for name in _TEXTS:
-        value = getattr(result, name, None)  # it may have been deleted
+        value = vars(result).get(name)  # it may have been deleted
         if type(value) is not str:
             setattr(result, name, as_text(value))
             unfit.append(name)
-    for name in _unfit_fields(result):
-        if name not in _NOT_JUDGED_ALONE:
-            setattr(result, name, getattr(before, name))
-            unfit.append(name)
+    unfit += restore_unfit(result, before, _NOT_JUDGED_ALONE)
     if not guarded(_is_verdict, lambda _error: False, result):
         result.result, result.outcome = before.result, before.outcome
         unfit.append("result")
@@ -81,18 +119,35 @@ def repaired(result: TestResult, before: TestResult) -> list[str]:
     return unfit
 
 
+def restore_unfit(told: _T, before: _T, but: Container[str] = ()) -> list[str]:
+    """Give the fields that are not fit for JSON back what they held; return their names."""
+    unfit = [name for name in _unfit_fields(told) if name not in but]
+    for name in unfit:
+        setattr(told, name, getattr(before, name))
+    if list(vars(told)) != list(vars(before)):  # one was deleted, and the JSON has an order
+        held = {name: vars(told)[name] for name in vars(before)}
+        vars(told).clear()
+        vars(told).update(held)
+    return unfit
+
+
 def _is_verdict(result: TestResult) -> bool:
     return result.outcome in _VERDICTS[result.result]
 
 
-def _unfit_fields(part: Any) -> list[str]:
+def _unfit_fields(part: object) -> list[str]:
     """Return the names of a dataclass's fields that hold what they can't."""
-    kind_of_part: Any = type(part)
+    held = vars(part)
     return [
         name
-        for name, kind in _types_of(kind_of_part).items()
-        if not guarded(_fits, lambda _error: False, getattr(part, name, ...), kind, name)
+        for name, kind in _types_of_fields(part).items()
+        if not guarded(_fits, lambda _error: False, held.get(name, ...), kind, name)
     ]
+
+
+def _types_of_fields(part: object) -> dict[str, Any]:
+    kind: Any = type(part)
+    return _types_of(kind)
 
 
 @functools.cache
@@ -111,11 +166,19 @@ def _fits(value: Any, kind: Any, name: str = "") -> bool:
         return type(value) is list and all(_fits(element, args[0]) for element in value)
     if origin is tuple:
         return type(value) is tuple and len(value) == len(args) and all(map(_fits, value, args))
-    if origin is dict:
+    if origin is dict and args[1] is Any:  # whatever it is, jsonable() makes JSON of it
         return isinstance(value, dict)
+    if origin is dict:
+        return type(value) is dict and all(
+            _fits(key, args[0]) and _fits(held, args[1]) for key, held in value.items()
+        )
     if kind is float:
         is_number = type(value) in (int, float) and math.isfinite(value)
         return is_number and value >= _LEAST.get(name, -math.inf)
     if type(value) is not kind or (dataclasses.is_dataclass(kind) and _unfit_fields(value)):
         return False
-    return name not in _LEAST or (len(value) if kind is str else value) >= _LEAST[name]
+    return (
+        value is None
+        or name not in _LEAST
+        or (len(value) if kind is str else value) >= _LEAST[name]
+    )

@@ -174,7 +174,7 @@ def _unreadable(value: object, error: BaseException) -> str:
 def as_text(value: object) -> str:
     """Return any value as an exact ``str`` that UTF-8 can hold."""
     if type(value) is str:
-        return escape(value)
+        return value if value.isascii() else escape(value)
     if isinstance(value, str):  # or a mock that passes for one
         return guarded(escape, lambda _error: describe(value), value)
     return describe(value)

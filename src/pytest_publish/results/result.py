@@ -1,13 +1,15 @@
 """What is published of a test: :class:`TestResult` and its JSON.
 
-The JSON is described for consumers by ``schema.json`` beside this file.
+The JSON is described for consumers by ``schema.json`` beside this file. The classes have no
+slots, because orjson takes three times as long for those; what a users' hook sets that is no
+field is refused in :mod:`~pytest_publish.results.repair`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
+from json import loads
 from pathlib import Path
 from typing import Any
 from typing import Literal
@@ -29,7 +31,7 @@ When: TypeAlias = Literal["setup", "call", "teardown", "collect"]
 PhaseOutcome: TypeAlias = Literal["passed", "failed", "skipped", "xfailed", "xpassed", "rerun"]
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass
 class ExcInfo:
     """An exception: its class's name, ``str()`` of it, and its frames.
 
@@ -66,7 +68,7 @@ class ExcInfo:
         self._text = change(self._text)
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass
 class Phase:
     """One phase of a test as pytest judged it; times in epoch seconds."""
 
@@ -80,7 +82,7 @@ class Phase:
     text: str | None = None
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass
 class Subtest:
     """A child of a test: of pytest's ``subtests`` or unittest's ``subTest``."""
 
@@ -92,7 +94,7 @@ class Subtest:
     text: str | None = None
 
 
-@dataclasses.dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(kw_only=True)
 class TestResult:
     """One finished attempt of a test, its fields in the order of its JSON.
 
@@ -190,5 +192,5 @@ class TestResult:
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of all that is published, by its ``type``."""
     path = Path(__file__).with_name("schema.json")
-    loaded: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    loaded: dict[str, Any] = loads(path.read_text("utf-8"))
     return loaded

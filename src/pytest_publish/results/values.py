@@ -38,7 +38,8 @@ def escape(text: str) -> str:
 
     A lone surrogate becomes its backslash escape (``\udc80``).
     """
-    text = str.__str__(text)  # of a subclass: its text, whatever its own __str__ says
+    if type(text) is not str:
+        text = str.__str__(text)  # of a subclass: its text, whatever its own __str__ says
     if text.isascii():
         return text
     try:

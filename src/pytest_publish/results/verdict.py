@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
+from typing import NamedTuple
 
 from .attempt import Attempt
 from .result import ExcInfo
@@ -27,8 +27,7 @@ _RESULTS: Final[dict[PhaseOutcome, tuple[Verdict, Outcome]]] = {
 _GRAVITY: Final = list(_RESULTS)
 
 
-@dataclasses.dataclass(slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """How an attempt is judged; ``phase`` is the one whose times are the result's."""
 
     result: Verdict

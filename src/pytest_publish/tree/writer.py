@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import os
 import re
@@ -47,18 +46,15 @@ _MOST_PARENTS: Final = 1000
 _ONLY_FILES: Final = realos.NOFOLLOW | realos.NONBLOCK
 
 
-@dataclasses.dataclass(slots=True)
 class Reservation:
     """The directory that one result gets, under an index that no other result gets."""
 
-    folder: str
-    name: str
-    is_tried: bool = False
-
-    @property
-    def path(self) -> str:
-        """The result's directory, once it is written."""
-        return f"{self.folder}{realos.SEPARATOR}{self.name}"
+    def __init__(self, folder: str, name: str) -> None:
+        self.folder = folder
+        #: The result's directory, once it is written, and until then.
+        self.path = f"{folder}{realos.SEPARATOR}{name}"
+        self.temporary = f"{folder}{realos.SEPARATOR}.{name}.tmp"
+        self.is_tried = False
 
 
 class TreeWriter:
@@ -98,7 +94,7 @@ class TreeWriter:
 
         Called again after an interrupt, it goes on. Raises OSError.
         """
-        temporary = f"{reservation.folder}{realos.SEPARATOR}.{reservation.name}.tmp"
+        temporary = reservation.temporary
         files = _files(result, body)
         if reservation.is_tried:
             if realos.exists(reservation.path):

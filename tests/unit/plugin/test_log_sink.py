@@ -21,7 +21,9 @@ def pending(seq: int) -> PendingEvent:
         results=0,
         outcomes={},
     )
-    return PendingEvent(event, body_=b"%d" % seq)
+    pending = PendingEvent(event)
+    pending.body_ = b"%d" % seq
+    return pending
 
 
 def test_each_is_a_line_by_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

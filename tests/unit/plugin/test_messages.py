@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,7 @@ def test_the_totals_name_each_place_and_no_secret(tmp_path: Path) -> None:
         "1 result sent to http://host/hook?…",
         "2 results written to tree",
     ]
-    read = dataclasses.replace(read, log=tmp_path / "log", shown_log="log", events=True)
+    read = read._replace(log=tmp_path / "log", shown_log="log", events=True)
     assert totals(read, 2, 5, [(relay_in(tmp_path / "other"), outcome)]) == [
         "1 result or event sent to http://host/hook?…",
         "2 results written to tree",

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import dataclasses
 import json
 import os
 import resource
@@ -360,7 +359,7 @@ def test_what_is_too_large_for_an_outbox_holds_up_no_other_for_good(
     tmp_path: Path, no_relay: None
 ) -> None:
     problems = Problems()
-    settings = dataclasses.replace(settings_for(tmp_path, "http://localhost/"), pubdir=None)
+    settings = settings_for(tmp_path, "http://localhost/")._replace(pubdir=None)
 
     def enlarge(result: TestResult) -> bool:
         result.stdout = "x" * (100_000 if result.name == "test_large" else 1)

@@ -8,12 +8,12 @@ import pytest
 
 from pytest_publish.results.encoding import to_json
 from pytest_publish.results.events import Collected
-from pytest_publish.results.events import copied_event
 from pytest_publish.results.events import Event
 from pytest_publish.results.events import repaired_event
 from pytest_publish.results.events import SessionFinish
 from pytest_publish.results.events import SessionStart
 from pytest_publish.results.events import TestStart
+from pytest_publish.results.repair import copied
 from support import valid
 
 
@@ -62,13 +62,13 @@ def test_an_event_is_as_the_schema_says(kind: str) -> None:
 def test_whatever_a_hook_sets_the_event_stays_valid(kind: str, value: object) -> None:
     before = EVENTS[kind]
     for name in json.loads(to_json(before)):
-        event = copied_event(before)
+        event = copied(before)
         setattr(event, name, value)
         unfit = repaired_event(event, before)
         assert unfit in ([name], [])
         valid(json.loads(to_json(event)))
         del event
-    event = copied_event(before)
+    event = copied(before)
     del event.time
     assert repaired_event(event, before) == ["time"]
 
@@ -76,7 +76,7 @@ def test_whatever_a_hook_sets_the_event_stays_valid(kind: str, value: object) ->
 def test_a_copy_has_containers_of_its_own() -> None:
     event = EVENTS["session_start"]
     assert isinstance(event, SessionStart)
-    copy = copied_event(event)
+    copy = copied(event)
     copy.metadata["b"] = 2
     copy.args.append("x")
     assert (event.metadata, event.args) == ({"a": 1}, ["-q"])

@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from pytest_publish.results.repair import copied
+from pytest_publish.results.repair import refuse_unknown
 from pytest_publish.results.repair import repaired
 from pytest_publish.results.result import ExcInfo
 from pytest_publish.results.result import TestResult
@@ -101,6 +102,18 @@ def test_what_a_hook_deleted_is_there_again() -> None:
     del result.line, result.excinfo
     assert sorted(repaired(result, before)) == ["excinfo", "line"]
     assert checked(result) == before
+
+
+def test_what_is_no_field_is_refused_and_removed() -> None:
+    result = make_result()
+    before = copied(result)
+    vars(result)["sdtout"] = "***"
+    vars(result.phases[0])["note"] = 1
+    with pytest.raises(AttributeError, match="TestResult has no sdtout, note"):
+        refuse_unknown(result)
+    assert result == before
+    assert list(vars(result)) == list(vars(before))
+    checked(result)
 
 
 def test_a_pass_that_a_hook_fails_has_an_exception() -> None:

@@ -111,7 +111,7 @@ def write(tree: TreeWriter, result: TestResult) -> str | None:
         return None
     tree.write(reservation, result, to_json(result))
     assert os.path.isdir(reservation.path)
-    return reservation.name
+    return os.path.basename(reservation.path)
 
 
 def names_in(folder: Path) -> list[str]:
