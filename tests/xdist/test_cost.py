@@ -21,15 +21,16 @@ from support import RunPytest
 from support import tree_results
 
 
+TESTS = 12
 #: The first tests import and create what the others find.
 FIRST = 4
 
-# The highest that was counted on Python 3.10 to 3.13 with the newest pytest, and three per
-# cent. Whoever makes it cheaper lowers them.
-MOST_TO_POST = 3620  # 3518
-MOST_TO_POST_WITH_EVENTS = 4530  # 4400
-MOST_FOR_A_TREE = 4770  # 4635
-MOST_FOR_A_TREE_WITH_A_HISTORY = 4930  # 4783
+# What was counted on Python 3.11 with the newest pytest, and three per cent; other Pythons
+# and older pytests take less. Whoever makes it cheaper lowers them.
+MOST_TO_POST = 3420  # 3321
+MOST_TO_POST_WITH_EVENTS = 4315  # 4189
+MOST_FOR_A_TREE = 4425  # 4295
+MOST_FOR_A_TREE_WITH_A_HISTORY = 4580  # 4443
 
 CALLS_TO_POST = Counter(("open", "write", "close"))
 CALLS_FOR_A_TREE = Counter(
@@ -149,7 +150,8 @@ def test_a_tree_costs_no_more_with_each_run(cost_of: CostOf, pubdir: Path) -> No
     assert len(tree_results(pubdir)) == 3 * TESTS
     assert first.bytecode <= MOST_FOR_A_TREE
     assert first.system == CALLS_FOR_A_TREE
-    assert second == third
+    assert second.system == third.system
+    assert third.bytecode == pytest.approx(second.bytecode, rel=0.02)
     assert second.bytecode <= MOST_FOR_A_TREE_WITH_A_HISTORY
     assert second.system == CALLS_FOR_A_TREE | Counter(lstat=4)
 
