@@ -7,7 +7,6 @@ writes a directory tree, serially and under pytest-xdist.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import Any
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ __all__ = ["GroupsIgnoredWarning", "TestResult", "__version__", "schema"]
 def __getattr__(name: str) -> Any:
     """Load what is asked for: pytest imports this package in every run."""
     if name == "__version__":
-        return importlib.metadata.version("pytest-publish")
+        return importlib.import_module("importlib.metadata").version("pytest-publish")
     if name == "GroupsIgnoredWarning":
         return importlib.import_module(".plugin.groups", __name__).GroupsIgnoredWarning
     if name in __all__:

@@ -36,6 +36,7 @@ class _RealOs:
     pread = staticmethod(os.pread)
     pwrite = staticmethod(os.pwrite)
     flock = staticmethod(fcntl.flock)
+    lockf = staticmethod(fcntl.lockf)
     mkdir = staticmethod(os.mkdir)
     rename = staticmethod(os.rename)
     listdir = staticmethod(os.listdir)

@@ -27,6 +27,7 @@ from pytest_publish.delivery.config import checked_url
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.config import private_from
 from pytest_publish.delivery.config import redact_url
+from pytest_publish.delivery.config import REFUSED_SUFFIX
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
 from pytest_publish.delivery.leftovers import found_below
@@ -37,7 +38,6 @@ from pytest_publish.delivery.outbox import key_of
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxReader
 from pytest_publish.delivery.outbox import OutboxWriter
-from pytest_publish.delivery.outbox import REFUSED_SUFFIX
 from pytest_publish.delivery.outbox import SUFFIX
 from pytest_publish.delivery.relay import Relay
 from pytest_publish.delivery.will import append_will

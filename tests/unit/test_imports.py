@@ -31,7 +31,7 @@ MAY_BE_IMPORTED_BY: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("pytest", "_pytest", "pluggy", "xdist"), ("plugin",)),
     **dict.fromkeys(("requests", "urllib3"), ("delivery.http",)),
     **dict.fromkeys(("starlette", "uvicorn", "platformdirs"), ("board",)),
-    "fasteners": ("board.store", "tree.writer"),
+    "fasteners": ("board.store",),
     "orjson": ("board", "cli", "delivery", "results.encoding"),
 }
 HEAVY: Final = {"requests", "urllib3", "orjson", "fasteners", "execnet", "xdist"}

@@ -30,6 +30,9 @@ SECRET_VARIABLE: Final = "PYTEST_PUBLISH_SECRET"
 #: subprocess also gives for a child that something else has waited for.
 ALL_ACCEPTED: Final = 70
 
+#: How the name of an outbox of refused results ends.
+REFUSED_SUFFIX: Final = ".refused.jsonl"
+
 _SECRET_PREFIX: Final = "whsec_"
 # The characters of a header's name (RFC 9110, section 5.6.2).
 _TOKEN: Final = frozenset(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pytest_publish._os import realos
 
+from .config import REFUSED_SUFFIX
 from .cursor import CursorFile
 from .locks import is_free
 from .outbox import Outbox
 from .outbox import OutboxReader
-from .outbox import REFUSED_SUFFIX
 from .outbox import SUFFIX
 from .will import open_will
 
@@ -70,6 +70,12 @@ def refused_in(folder: Path) -> list[Outbox]:
     """Return the refused results in a folder to which no process adds any more."""
     found = map(Outbox, sorted(folder.glob(f"*{REFUSED_SUFFIX}")))
     return [outbox for outbox in found if is_free(_refused_from(outbox))]
+
+
+def left_in(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files of :func:`waiting_in` and of :func:`refused_in`."""
+    waiting, refused = waiting_in(folder), refused_in(folder)
+    return [outbox.path for outbox in waiting], [outbox.path for outbox in refused]
 
 
 def _refused_from(refused: Outbox) -> Outbox:

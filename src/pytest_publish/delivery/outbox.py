@@ -57,10 +57,10 @@ from pytest_publish._os import OWNER_ONLY
 from pytest_publish._os import realos
 
 from .config import redact_url
+from .config import REFUSED_SUFFIX
 
 
 SUFFIX: Final = ".jsonl"
-REFUSED_SUFFIX: Final = ".refused.jsonl"
 
 _RUN_NAME: Final = re.compile(r"\d{8}T\d{6}Z-([0-9a-f]{8})(-\d+)?(\.refused)*\.jsonl")
 _HEADER: Final = b'{"type":"pytest-publish outbox",'

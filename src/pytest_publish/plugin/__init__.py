@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 from typing import Any
 from typing import Final
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 
 _SWITCHES: Final = ("publish", "pubdir", "publish_log")
+#: What each option needs besides the controller.
+_NEEDED: Final = {
+    "publish": (".plugin.outbox_sink", ".delivery.leftovers"),
+    "pubdir": (".plugin.tree_sink",),
+    "publish_log": (".plugin.log_sink",),
+    "publish_events": (".plugin.events",),
+}
 # Options of pytest (8.2 to 9.2) with which it runs no test.
 _WITHOUT_TESTS: Final = (
     *("cacheshow", "collectonly", "help", "markers", "setuponly", "setupplan"),
@@ -49,6 +57,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     # A worker's Python may be another one, for which orjson and the like were not compiled.
     if "PYTEST_XDIST_WORKER" not in os.environ:
         from . import controller  # noqa: F401
+
+        for option, modules in _NEEDED.items():
+            if _has_value(early_config, early_config.known_args_namespace, option):
+                for module in modules:
+                    importlib.import_module(module, "pytest_publish")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist's, which ends with the process
@@ -96,7 +109,8 @@ def _has_value(config: pytest.Config, options: argparse.Namespace, name: str) ->
             value = config.getini(name)
         except (TypeError, ValueError, pytest.UsageError):
             return True  # read_settings() raises the error that the user sees
-    return any(value)  # a list of URLs, or a path; an empty option switches off
+    # A list of URLs, a path, or a flag; an empty option switches off.
+    return bool(value) and (value is True or any(value))
 
 
 def _configure_worker(config: pytest.Config, workerinput: dict[str, Any]) -> None:

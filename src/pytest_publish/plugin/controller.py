@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_publish._os import HOST
 from pytest_publish._os import realos
-from pytest_publish.delivery.leftovers import refused_in
-from pytest_publish.delivery.leftovers import waiting_in
 from pytest_publish.results.report import as_text
 from pytest_publish.results.report import Location
 
@@ -46,14 +45,15 @@ class Controller:
         self._failure: str | None = None
         self._has_summary = False
         self._ignored = hide(folders(config), settings.outbox_folder, config.rootpath)
-        folder = settings.outbox_folder
-        self._waiting_before = [found.path for found in waiting_in(folder)] if folder else []
-        self._refused_before = [found.path for found in refused_in(folder)] if folder else []
+        self._left: tuple[list[Path], list[Path]] = [], []
+        if settings.outbox_folder is not None:
+            from pytest_publish.delivery.leftovers import left_in
+
+            self._left = left_in(settings.outbox_folder)
 
     def pytest_report_header(self) -> list[str]:
         """Controller: say where results go, and what earlier runs left."""
-        left = self._waiting_before, self._refused_before
-        return list(header(self._settings, *left, self._config.invocation_params.dir))
+        return list(header(self._settings, *self._left, self._config.invocation_params.dir))
 
     # First, because xdist starts its workers in its own sessionstart.
     @pytest.hookimpl(tryfirst=True)

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from typing import TYPE_CHECKING
 
 from pytest_publish.delivery.config import redact_url
-from pytest_publish.delivery.outbox import REFUSED_SUFFIX
-from pytest_publish.delivery.process import DeliveryReport
-from pytest_publish.delivery.process import RelayProcess
+from pytest_publish.delivery.config import REFUSED_SUFFIX
 
 from .settings import Settings
 from .settings import short
 
 
+if TYPE_CHECKING:  # a run without a URL does not load them
+    from pytest_publish.delivery.process import DeliveryReport
+    from pytest_publish.delivery.process import RelayProcess
+
+
 #: Stands before a command, which is one whole line, so that it can be copied.
 INDENT: Final = "  "
-
-# Makes a command that can be pasted into a shell; those of Windows know no single
-# quotes (not run there).
-_quoted: Final = subprocess.list2cmdline if os.name == "nt" else shlex.join
 
 
 def header(
@@ -108,7 +107,9 @@ def _command(path: str, url: str, every: str = "") -> str:
 
     ``every`` is a pattern for the shell, so it is not quoted.
     """
-    return f"{INDENT}{_quoted(['pytest-publish', 'send', path])}{every} {_quoted(['--to', url])}"
+    return (
+        f"{INDENT}{shlex.join(['pytest-publish', 'send', path])}{every} {shlex.join(['--to', url])}"
+    )
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

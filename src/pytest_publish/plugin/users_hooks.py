@@ -10,6 +10,9 @@ from typing import TypeVar
 import pytest
 
 from pytest_publish.results.guard import guarded
+from pytest_publish.results.repair import copied
+from pytest_publish.results.repair import refuse_unknown
+from pytest_publish.results.repair import repaired
 from pytest_publish.results.result import TestResult
 
 from .exceptions import error_text
@@ -34,8 +37,6 @@ class UsersHooks:
         ask = self._config.hook.pytest_publish_result
         if not ask.get_hookimpls():  # costs far less than to call no hook
             return True
-        from pytest_publish.results.repair import repaired
-
         return self._wants(
             "result", result, lambda: ask(config=self._config, result=result), repaired
         )
@@ -58,9 +59,6 @@ class UsersHooks:
         ask: Callable[[], list[object]],
         repaired: Callable[[_Told, _Told], list[str]],
     ) -> bool:
-        from pytest_publish.results.repair import copied
-        from pytest_publish.results.repair import refuse_unknown
-
         before = copied(told)
 
         def asked() -> list[object]:

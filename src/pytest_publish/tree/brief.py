@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from typing import Final
 
 from pytest_publish._os import realos
@@ -17,28 +16,39 @@ _WIDTH: Final = 80
 def render(result: TestResult) -> str:
     """Return the whole text: what, where, how long, then failure, output and log."""
     lines = [f"{result.outcome.upper()}  {result.nodeid}", ""]
-    lines += [f"{label:<9} {text}" for label, text in _facts(result)]
-    for heading, text in _texts(result):
-        lines += ["", f" {heading} ".center(_WIDTH, "="), text.rstrip("\n")]
-    return "\n".join(lines) + "\n"
+    _add_facts(lines, result)
+    for heading, text in result.details:
+        _add_text(lines, heading, text)
+    if result.stdout:
+        _add_text(lines, "captured stdout", result.stdout)
+    if result.stderr:
+        _add_text(lines, "captured stderr", result.stderr)
+    if result.log:
+        _add_text(lines, "captured log", result.log)
+    lines.append("")
+    return "\n".join(lines)
 
 
-def _facts(result: TestResult) -> Iterator[tuple[str, str]]:
-    yield "result", result.result
+def _add_facts(lines: list[str], result: TestResult) -> None:
+    """Add one line for each fact, its name in a column of nine."""
+    lines.append(f"result    {result.result}")
     if result.file is not None:
-        yield "file", result.file if result.line is None else f"{result.file}:{result.line}"
-    yield "started", _stamp(int(result.start_time))
-    yield "took", _durations(result)
+        line = "" if result.line is None else f":{result.line}"
+        lines.append(f"file      {result.file}{line}")
+    lines.append(f"started   {_stamp(int(result.start_time))}")
+    lines.append(f"took      {_durations(result)}")
     if result.attempt > 1:
-        yield "attempt", str(result.attempt)
+        lines.append(f"attempt   {result.attempt}")
     if result.xdist_dist is not None:
-        yield "worker", f"{result.xdist_worker or 'none'} (--dist {result.xdist_dist})"
+        lines.append(f"worker    {result.xdist_worker or 'none'} (--dist {result.xdist_dist})")
     if result.xdist_scope is not None:
-        yield "scope", result.xdist_scope
-    for name, value in result.properties.items():
-        yield "property", f"{name} = {jsonable(value)}"
-    for subtest in result.subtests:
-        yield "subtest", f"{subtest.outcome}  {subtest.description}"
+        lines.append(f"scope     {result.xdist_scope}")
+    lines += [f"property  {name} = {jsonable(value)}" for name, value in result.properties.items()]
+    lines += [f"subtest   {part.outcome}  {part.description}" for part in result.subtests]
+
+
+def _add_text(lines: list[str], heading: str, text: str) -> None:
+    lines += ["", f" {heading} ".center(_WIDTH, "="), text.rstrip("\n")]
 
 
 @functools.lru_cache(maxsize=1)  # most tests start in the same second as the one before
@@ -50,18 +60,7 @@ def _stamp(seconds: int) -> str:
 
 
 def _durations(result: TestResult) -> str:
-    parts = ", ".join(f"{phase.when} {phase.duration:.3f} s" for phase in result.phases)
-    return f"{result.duration:.3f} s" + (f" ({parts})" if len(result.phases) > 1 else "")
-
-
-def _texts(result: TestResult) -> Iterator[tuple[str, str]]:
-    yield from result.details
-    yield from (
-        (heading, text)
-        for heading, text in (
-            ("captured stdout", result.stdout),
-            ("captured stderr", result.stderr),
-            ("captured log", result.log),
-        )
-        if text
-    )
+    whole = f"{result.duration:.3f} s"
+    if len(result.phases) < 2:
+        return whole
+    return f"{whole} ({', '.join([f'{p.when} {p.duration:.3f} s' for p in result.phases])})"

@@ -80,7 +80,9 @@ def components(nodeid: str, name: str, *, scope: str | None, scheme: Scheme) -> 
     below, None in any other run.
     """
     names = _split(nodeid, name) if scheme == "nodeid" else [name]
-    return tuple(encode(part) for part in ([] if scope is None else [scope]) + names)
+    if scope is not None:
+        names.insert(0, scope)
+    return tuple(map(encode, names))
 
 
 def _split(nodeid: str, name: str) -> list[str]:

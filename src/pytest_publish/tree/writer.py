@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import stat
@@ -11,8 +12,6 @@ from pathlib import Path
 from typing import Final
 from typing import Literal
 from typing import TypeAlias
-
-from fasteners import InterProcessLock
 
 from pytest_publish._os import realos
 from pytest_publish.results.result import TestResult
@@ -38,6 +37,7 @@ _RESULT_NAME: Final = re.compile(r"\.?([0-9]+)\.(?:pass|skip|fail)")
 LOCK_TIMEOUT: Final = 1.0
 LOCK_TIMEOUT_OF_RUN: Final = 10.0
 _LOCK_POLL: Final = 0.002
+_AT_ONCE: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 # How many parents of tests' folders are remembered as checked (no links). In a loadgroup
 # run each test may have a parent of its own.
@@ -136,22 +136,20 @@ class TreeWriter:
 
     def _next_index(self, folder: str, *, is_new: bool, may_wait: bool) -> int:
         path = f"{folder}{realos.SEPARATOR}.lock"
-        # fasteners only locks. It would open the file with a function that a test may have
-        # patched, and wait by a clock that a test may have stopped.
-        lock = InterProcessLock(path)
-        with realos.file(_open(path, os.O_WRONLY), "wb") as lock.lockfile:
-            self._wait_for(lock, path, self._patience if may_wait else 0.0)
-            try:
-                return _advance(folder, is_new=is_new)
-            finally:
-                lock.unlock()
+        fd = _open(path, os.O_WRONLY)
+        try:
+            self._lock(fd, path, self._patience if may_wait else 0.0)
+            return _advance(folder, is_new=is_new)
+        finally:
+            realos.close(fd)  # which gives the lock back
 
-    def _wait_for(self, lock: InterProcessLock, path: str, patience: float) -> None:
+    def _lock(self, fd: int, path: str, patience: float) -> None:
+        """Lock a file as fasteners and other programs do, by POSIX's lock of all of it."""
         begun = realos.monotonic()
         waited = 0.0
         while True:
             try:
-                lock.trylock()
+                realos.lockf(fd, _AT_ONCE)
             except (BlockingIOError, PermissionError):
                 if waited >= min(LOCK_TIMEOUT, patience):
                     self._patience = max(0.0, self._patience - waited)

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fasteners
 import pytest
 
 from pytest_publish._os import realos
@@ -396,11 +395,11 @@ def test_a_run_that_has_waited_long_enough_waits_for_no_lock_any_more(
 def test_a_file_system_without_locks_is_an_os_error(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_lock: fasteners.InterProcessLock) -> None:
+    def refuse(_fd: int, _command: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     tree = TreeWriter(root)
-    monkeypatch.setattr(fasteners.InterProcessLock, "trylock", refuse)
+    monkeypatch.setattr(realos, "lockf", refuse)
     with pytest.raises(OSError, match=re.escape(os.strerror(errno.ENOLCK))):
         tree.reserve(make_result())
 
