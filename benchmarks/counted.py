@@ -42,6 +42,8 @@ FEW, MANY = 200, 700
 FEW_SENT, MANY_SENT = 100, 300
 SENDS: Final = {"one a POST": 1, "--publish-batch=100": 100}
 
+PEERS: Final = (PLAIN, INSTALLED, *OURS, *OTHERS)
+
 #: Counts something once, into a new folder.
 Count: TypeAlias = Callable[[Path], int]
 
@@ -56,8 +58,11 @@ class Counter:
             tests: write_suite(folder / f"suite-{tests}", tests)
             for tests in (1, FEW_SENT, FEW, MANY_SENT, MANY)
         }
+        # Bytecode is written once: of the tests, and of what each peer imports.
         for suite in self._suites.values():
-            _run(PLAIN.command(suite, folder, ""))  # which writes the tests' bytecode
+            _run(PLAIN.command(suite, folder, sink.url()))
+        for peer in PEERS:
+            _run(peer.command(self._suites[1], folder, sink.url()))
 
     def session(self, peer: Peer, tests: int) -> Count:
         """Return what counts a session."""
@@ -122,7 +127,7 @@ Counts: TypeAlias = dict[Key, list[int]]
 def counts_of_all(counter: Counter, folder: Path) -> Counts:
     """Count everything, as many things at a time as there are processors."""
     tasks: dict[Key, Count] = {}
-    for peer in (PLAIN, INSTALLED, *OURS, *OTHERS):
+    for peer in PEERS:
         tasks |= {(peer.name, tests): counter.session(peer, tests) for tests in (1, FEW, MANY)}
     for name, batch in SENDS.items():
         tasks |= {(name, sent): counter.sending(sent, batch) for sent in (FEW_SENT, MANY_SENT)}
@@ -176,7 +181,7 @@ def tables(figures: Figures) -> str:
             f"{figures.of_one(peer.name) - plain:,.0f}",
             f"{figures.start(peer.name) / 1e6:.0f}",
         )
-        for peer in (PLAIN, INSTALLED, *OURS, *OTHERS)
+        for peer in PEERS
     )
     sent = ((name, f"{figures.of_one(name, FEW_SENT, MANY_SENT):,.0f}") for name in SENDS)
     floors = (
