@@ -228,7 +228,7 @@ def test_each_promise_of_delivery_is_shown_by_a_test_that_there_is() -> None:
 def test_the_readme_tells_the_cost_that_was_counted() -> None:
     section = Document("README.md").section("What it costs")
     told = re.findall(r"`(--[^`]+)` (\d\.\d\d)", section)
-    assert len(told) >= 3
+    assert told
     counted = re.findall(r"^\| \*\*(--[^*]+)\*\* \| (\d\.\d\d) ", PAGES["cost"].text, re.MULTILINE)
     assert set(told) <= set(counted)
 
