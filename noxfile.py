@@ -57,7 +57,7 @@ def fuzz(session: nox.Session, pytest: str) -> None:
 REPORTERS = ("pytest-reportlog", "pytest-json-report", "pytest-html", "allure-pytest")
 
 
-@nox.session
+@nox.session(default=False)
 @nox.parametrize("how", ["counted", "timed"], ids=["counted", "timed"])
 def benchmark(session: nox.Session, how: str) -> None:
     """Measure what publishing costs, and write it into docs/cost.md. Needs Linux, and valgrind."""

@@ -31,7 +31,7 @@ from peers import PLAIN
 from peers import PUBLISH
 from sink import running_sink
 from sink import Sink
-from suites import write_suite
+from suite import write_suite
 
 
 #: Twice, because two counts of the same differ a little.

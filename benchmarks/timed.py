@@ -36,7 +36,7 @@ from peers import PUBDIR
 from peers import PUBLISH
 from sink import running_sink
 from sink import Sink
-from suites import write_suite
+from suite import write_suite
 
 
 ROUNDS: Final = 5
