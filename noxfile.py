@@ -54,6 +54,18 @@ def fuzz(session: nox.Session, pytest: str) -> None:
         session.run("python", f"fuzz/{program}.py", f"--seconds={seconds / 2}")
 
 
+#: What the benchmark compares with.
+REPORTERS = ("pytest-reportlog", "pytest-json-report", "pytest-html", "allure-pytest")
+
+
+@nox.session(default=False)
+@nox.parametrize("how", ["counted", "timed"], ids=["counted", "timed"])
+def benchmark(session: nox.Session, how: str) -> None:
+    """Measure what publishing costs, and write it into docs/cost.md. Needs Linux, and valgrind."""
+    session.install("-e", ".", *REPORTERS)
+    session.run("python", f"benchmarks/{how}.py")
+
+
 @nox.session
 def agree(session: nox.Session) -> None:
     """Compare each result with pytest's own report, on suites of other packages."""

@@ -1,0 +1,217 @@
+"""Counts what publishing costs, in instructions of the processor; writes docs/cost.md.
+
+Needs Linux and valgrind, and does not mind other work on the machine. What the processor
+does in the kernel is not counted: timed.py has that.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+from typing import TypeAlias
+
+import page
+import picture
+from floor import FLOORS
+from peers import ENVIRONMENT
+from peers import INSTALLED
+from peers import OTHERS
+from peers import OURS
+from peers import Peer
+from peers import PLAIN
+from peers import PUBLISH
+from sink import running_sink
+from sink import Sink
+from suite import write_suite
+
+
+#: Twice, because two counts of the same differ a little.
+ROUNDS: Final = 2
+#: Tests of two suites, so that what is done once a session cancels out.
+FEW, MANY = 200, 700
+#: Likewise results that the relay sends, and what is measured for comparison.
+FEW_SENT, MANY_SENT = 100, 300
+SENDS: Final = {"one a POST": 1, "--publish-batch=100": 100}
+
+PEERS: Final = (PLAIN, INSTALLED, *OURS, *OTHERS)
+
+#: Counts something once, into a new folder.
+Count: TypeAlias = Callable[[Path], int]
+
+
+class Counter:
+    """Counts the instructions of programs, each in one process without its children."""
+
+    def __init__(self, folder: Path, sink: Sink) -> None:
+        self._folder = folder
+        self._sink = sink
+        self._suites = {
+            tests: write_suite(folder / f"suite-{tests}", tests)
+            for tests in (1, FEW_SENT, FEW, MANY_SENT, MANY)
+        }
+        # Bytecode is written once: of the tests, and of what each peer imports.
+        for suite in self._suites.values():
+            _run(PLAIN.command(suite, folder, sink.url()))
+        for peer in PEERS:
+            _run(peer.command(self._suites[1], folder, sink.url()))
+
+    def session(self, peer: Peer, tests: int) -> Count:
+        """Return what counts a session."""
+
+        def count(folder: Path) -> int:
+            url = self._sink.url()
+            instructions = _counted(peer.command(self._suites[tests], folder, url), folder)
+            peer.check(tests, folder, self._sink, url)
+            return instructions
+
+        return count
+
+    def sending(self, results: int, batch: int) -> Count:
+        """Return what counts a process that sends what a run has left behind."""
+
+        def count(folder: Path) -> int:
+            nobody = "http://127.0.0.1:9/"
+            _run([*PUBLISH.command(self._suites[results], folder, nobody), "--publish-grace=0"])
+            (outbox,) = (folder / "outbox").glob("*.jsonl")
+            url = self._sink.url()
+            send = ["send", str(outbox), "--to", url, f"--batch={batch}"]
+            instructions = _counted([sys.executable, "-m", "pytest_publish", *send], folder)
+            assert len(self._sink.received(url)) == results
+            return instructions
+
+        return count
+
+    def floor(self, name: str, times: int) -> Count:
+        """Return what counts something that is done so often."""
+        program = str(Path(__file__).with_name("floor.py"))
+
+        def count(folder: Path) -> int:
+            command = [sys.executable, program, name, str(times), str(folder), self._sink.url()]
+            return _counted(command, folder)
+
+        return count
+
+
+def _counted(command: list[str], folder: Path) -> int:
+    """Return the instructions of a process."""
+    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    log = folder / "valgrind"
+    _run([*valgrind, f"--log-file={log}", "--child-silent-after-fork=yes", *command])
+    found = re.search(r"Collected : (\d+)", log.read_text("utf-8"))
+    assert found, log.read_text("utf-8")
+    return int(found[1])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(
+            f"{' '.join(command)}\nended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
+
+
+#: What is counted: a name, and how many tests, results or times.
+Key: TypeAlias = tuple[str, int]
+Counts: TypeAlias = dict[Key, list[int]]
+
+
+def counts_of_all(counter: Counter, folder: Path) -> Counts:
+    """Count everything, as many things at a time as there are processors."""
+    tasks: dict[Key, Count] = {}
+    for peer in PEERS:
+        tasks |= {(peer.name, tests): counter.session(peer, tests) for tests in (1, FEW, MANY)}
+    for name, batch in SENDS.items():
+        tasks |= {(name, sent): counter.sending(sent, batch) for sent in (FEW_SENT, MANY_SENT)}
+    for name in FLOORS:
+        tasks |= {(name, times): counter.floor(name, times) for times in (FEW, MANY)}
+
+    def run(key: Key) -> int:
+        place = Path(tempfile.mkdtemp(dir=folder))
+        instructions = tasks[key](place)
+        shutil.rmtree(place)
+        print(f"{key[0]} {key[1]:,}: {instructions:,}", file=sys.stderr)
+        return instructions
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rounds = [pool.map(run, tasks) for _round in range(ROUNDS)]
+        return {key: list(counts) for key, *counts in zip(tasks, *rounds, strict=True)}
+
+
+class Figures:
+    """What the counts say: instructions of one test, result or time, and of a start."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        #: How far two counts of the same were apart, per test, result or time.
+        self.spreads: list[float] = []
+
+    def of_one(self, name: str, few: int = FEW, many: int = MANY) -> float:
+        """Return the instructions of one more test."""
+        pairs = zip(self._counts[name, few], self._counts[name, many], strict=True)
+        each = [(more - less) / (many - few) for less, more in pairs]
+        self.spreads.append(max(each) - min(each))
+        return statistics.mean(each)
+
+    def start(self, name: str) -> float:
+        """Return the instructions that a session of one test costs more than plain pytest's."""
+        return statistics.mean(self._counts[name, 1]) - statistics.mean(self._counts[PLAIN.name, 1])
+
+    def ratio(self, name: str) -> float:
+        """Return what a test costs, plain pytest being 1."""
+        return self.of_one(name) / self.of_one(PLAIN.name)
+
+
+def tables(figures: Figures) -> str:
+    """Return what stands in the page."""
+    plain = figures.of_one(PLAIN.name)
+    head = ("", "times plain pytest", "added instructions a test", "added at the start, millions")
+    rows = (
+        (
+            f"**{peer.name}**" if peer in OURS else peer.name,
+            f"{figures.ratio(peer.name):.2f}",
+            f"{figures.of_one(peer.name) - plain:,.0f}",
+            f"{figures.start(peer.name) / 1e6:.0f}",
+        )
+        for peer in PEERS
+    )
+    sent = ((name, f"{figures.of_one(name, FEW_SENT, MANY_SENT):,.0f}") for name in SENDS)
+    floors = (
+        (what.__doc__.rstrip(".") if what.__doc__ else name, f"{figures.of_one(name):,.0f}")
+        for name, what in FLOORS.items()
+    )
+    spread = (
+        f"Two counts of the same differed by {max(figures.spreads):,.0f} instructions at most, "
+        f"at the median by {statistics.median(figures.spreads):,.0f}."
+    )
+    parts = (
+        f"{page.where()}. A test costs plain pytest {plain:,.0f} instructions.",
+        page.table(head, rows),
+        page.table(("the relay", "instructions a result"), sent),
+        page.table(("by itself", "instructions"), floors),
+        spread,
+    )
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    """Count, and write the table and the picture."""
+    with running_sink() as sink, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures = Figures(counts_of_all(Counter(folder, sink), folder))
+    page.put("counted", tables(figures))
+    shown = (PLAIN, *OURS, *OTHERS)
+    bars = sorted((figures.ratio(peer.name), peer.name, peer in OURS) for peer in shown)
+    picture.draw(bars, page.ROOT / "docs" / "cost.svg")
+
+
+if __name__ == "__main__":
+    main()
