@@ -1,18 +1,13 @@
 // What the page asks the board for.
 
+import { get, open } from "./source.js";
+
 /** @typedef {import("./types.js").Run} Run */
 /** @typedef {import("./types.js").Row} Row */
 /** @typedef {import("./types.js").Result} Result */
 
 /** Runs of one answer. */
 export const MOST_RUNS = 100;
-
-/** @param {string} path @returns {Promise<any>} */
-async function get(path) {
-  const response = await fetch(path);
-  if (!response.ok) throw new Error((await response.text()).trim() || `status ${response.status}`);
-  return response.json();
-}
 
 /** @param {string} run @param {string | null} project @param {string} [what] @param {Record<string, string>} [query] */
 function address(run, project, what = "", query = {}) {
@@ -63,11 +58,11 @@ export async function result(key) {
 /**
  * The stream of what changes.
  * @param {{ run: string | null, project: string | null, after: number }} what
- * @returns {EventSource}
+ * @returns {import("./source.js").Stream}
  */
 export function stream(what) {
   const query = new URLSearchParams({ after: String(what.after) });
   if (what.run !== null) query.set("run", what.run);
   if (what.project !== null) query.set("project", what.project);
-  return new EventSource(`/api/stream?${query}`);
+  return open(`/api/stream?${query}`);
 }

@@ -6,6 +6,7 @@ import { Copy } from "./copy.js";
 import { count, date, duration, parts, quoted, shape } from "./format.js";
 import { html } from "./html.js";
 import { link } from "./route.js";
+import { isReport } from "./source.js";
 import { ATTEMPT, KEY, OUTCOME } from "./types.js";
 
 /** @typedef {import("./types.js").Result} Result */
@@ -57,7 +58,11 @@ function Whole({ id, result, model }) {
         texts.length > 0 &&
         html`<${Copy} what=${() => texts.map((one) => one.text).join("\n\n")} title="Copy the text of the failure">copy text</${Copy}>`
       }
-      <a class="button" href=${`/api/results/${id}`} target="_blank" rel="noreferrer">JSON</a>
+      ${
+        isReport
+          ? html`<${Copy} what=${() => JSON.stringify(result, null, 2)} title="Copy the JSON">copy JSON</${Copy}>`
+          : html`<a class="button" href=${`/api/results/${id}`} target="_blank" rel="noreferrer">JSON</a>`
+      }
     </p>
     <${Attempts} id=${id} model=${model} />
     ${texts.map(

@@ -4,11 +4,13 @@ import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Copy } from "./copy.js";
 import { Detail } from "./detail.js";
+import { date } from "./format.js";
 import { Head } from "./head.js";
 import { html } from "./html.js";
 import { help, KEYS, listen } from "./keys.js";
 import { Model } from "./model.js";
 import { Runs } from "./runs.js";
+import { clock, isReport } from "./source.js";
 import { showInTab } from "./tab.js";
 import { Tests } from "./tests.js";
 import { Workers } from "./workers.js";
@@ -21,6 +23,7 @@ function Page({ model }) {
   const column = route.test !== null ? "detail" : hasRun ? "run" : "runs";
   return html`<div class=${`page shows-${column} ${model.line === "open" ? "" : "is-old"}`}>
     ${model.line !== "open" && html`<${Banner} model=${model} />`}
+    ${isReport && html`<${Made} isOver=${run?.state !== "running"} />`}
     <${Runs} model=${model} />
     <main class="run" aria-label="Run">
       ${hasRun && !isEmpty && html`<a class="back" href="#/">‹ runs</a>`}
@@ -39,6 +42,12 @@ function Page({ model }) {
 function Banner({ model }) {
   const text = model.line === "stopped" ? "The board was stopped" : "The connection to the board is lost";
   return html`<p class="banner" role="alert">${text}: what you see is old. Trying again …</p>`;
+}
+
+/** @param {{ isOver: boolean }} properties */
+function Made({ isOver }) {
+  const rest = isOver ? "" : ": the run was still going on";
+  return html`<p class="made">Report of ${date(clock())}${rest}</p>`;
 }
 
 /** @param {{ model: Model, isEmpty: boolean }} properties */

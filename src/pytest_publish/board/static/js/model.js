@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { link, parse } from "./route.js";
 import { Rows } from "./rows.js";
+import { clock } from "./source.js";
 
 /** @typedef {import("./types.js").Run} Run */
 /** @typedef {import("./types.js").Result} Result */
@@ -37,7 +38,7 @@ export class Model {
     this.cursor = null;
     this.wantsFocus = false;
     this.isHelpOpen = false;
-    /** @type {EventSource | null} */
+    /** @type {import("./source.js").Stream | null} */
     this.stream = null;
     this.isDrawing = false;
     this.turn = 0; // of loading; what an earlier one brings is not wanted any more
@@ -55,7 +56,7 @@ export class Model {
 
   /** Epoch seconds, by the board's clock. */
   get now() {
-    return Date.now() / 1000 + this.ahead;
+    return clock() + this.ahead;
   }
 
   /** Draw with the next frame. */
@@ -154,7 +155,7 @@ export class Model {
         this.changed();
       });
     on("hello", ({ now }) => {
-      this.ahead = now - Date.now() / 1000;
+      this.ahead = now - clock();
       this.line = "open";
       this.loadRuns(); // what changed before, or while the line was lost
     });
