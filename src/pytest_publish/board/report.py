@@ -143,7 +143,8 @@ def _blocks(store: Store, told: dict[str, Any], now: float) -> Iterator[tuple[st
         index.append([asked for asked, _answer in block])
         yield f"block-{number}", _object(block)
     answers = orjson.Fragment(_object(_first_asked(store, told, rows)))
-    yield "index", orjson.dumps({"made": now, "index": index, "answers": answers})
+    first = {"made": now, "hasHistory": False, "index": index, "answers": answers}
+    yield "index", orjson.dumps(first)
 
 
 def _first_asked(store: Store, told: dict[str, Any], rows: list[list[Any]]) -> Iterator[_Answer]:

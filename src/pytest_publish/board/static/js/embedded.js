@@ -10,7 +10,7 @@ const TELLING = ["nodeid", "days"];
 
 export const isReport = true;
 
-/** @type {{ made: number, index: string[][], answers: Answers }} */
+/** @type {{ made: number, hasHistory: boolean, index: string[][], answers: Answers }} */
 const first = await unpacked("index");
 /** @type {Map<string, string>} the id of the block that has an answer */
 const places = new Map();
@@ -18,6 +18,8 @@ for (const [number, asked] of first.index.entries())
   for (const one of asked) places.set(one, `block-${number}`);
 /** @type {{ id: string, answers: Promise<Answers> }} the block that was unpacked last */
 let last = { id: "", answers: Promise.resolve({}) };
+
+export const hasHistory = first.hasHistory;
 
 /** Epoch seconds: it is always the time when the report was made. */
 export function clock() {

@@ -1,46 +1,13 @@
 // The rows of one run: kept small, filtered as they come, grouped by worker, file and scope.
 
 import { BAD, OUTCOMES } from "./format.js";
-import { DURATION, FILE, ID, KEY, NAME, NODEID, OUTCOME, PROBLEM, SCOPE, WORKER } from "./types.js";
+import { DURATION, FILE, ID, KEY, NAME, NODEID, OUTCOME, SCOPE, WORKER } from "./types.js";
+import { View } from "./view.js";
 
 /** @typedef {import("./types.js").Row} Row */
-/** @typedef {{ q: string, outcome: string, worker: string, scope: string, bad: boolean }} Filter */
+/** @typedef {import("./view.js").Filter} Filter */
 /** What one worker of one session has run. @typedef {{ session: string, worker: string, rows: Row[], bad: number }} Lane */
 /** @typedef {{ scope: string, number: number, bad: number, seconds: number }} ScopeSum */
-
-/** @param {Filter} filter @returns {(row: Row) => boolean} */
-function fitting({ bad, outcome, worker, scope, q }) {
-  // No lower-case copy of each of a hundred thousand names at each letter.
-  const wanted = q && new RegExp(q.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
-  return (row) =>
-    (!bad || BAD.has(row[OUTCOME])) &&
-    (!outcome || row[OUTCOME] === outcome) &&
-    (!worker || row[WORKER] === worker) &&
-    (!scope || row[SCOPE] === scope) &&
-    (!wanted || wanted.test(row[NODEID]) || (row[PROBLEM] !== null && wanted.test(row[PROBLEM])));
-}
-
-/** A filtered list that grows with the rows; only what came new is looked at. */
-class View {
-  /** @param {Filter} filter @param {string} key */
-  constructor(filter, key) {
-    this.filter = filter;
-    this.fits = fitting(filter);
-    this.key = key;
-    /** @type {Row[]} */
-    this.rows = [];
-    this.seen = 0;
-  }
-
-  /** @param {Row[]} all */
-  update(all) {
-    for (; this.seen < all.length; this.seen++) {
-      const row = /** @type {Row} */ (all[this.seen]);
-      if (this.fits(row)) this.rows.push(row);
-    }
-    return this.rows;
-  }
-}
 
 export class Rows {
   constructor() {

@@ -9,6 +9,9 @@
 /** Whether this is a report: nothing in it changes any more. */
 export const isReport = false;
 
+/** Whether more is known than one run. */
+export const hasHistory = true;
+
 /** Epoch seconds. */
 export function clock() {
   return Date.now() / 1000;

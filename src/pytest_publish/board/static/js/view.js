@@ -1,0 +1,41 @@
+// A list of the rows that fit a filter.
+
+import { BAD } from "./format.js";
+import { NODEID, OUTCOME, PROBLEM, SCOPE, WORKER } from "./types.js";
+
+/** @typedef {import("./types.js").Row} Row */
+/** @typedef {{ q: string, outcome: string, worker: string, scope: string, bad: boolean }} Filter */
+
+/** @param {Filter} filter @returns {(row: Row) => boolean} */
+function fitting({ bad, outcome, worker, scope, q }) {
+  // No lower-case copy of each of a hundred thousand names at each letter.
+  const wanted = q && new RegExp(q.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
+  return (row) =>
+    (!bad || BAD.has(row[OUTCOME])) &&
+    (!outcome || row[OUTCOME] === outcome) &&
+    (!worker || row[WORKER] === worker) &&
+    (!scope || row[SCOPE] === scope) &&
+    (!wanted || wanted.test(row[NODEID]) || (row[PROBLEM] !== null && wanted.test(row[PROBLEM])));
+}
+
+/** A filtered list that grows with the rows; only what came new is looked at. */
+export class View {
+  /** @param {Filter} filter @param {string} key */
+  constructor(filter, key) {
+    this.filter = filter;
+    this.fits = fitting(filter);
+    this.key = key;
+    /** @type {Row[]} */
+    this.rows = [];
+    this.seen = 0;
+  }
+
+  /** @param {Row[]} all */
+  update(all) {
+    for (; this.seen < all.length; this.seen++) {
+      const row = /** @type {Row} */ (all[this.seen]);
+      if (this.fits(row)) this.rows.push(row);
+    }
+    return this.rows;
+  }
+}
