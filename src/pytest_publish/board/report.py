@@ -130,8 +130,9 @@ def _told(store: Store, run: int, now: float) -> dict[str, Any]:
     """Return a run as a whole. What tells no events does not tell an end either."""
     told = store.run(run, now)
     assert told is not None
-    if told["state"] == "silent" and not any(one["has_events"] for one in told["sessions"]):
-        told["state"] = "untold"
+    if not any(session["has_events"] for session in told["sessions"]):
+        for one in (told, *told["sessions"]):
+            one["state"] = "untold"
     return {**told, "running": store.running(run)}
 
 
