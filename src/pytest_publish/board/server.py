@@ -22,6 +22,7 @@ import platformdirs
 import uvicorn
 
 from .app import Board
+from .safety import Key
 from .safety import LOOPBACK
 from .safety import Safety
 from .safety import signing_key
@@ -29,8 +30,11 @@ from .store import Store
 from .store import StoreError
 
 
-#: Where the token comes from that other machines need.
+#: Where tokens come from: one that is good for everything, one that is good for reading,
+#: and those that are good for publishing, NAME: TOKEN on each line.
 TOKEN_VARIABLE: Final = "PYTEST_PUBLISH_BOARD_TOKEN"
+READER_VARIABLE: Final = "PYTEST_PUBLISH_BOARD_READ_TOKEN"
+WRITERS_VARIABLE: Final = "PYTEST_PUBLISH_BOARD_WRITERS"
 #: The secret with which POSTs are signed, and the headers that pytest sends along.
 SECRET_VARIABLE: Final = "PYTEST_PUBLISH_SECRET"
 HEADERS_VARIABLE: Final = "PYTEST_PUBLISH_HEADERS"
@@ -57,8 +61,8 @@ class BoardError(Exception):
 
 def serve(options: Options, environment: Mapping[str, str]) -> None:
     """Serve until Ctrl-C or SIGTERM, as KeyboardInterrupt. Raises BoardError."""
-    token = environment.get(TOKEN_VARIABLE, "")
-    safety = _safety(options.host, token)
+    keys = _keys(environment)
+    safety = _safety(options.host, keys)
     try:
         key = signing_key(environment.get(SECRET_VARIABLE, ""))
     except ValueError as error:
@@ -70,7 +74,7 @@ def serve(options: Options, environment: Mapping[str, str]) -> None:
     except StoreError as error:
         raise BoardError(str(error)) from None
     url = _url(options.host, listener.getsockname()[1])
-    run = _Run(options.pytest_arguments, url, token) if options.pytest_arguments else None
+    run = _Run(options.pytest_arguments, url, keys) if options.pytest_arguments else None
 
     def on_start() -> None:
         print(f"board: {url}  (Ctrl-C stops it; runs are kept in {path})", flush=True)
@@ -79,7 +83,8 @@ def serve(options: Options, environment: Mapping[str, str]) -> None:
         else:
             run.start()
         if options.is_opened:
-            webbrowser.open(f"{url}/?token={quote(token)}" if token else url)
+            reader = next((f"/?token={quote(key.token)}" for key in keys if key.may_read), "")
+            webbrowser.open(f"{url}{reader}")
 
     board = Board(store, safety=safety, signing_key=key, on_start=on_start)
     server = _Server(board, run)
@@ -93,15 +98,36 @@ def serve(options: Options, environment: Mapping[str, str]) -> None:
         store.close()
 
 
-def _safety(host: str, token: str) -> Safety:
+def _keys(environment: Mapping[str, str]) -> tuple[Key, ...]:
+    """Return the keys that requests need, if any. Raises BoardError."""
+    keys = []
+    if token := environment.get(TOKEN_VARIABLE):
+        keys.append(Key(token))
+    if token := environment.get(READER_VARIABLE):
+        keys.append(Key(token, may_publish=False))
+    for line in filter(str.strip, environment.get(WRITERS_VARIABLE, "").splitlines()):
+        name, _colon, token = map(str.strip, line.partition(":"))
+        if not name or not token:  # it is not repeated: it may be a token
+            raise BoardError(f"{WRITERS_VARIABLE}: write one NAME: TOKEN a line")
+        keys.append(Key(token, may_read=False))
+    for may, what, variable in (
+        ("may_read", "read", READER_VARIABLE),
+        ("may_publish", "publish", WRITERS_VARIABLE),
+    ):
+        if keys and not any(getattr(key, may) for key in keys):
+            raise BoardError(f"with these tokens nobody may {what}: set {variable} as well")
+    return tuple(keys)
+
+
+def _safety(host: str, keys: tuple[Key, ...]) -> Safety:
     if host in LOOPBACK:
-        return Safety(token=token)
-    if not token:
+        return Safety(keys=keys)
+    if not keys:
         raise BoardError(
             f"on {host or 'every address'} other machines can reach the board: set "
             f"{TOKEN_VARIABLE} to a token that they need, or leave --host out"
         )
-    return Safety(hosts=None, token=token)
+    return Safety(hosts=None, keys=keys)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -161,15 +187,19 @@ class _Server(uvicorn.Server):
 class _Run:
     """A run of pytest that publishes to the board."""
 
-    def __init__(self, arguments: tuple[str, ...], url: str, token: str) -> None:
+    def __init__(self, arguments: tuple[str, ...], url: str, keys: tuple[Key, ...]) -> None:
         self._command = [
             *(sys.executable, "-m", "pytest", "--publish", url, "--publish-events"),
             *arguments,
         ]
-        self._environment = dict(os.environ)
-        if token:
+        # What is the board's, its tests need not see.
+        hidden = {TOKEN_VARIABLE, READER_VARIABLE, WRITERS_VARIABLE}
+        self._environment = {
+            name: value for name, value in os.environ.items() if name not in hidden
+        }
+        for key in [key for key in keys if key.may_publish][:1]:
             headers = self._environment.get(HEADERS_VARIABLE, "")
-            self._environment[HEADERS_VARIABLE] = f"Authorization: Bearer {token}\n{headers}"
+            self._environment[HEADERS_VARIABLE] = f"Authorization: Bearer {key.token}\n{headers}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -36,9 +36,8 @@ def test_a_dead_runs_end_is_told_and_nothing_is_changed(outbox: Outbox) -> None:
     before = outbox.path.read_bytes()
     *others, end = published_in(outbox.path)
     assert len(others) == 1
-    assert (
-        json.loads(end).items() >= {**WILL, "seq": 1, "time": outbox.path.stat().st_mtime}.items()
-    )
+    ended = outbox.path.stat().st_mtime
+    assert json.loads(end) == {**WILL, "seq": 1, "time": ended, "duration": ended - 1}
     assert outbox.path.read_bytes() == before
     assert list(outbox.path.parent.iterdir()) == [outbox.path]
 
