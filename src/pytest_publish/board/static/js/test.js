@@ -99,7 +99,7 @@ function table(model, { project, results, causes }) {
     const reason = one.cause === null ? "" : reasons.get(one.cause);
     return html`<a class="result" href=${linkToRun({ ...one, project }, one.key)} title=${one.run_id}>
       ${sign(one.outcome)}
-      <span class="when">${date(one.started)}</span>
+      <span class="at">${date(one.started)}</span>
       <span class="quiet commit">${one.commit?.slice(0, 7)}</span>
       ${one.attempt > 1 && html`<span class="quiet" title=${`attempt ${one.attempt}`}>↻${one.attempt}</span>`}
       <span class="quiet problem cut">${reason}</span>
