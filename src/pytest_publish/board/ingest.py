@@ -79,11 +79,12 @@ class RefusedError(Exception):
 
 
 async def parse(body: bytes) -> list[Published]:
+    """Do what :func:`parsed` does, and hold nobody up."""
+    return parsed(body) if len(body) < _SMALL else await asyncio.to_thread(parsed, body)
+
+
+def parsed(body: bytes) -> list[Published]:
     """Return the objects of a body: one object, or an array. Raises RefusedError."""
-    return _parsed(body) if len(body) < _SMALL else await asyncio.to_thread(_parsed, body)
-
-
-def _parsed(body: bytes) -> list[Published]:
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:

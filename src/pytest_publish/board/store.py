@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from typing import Final
+from urllib.parse import quote
 
 import fasteners
 import orjson
@@ -31,7 +32,7 @@ APPLICATION: Final = 0x70756264
 SILENCE: Final = 60.0
 SILENCE_IN_TEST: Final = 900.0
 #: Seconds after which what arrives was not published just now, but sent later.
-_LATE: Final = 3600.0
+LATE: Final = 3600.0
 #: The fields of a row, in their order.
 COLUMNS: Final = (
     *("id", "key", "nodeid", "name", "file", "outcome", "worker", "scope"),
@@ -152,13 +153,21 @@ EVERYTHING: Final = Filter()
 class Store:
     """One file of runs. ``add`` is for one thread at a time; everything else is for any."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or make it. Raises StoreError."""
+    def __init__(self, path: Path, *, is_read_only: bool = False) -> None:
+        """Open the file, or make it. Raises StoreError.
+
+        Any number may read while one writes; they change nothing.
+        """
         self.path = path
+        self._is_read_only = is_read_only
         self._local = threading.local()
         self._sessions: dict[str, _Session] = {}
         self._lock = fasteners.InterProcessLock(f"{path}.lock")
         try:
+            if is_read_only:
+                self._writer = self._reader
+                self._check()
+                return
             path.parent.mkdir(parents=True, exist_ok=True)
             if not self._lock.acquire(blocking=False):
                 raise StoreError(
@@ -176,11 +185,23 @@ class Store:
             ) from error
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self._address, uri=True, isolation_level=None, check_same_thread=False
+        )
         connection.execute("PRAGMA busy_timeout = 5000")
         return connection
 
-    def _prepare(self) -> None:
+    @property
+    def _address(self) -> str:
+        address = f"file:{quote(str(self.path.absolute()))}"
+        if not self._is_read_only:
+            return address
+        # Without this file nobody writes, and then SQLite need not make any either.
+        is_used = Path(f"{self.path}-wal").exists()
+        return f"{address}?mode=ro{'' if is_used else '&immutable=1'}"
+
+    def _check(self) -> bool:
+        """Tell whether there is anything in the file yet; it has to be a board's."""
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         (application,) = self._writer.execute("PRAGMA application_id").fetchone()
         (tables,) = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -191,10 +212,14 @@ class Store:
                 f"{self.path} was written by a newer pytest-publish (format {version}, "
                 f"this one knows {VERSION}): update this one, or name another --store"
             )
+        return bool(tables)
+
+    def _prepare(self) -> None:
+        is_new = not self._check()
         self._writer.execute("PRAGMA journal_mode = WAL")
         # A killed board loses nothing; a machine without power may lose the last commits.
         self._writer.execute("PRAGMA synchronous = NORMAL")
-        if not tables:
+        if is_new:
             with self._transaction():
                 for statement in _SCHEMA.split(";\n"):
                     self._writer.execute(statement)
@@ -217,7 +242,8 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
-        self._lock.release()
+        if not self._is_read_only:
+            self._lock.release()
 
     def add(self, objects: Iterable[Published], now: float) -> set[int]:
         """Keep objects in one transaction; return the ids of the runs that have changed.
@@ -598,7 +624,7 @@ def _problem_of(data: dict[str, Any]) -> str | None:
 
 def _is_silent(row: sqlite3.Row, now: float) -> bool:
     """Tell whether a session without an end has given no sign of life for too long."""
-    was_sent_later = row["heard"] - row["seen"] > _LATE
+    was_sent_later = row["heard"] - row["seen"] > LATE
     quiet = now - (row["seen"] if was_sent_later else row["heard"])
     return bool(quiet > (SILENCE_IN_TEST if row["running"] else SILENCE))
 

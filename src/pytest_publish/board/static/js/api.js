@@ -1,5 +1,6 @@
-// What the page asks the board for. Nothing else talks to it: a page with its data inside has
-// another module in place of this one.
+// What the page asks the board for.
+
+import * as source from "./source.js";
 
 /** @typedef {import("./types.js").Run} Run */
 /** @typedef {import("./types.js").Row} Row */
@@ -9,15 +10,13 @@
 export const MOST_RUNS = 100;
 
 /** Whether there are other runs to look at than the one that is shown. */
-export const HAS_HISTORY = true;
+export const HAS_HISTORY = source.hasHistory;
 
 /** @param {string} path @param {Record<string, string | null>} [query] @returns {Promise<any>} */
-async function get(path, query = {}) {
+function get(path, query = {}) {
   const asked = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value) asked.set(name, value);
-  const response = await fetch(`${path}?${asked}`);
-  if (!response.ok) throw new Error((await response.text()).trim() || `status ${response.status}`);
-  return response.json();
+  return source.get(`${path}?${asked}`);
 }
 
 /** @param {string} run @param {string} [what] */
@@ -110,11 +109,11 @@ export function projects() {
 /**
  * The stream of what changes.
  * @param {{ run: string | null, project: string | null, after: number }} what
- * @returns {EventSource}
+ * @returns {import("./source.js").Stream}
  */
 export function stream(what) {
   const query = new URLSearchParams({ after: String(what.after) });
   if (what.run !== null) query.set("run", what.run);
   if (what.project !== null) query.set("project", what.project);
-  return new EventSource(`/api/stream?${query}`);
+  return source.open(`/api/stream?${query}`);
 }

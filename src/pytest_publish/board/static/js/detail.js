@@ -7,6 +7,7 @@ import { date, duration, parts, quoted, shape } from "./format.js";
 import { html } from "./html.js";
 import { Told } from "./marks.js";
 import { link, linksToTests } from "./route.js";
+import { isReport } from "./source.js";
 import { Failure, Output } from "./texts.js";
 import { ATTEMPT, KEY, OUTCOME } from "./types.js";
 
@@ -39,7 +40,6 @@ function Whole({ id, result, model }) {
   const [path, name, parameters] = parts(result.nodeid);
   const texts = failures(result);
   const history = linksToTests(model.route.project)(result.nodeid);
-  const json = resultLink(id);
   const where = [result.xdist_worker, result.host].filter(Boolean).join(" · ");
   return html`
     <p class="quiet path">${path}</p>
@@ -60,7 +60,11 @@ function Whole({ id, result, model }) {
         texts.length > 0 &&
         html`<${Copy} what=${() => texts.map((one) => one.text).join("\n\n")} title="Copy the text of the failure">copy text</${Copy}>`
       }
-      ${json && html`<a class="button" href=${json} target="_blank" rel="noreferrer">JSON</a>`}
+      ${
+        isReport
+          ? html`<${Copy} what=${() => JSON.stringify(result, null, 2)} title="Copy the JSON">copy JSON</${Copy}>`
+          : html`<a class="button" href=${resultLink(id)} target="_blank" rel="noreferrer">JSON</a>`
+      }
     </p>
     <${Attempts} id=${id} model=${model} />
     ${texts.map(

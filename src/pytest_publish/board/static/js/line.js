@@ -17,7 +17,7 @@ export class Line {
     this.again = again;
     /** @type {"open" | "lost" | "stopped"} */
     this.state = "open";
-    /** @type {EventSource | null} */
+    /** @type {import("./source.js").Stream | null} */
     this.stream = null;
   }
 

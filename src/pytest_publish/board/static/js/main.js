@@ -7,6 +7,7 @@ import { Compare } from "./compare.js";
 import { Copy } from "./copy.js";
 import { Detail } from "./detail.js";
 import { FlakyTests } from "./flaky.js";
+import { date } from "./format.js";
 import { Head } from "./head.js";
 import { html } from "./html.js";
 import { help, KEYS, listen } from "./keys.js";
@@ -14,6 +15,7 @@ import { Model } from "./model.js";
 import { Overview } from "./overview.js";
 import { Runs } from "./runs.js";
 import { SlowTests } from "./slow.js";
+import { clock, isReport } from "./source.js";
 import { showInTab } from "./tab.js";
 import { Test } from "./test.js";
 import { Tests } from "./tests.js";
@@ -31,6 +33,7 @@ function Page({ model }) {
   const column = isRun && route.test !== null ? "detail" : hasMain ? "run" : "runs";
   return html`<div class=${`page shows-${column} ${line.state === "open" ? "" : "is-old"}`}>
     ${line.state !== "open" && html`<${Banner} isStopped=${line.state === "stopped"} />`}
+    ${isReport && html`<${Made} isOver=${model.run?.state !== "running"} />`}
     <${Runs} model=${model} />
     <main class="run" aria-label=${isRun ? "Run" : "Runs"}>
       ${hasMain && !isEmpty && html`<a class="back" href="#/">‹ runs</a>`}
@@ -52,6 +55,11 @@ function OneRun({ model, isEmpty }) {
 function Banner({ isStopped }) {
   const text = isStopped ? "The board was stopped" : "The connection to the board is lost";
   return html`<p class="banner" role="alert">${text}: what you see is old. Trying again …</p>`;
+}
+
+/** @param {{ isOver: boolean }} properties */
+function Made({ isOver }) {
+  return html`<p class="made">Report of ${date(clock())}${!isOver && ": the run was still going on"}</p>`;
 }
 
 /** @param {{ model: Model, isEmpty: boolean }} properties */

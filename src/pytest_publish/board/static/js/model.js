@@ -6,6 +6,7 @@ import { Known } from "./known.js";
 import { Line } from "./line.js";
 import { link, parse } from "./route.js";
 import { Rows } from "./rows.js";
+import { clock } from "./source.js";
 
 /** @typedef {import("./types.js").Run} Run */
 /** @typedef {import("./route.js").Route} Route */
@@ -63,7 +64,7 @@ export class Model {
 
   /** Epoch seconds, by the board's clock. */
   get now() {
-    return Date.now() / 1000 + this.ahead;
+    return clock() + this.ahead;
   }
 
   /** Another one when there is something new across runs, or somebody comes to look. */
@@ -171,7 +172,7 @@ export class Model {
 
   /** The board answers. @param {number} now its clock */
   begin(now) {
-    this.ahead = now - Date.now() / 1000;
+    this.ahead = now - clock();
     this.answers.retryAll();
     this.loadRuns(this.listed); // what changed before, or while the line was lost
   }

@@ -1,0 +1,202 @@
+"""One run as one file: what the board's page would ask for, answered in advance."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import math
+import os
+import shlex
+import tempfile
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from typing import Final
+from typing import TypeAlias
+
+import orjson
+
+from .ingest import parsed
+from .ingest import RefusedError
+from .single_file import page_with
+from .store import COLUMNS
+from .store import LATE
+from .store import Published
+from .store import Store
+from .store import StoreError
+
+
+#: Bytes of JSON that the page unpacks at once, to show one result.
+_BLOCK: Final = 1 << 18
+_ALL: Final = 1 << 40
+#: The most runs that are listed to choose from.
+_LISTED: Final = 20
+
+#: What the page asks for, without what only limits the answer; and the answer as JSON.
+_Answer: TypeAlias = tuple[str, bytes]
+
+
+class ReportError(Exception):
+    """There can be no report; the message says why, and what to do."""
+
+
+def opened(path: Path, read: Callable[[Path], Iterable[bytes]], copy: Path, now: float) -> Store:
+    """Return what a path has as a store: that itself, or a copy of what ``read`` finds there.
+
+    Raises ReportError.
+    """
+    try:
+        if is_store(path):
+            return Store(path, is_read_only=True)
+        store = Store(copy)
+        # As if it were sent long after the run: then only its own times tell how old it is.
+        for part in _parts(_objects(read(path))):
+            store.add(part, now + LATE)
+    except StoreError as error:
+        raise ReportError(str(error)) from None
+    except OSError as error:
+        raise ReportError(f"can't read {error.filename or path}: {error.strerror}") from None
+    return store
+
+
+def is_store(path: Path) -> bool:
+    """Tell whether a file is a database of SQLite. Raises OSError."""
+    if path.is_dir():
+        return False
+    if path.exists() and not path.is_file():  # reading a FIFO would wait for ever
+        raise ReportError(f"{path} is neither a file nor a folder")
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
+
+
+def _objects(bodies: Iterable[bytes]) -> Iterator[Published]:
+    for body in bodies:
+        with contextlib.suppress(RefusedError):  # of somebody else
+            yield from parsed(body)
+
+
+def _parts(objects: Iterator[Published]) -> Iterator[list[Published]]:
+    while part := list(itertools.islice(objects, 1_000)):
+        yield part
+
+
+def chosen(store: Store, path: Path, run_id: str | None, now: float) -> int:
+    """Return the run that is meant. Raises ReportError."""
+    if run_id is not None:
+        found = store.find_run(run_id)
+        if found is None:
+            raise ReportError(f"{path} has no run {run_id!r}\n{_listed(store, now)}")
+        return found
+    ids = store.run_ids(limit=2, before=math.inf)
+    if not ids:
+        raise ReportError(
+            f"{path} has nothing that pytest-publish wrote: name a tree, an outbox, "
+            "a file of --publish-log, or a board's store"
+        )
+    if len(ids) > 1:
+        raise ReportError(f"{path} has several runs: choose one with --run\n{_listed(store, now)}")
+    return ids[0]
+
+
+def _listed(store: Store, now: float) -> str:
+    """Return the newest runs, a line each."""
+    runs = [store.run(id_, now) for id_ in store.run_ids(limit=_LISTED, before=math.inf)]
+    return "\n".join(_line(run) for run in runs if run is not None)
+
+
+def _line(run: dict[str, Any]) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run["started"]))
+    return f"  --run {shlex.quote(run['run_id'])}  {when}, {run['done']} tests, {run['project']}"
+
+
+def write_report(store: Store, run: int, now: float, output: Path) -> None:
+    """Write the report of a run, whole or not at all. Raises ReportError.
+
+    ``now`` is the time, in epoch seconds, as of which it is told.
+    """
+    told = _told(store, run, now)
+    title = f"{told['project'] or told['run_id']}: report"
+    try:
+        _write(output, page_with(_blocks(store, told, now), title))
+    except OSError as error:
+        raise ReportError(f"can't write {output}: {error.strerror}") from None
+
+
+def _told(store: Store, run: int, now: float) -> dict[str, Any]:
+    """Return a run as a whole. What tells no events does not tell an end either."""
+    told = store.run(run, now)
+    assert told is not None
+    if told["state"] == "silent" and not any(one["has_events"] for one in told["sessions"]):
+        told["state"] = "untold"
+    return {**told, "running": store.running(run)}
+
+
+def _blocks(store: Store, told: dict[str, Any], now: float) -> Iterator[tuple[str, bytes]]:
+    """Yield what is unpacked when it is asked for, and last what the page needs at once."""
+    rows = store.rows(told["id"], limit=_ALL)
+    index: list[list[str]] = []
+    for number, block in enumerate(_split(_bodies(store, rows))):
+        index.append([asked for asked, _answer in block])
+        yield f"block-{number}", _object(block)
+    answers = orjson.Fragment(_object(_first_asked(store, told, rows)))
+    first = {"made": now, "hasHistory": False, "index": index, "answers": answers}
+    yield "index", orjson.dumps(first)
+
+
+def _first_asked(store: Store, told: dict[str, Any], rows: list[list[Any]]) -> Iterator[_Answer]:
+    one = f"/api/runs/{told['run_id']}"
+    results = {"columns": COLUMNS, "rows": rows, "next": None}
+    yield "/api/runs", orjson.dumps([told])
+    yield one, orjson.dumps(told)
+    yield f"{one}/results", orjson.dumps(results)
+    yield f"{one}/not-run", orjson.dumps(store.not_run(told["id"], _ALL))
+
+
+def _bodies(store: Store, rows: Iterable[list[Any]]) -> Iterator[_Answer]:
+    for key in (str(row[COLUMNS.index("key")]) for row in rows):
+        session_id, _dash, seq = key.rpartition("-")
+        body = store.body(session_id, int(seq))
+        if body is not None:
+            yield f"/api/results/{key}", body
+
+
+def _object(answers: Iterable[_Answer]) -> bytes:
+    return orjson.dumps({asked: orjson.Fragment(answer) for asked, answer in answers})
+
+
+def _split(answers: Iterable[_Answer]) -> Iterator[list[_Answer]]:
+    """Yield the answers in parts of about one block each."""
+    block: list[_Answer] = []
+    size = 0
+    for asked, answer in answers:
+        block.append((asked, answer))
+        size += len(answer)
+        if size > _BLOCK:
+            yield block
+            block, size = [], 0
+    yield block
+
+
+def _write(output: Path, parts: Iterable[str]) -> None:
+    """Write a file beside its place, and put it there when it is whole."""
+    if output.exists() and not output.is_file():  # a folder, or a device that must stay one
+        raise OSError(errno.EEXIST, "it is no ordinary file")
+    fd, name = tempfile.mkstemp(prefix=f".{output.name}-", dir=output.parent)
+    try:
+        with open(fd, "w", encoding="utf-8") as file:
+            file.writelines(parts)
+            os.fchmod(file.fileno(), 0o666 & ~_umask())
+        os.replace(name, output)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
