@@ -31,7 +31,7 @@ export function Answer({ model, about, children }) {
   const answer = model.answers.get(about.key, about.ask, model.version);
   if (answer === null) return html`<p class="empty" role="status">loading …</p>`;
   if (!(answer instanceof Error)) return children(answer);
-  return html`<p class="empty" role="alert">${answer instanceof TypeError ? "The board does not answer." : answer.message}
+  return html`<p class="empty" role="alert">${answer instanceof TypeError ? "The board does not answer." : answer.message}${" "}
     <button type="button" class="link" onClick=${() => model.answers.retry(about.key)}>try again</button></p>`;
 }
 
