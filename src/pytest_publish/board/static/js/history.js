@@ -69,8 +69,9 @@ export function searched(all, q) {
   return q ? all.filter((one) => one.nodeid.toLowerCase().includes(wanted)) : all;
 }
 
-/** What a list is empty of. @param {Model} model @param {string} title @param {...any} more */
+/** Why a list is empty, and what would fill it. @param {Model} model @param {string} title @param {...any} more */
 export function nothing(model, title, ...more) {
   if (model.route.q) return html`<p class="empty">Nothing fits the search.</p>`;
+  if (more.length === 0) return html`<p class="empty">${title}</p>`;
   return html`<div class="empty"><h2>${title}</h2>${more.map((text) => html`<p>${text}</p>`)}</div>`;
 }

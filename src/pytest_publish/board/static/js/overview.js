@@ -25,7 +25,7 @@ export function Overview({ model }) {
   const runs = model.known.of(project);
   const hasMore = runs.length > 0 && !model.complete.has("") && !model.complete.has(project ?? "");
   const empty = model.hasRuns
-    ? nothing(model, "No runs", "This project has none.")
+    ? nothing(model, "There are no runs of this project.")
     : html`<p class="empty">loading …</p>`;
   const beside = html`<span class="beside"><${Chosen} model=${model} /><${Projects} model=${model} /></span>`;
   return html`<${Page} model=${model} title="All runs" beside=${beside}>

@@ -38,7 +38,7 @@ function History({ model, history }) {
     ["results", "Results", results.length],
     ["causes", "Causes", causes.length],
   ];
-  const none = nothing(model, "No failures", "This test has not failed in the runs that are known.");
+  const none = nothing(model, "This test has not failed in the runs that are known.");
   return html`<${About} history=${history} />
     <${Plot} history=${history} />
     <${Tabs} tabs=${tabs} route=${model.route} label="Results of this test">
@@ -107,5 +107,5 @@ function table(model, { project, results, causes }) {
       ${took(one.duration, Math.sqrt(one.duration / longest))}
     </a>`;
   };
-  return listOf(model, "results", results, (one) => one.key, draw, { empty: nothing(model, "No results") });
+  return listOf(model, "results", results, (one) => one.key, draw, { empty: nothing(model, "No results.") });
 }
