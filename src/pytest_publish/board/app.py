@@ -23,6 +23,7 @@ from starlette.routing import Mount
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
+from .history import History
 from .ingest import Ingest
 from .ingest import parse
 from .ingest import read_body
@@ -42,6 +43,9 @@ STATIC: Final = Path(__file__).with_name("static")
 #: The most runs, and rows, of one answer.
 MOST_RUNS: Final = 200
 MOST_ROWS: Final = 20_000
+#: The most tests, and results of one test, of one answer.
+MOST_TESTS: Final = 1_000
+MOST_RESULTS: Final = 2_000
 
 
 class Board:
@@ -60,6 +64,7 @@ class Board:
         on_start: Callable[[], None] | None = None,
     ) -> None:
         self._store = store
+        self._history = History(store)
         self._key = signing_key
         self._on_start = on_start
         self.live = Live(store)
@@ -71,7 +76,14 @@ class Board:
                 # A run's id may have slashes in it: a branch's name, say.
                 Route("/api/runs/{run_id:path}/results", self._results),
                 Route("/api/runs/{run_id:path}/not-run", self._not_run),
+                Route("/api/runs/{run_id:path}/changes", self._changes),
                 Route("/api/runs/{run_id:path}", self._run),
+                Route("/api/projects", self._projects),
+                Route("/api/tests", self._test),
+                Route("/api/flaky", self._flaky),
+                Route("/api/slow", self._slow),
+                Route("/api/causes", self._causes),
+                Route("/api/compare", self._compare),
                 Route("/api/results/{session_id:path}-{seq:int}", self._result),
                 Route("/api/stream", self._stream),
                 Route("/{path:path}", self._post, methods=["POST"]),
@@ -152,6 +164,7 @@ class Board:
             worker=asked.get("worker"),
             scope=asked.get("scope"),
             text=asked.get("text"),
+            cause=_number(request, "cause", 0) if asked.get("cause") else None,
         )
         limit = _number(request, "limit", 1_000, MOST_ROWS)
         after = _number(request, "after", 0)
@@ -165,6 +178,57 @@ class Board:
             return _unknown(request)
         return _json(await asyncio.to_thread(self._store.not_run, id_, MOST_ROWS))
 
+    async def _changes(self, request: Request) -> Response:
+        id_ = await self._find(request)
+        if id_ is None:
+            return _unknown(request)
+        return _json(await asyncio.to_thread(self._history.changes, id_))
+
+    async def _projects(self, _request: Request) -> Response:
+        return _json(await asyncio.to_thread(self._history.projects))
+
+    async def _test(self, request: Request) -> Response:
+        nodeid = request.query_params.get("nodeid")
+        if nodeid is None:
+            return PlainTextResponse("'nodeid' has to name a test\n", 400)
+        limit = _number(request, "limit", 200, MOST_RESULTS)
+        found = await asyncio.to_thread(self._history.test, _project(request), nodeid, limit=limit)
+        return (
+            PlainTextResponse(f"no test {nodeid!r} here\n", 404) if found is None else _json(found)
+        )
+
+    async def _flaky(self, request: Request) -> Response:
+        return await self._list(request, self._history.flaky)
+
+    async def _slow(self, request: Request) -> Response:
+        return await self._list(request, self._history.slow)
+
+    async def _causes(self, request: Request) -> Response:
+        try:
+            days = float(request.query_params.get("days") or 7)
+        except ValueError:
+            return PlainTextResponse("'days' is a number\n", 400)
+        return await self._list(request, self._history.causes, since=time.time() - days * 86_400)
+
+    async def _list(
+        self, request: Request, answer: Callable[..., dict[str, Any]], **asked: Any
+    ) -> Response:
+        limit = _number(request, "limit", 100, MOST_TESTS)
+        return _json(await asyncio.to_thread(answer, _project(request), limit=limit, **asked))
+
+    async def _compare(self, request: Request) -> Response:
+        asked = [request.query_params.get(side) for side in "ab"]
+        if None in asked:
+            return PlainTextResponse("'a' and 'b' have to name two runs\n", 400)
+        ids = [
+            await asyncio.to_thread(self._store.find_run, str(run_id), _project(request))
+            for run_id in asked
+        ]
+        a, b = ids
+        if a is None or b is None:
+            return PlainTextResponse(f"no run {asked[ids.index(None)]!r} here\n", 404)
+        return _json(await asyncio.to_thread(self._history.compare, a, b, time.time()))
+
     async def _result(self, request: Request) -> Response:
         session_id, seq = request.path_params["session_id"], request.path_params["seq"]
         is_possible = seq < 1 << 63  # more than SQLite can be asked for
@@ -177,17 +241,19 @@ class Board:
         run_id = request.query_params.get("run")
         id_ = None
         if run_id is not None:
-            id_ = await asyncio.to_thread(
-                self._store.find_run, run_id, request.query_params.get("project")
-            )
+            id_ = await asyncio.to_thread(self._store.find_run, run_id, _project(request))
         known = request.headers.get("last-event-id") or request.query_params.get("after") or ""
         after = _integer(known, 0)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return EventStream(self.live.stream(id_, after), headers=headers)
 
     async def _find(self, request: Request) -> int | None:
-        run_id, project = request.path_params["run_id"], request.query_params.get("project")
-        return await asyncio.to_thread(self._store.find_run, run_id, project)
+        run_id = request.path_params["run_id"]
+        return await asyncio.to_thread(self._store.find_run, run_id, _project(request))
+
+
+def _project(request: Request) -> str | None:
+    return request.query_params.get("project")
 
 
 def _number(request: Request, name: str, default: int, most: int = 2**62) -> int:

@@ -27,7 +27,7 @@ export function Causes({ model }) {
   const about = { key: `causes ${project} ${days}`, ask: () => api.causes(project, days) };
   const beside = html`<span class="beside">
     ${choose("time", TIMES, days, (value) => model.go({ days: value }))}<${Projects} model=${model} /></span>`;
-  const empty = nothing(model, "No failures", "Nothing has failed in this time.");
+  const empty = nothing(model, "Nothing has failed in this time.");
   return html`<${Page} model=${model} title="Causes of failures" beside=${beside}>
     <${Answer} model=${model} about=${about}>${(/** @type {{ causes: Cause[] }} */ { causes }) =>
       causeList(model, causes, empty)}

@@ -28,7 +28,7 @@ export function Detail({ model }) {
       result === null
         ? html`<p class="empty">loading …</p>`
         : result instanceof Error
-          ? html`<p class="empty">${result.message}
+          ? html`<p class="empty">${result.message}${" "}
             <button type="button" class="link" onClick=${() => model.answers.retry(`result ${key}`)}>try again</button></p>`
           : html`<${Whole} key=${key} id=${key} result=${result} model=${model} />`
     }

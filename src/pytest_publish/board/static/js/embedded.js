@@ -14,8 +14,7 @@ export const isReport = true;
 const first = await unpacked("index");
 /** @type {Map<string, string>} the id of the block that has an answer */
 const places = new Map();
-for (const [number, asked] of first.index.entries())
-  for (const one of asked) places.set(one, `block-${number}`);
+for (const [number, asked] of first.index.entries()) for (const one of asked) places.set(one, `block-${number}`);
 /** @type {{ id: string, answers: Promise<Answers> }} the block that was unpacked last */
 let last = { id: "", answers: Promise.resolve({}) };
 

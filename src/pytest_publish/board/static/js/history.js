@@ -31,7 +31,7 @@ export function Answer({ model, about, children }) {
   const answer = model.answers.get(about.key, about.ask, model.version);
   if (answer === null) return html`<p class="empty" role="status">loading …</p>`;
   if (!(answer instanceof Error)) return children(answer);
-  return html`<p class="empty" role="alert">${answer instanceof TypeError ? "The board does not answer." : answer.message}
+  return html`<p class="empty" role="alert">${answer instanceof TypeError ? "The board does not answer." : answer.message}${" "}
     <button type="button" class="link" onClick=${() => model.answers.retry(about.key)}>try again</button></p>`;
 }
 
@@ -69,8 +69,9 @@ export function searched(all, q) {
   return q ? all.filter((one) => one.nodeid.toLowerCase().includes(wanted)) : all;
 }
 
-/** What a list is empty of. @param {Model} model @param {string} title @param {...any} more */
+/** Why a list is empty, and what would fill it. @param {Model} model @param {string} title @param {...any} more */
 export function nothing(model, title, ...more) {
   if (model.route.q) return html`<p class="empty">Nothing fits the search.</p>`;
+  if (more.length === 0) return html`<p class="empty">${title}</p>`;
   return html`<div class="empty"><h2>${title}</h2>${more.map((text) => html`<p>${text}</p>`)}</div>`;
 }

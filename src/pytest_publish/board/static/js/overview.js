@@ -2,7 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { SmallBar } from "./bar.js";
-import { bad, clock, count, date } from "./format.js";
+import { bad, clock, count, counted, date } from "./format.js";
 import { nothing, Page, Projects } from "./history.js";
 import { html } from "./html.js";
 import { listOf } from "./lists.js";
@@ -25,7 +25,7 @@ export function Overview({ model }) {
   const runs = model.known.of(project);
   const hasMore = runs.length > 0 && !model.complete.has("") && !model.complete.has(project ?? "");
   const empty = model.hasRuns
-    ? nothing(model, "No runs", "This project has none.")
+    ? nothing(model, "There are no runs of this project.")
     : html`<p class="empty">loading …</p>`;
   const beside = html`<span class="beside"><${Chosen} model=${model} /><${Projects} model=${model} /></span>`;
   return html`<${Page} model=${model} title="All runs" beside=${beside}>
@@ -85,12 +85,12 @@ function summary(run, now) {
     <span class=${`sign state-${run.state} ${failed ? "has-failed" : ""}`}><span aria-hidden="true">${shape}</span>
       <span class="unseen">${word}</span></span>
     <span class="both">
-      <span class="cut"><b>${run.project || "run"}</b> <span class="quiet">${run.run_id.length > 24 ? "" : run.run_id}</span></span>
+      <span class="cut"><b>${run.project || "run"}</b> <span class="quiet run-id">${run.run_id.length > 24 ? "" : run.run_id}</span></span>
       <span class="cut quiet">${date(run.started)}${!isPlain && ` · ${word}`}${branch(run) && ` · ${branch(run)}`}</span>
     </span>
     <span class="outcomes">
       <${SmallBar} run=${run} />
-      <span class="quiet cut">${failed > 0 && html`<span class="outcome failed">✗ ${count(failed)}</span> of `}${count(run.done)}${
+      <span class="quiet cut">${failed > 0 && html`<span class="outcome failed">✗ ${count(failed)}</span> of `}${counted(run.done, "test")}${
         run.total !== null && run.total > run.done
           ? html` <span class="planned">(${count(run.total)} planned)</span>`
           : ""

@@ -33,7 +33,8 @@ export function plot(box, { project, results, median }, point) {
         {
           ...axis,
           grid: { show: false },
-          space: 110,
+          space: 120,
+          size: 28,
           incrs: [1, 2, 5, 10, 20, 50, 100],
           values: (_chart, at) => at.map((index) => when(past[index])),
         },

@@ -38,7 +38,7 @@ function History({ model, history }) {
     ["results", "Results", results.length],
     ["causes", "Causes", causes.length],
   ];
-  const none = nothing(model, "No failures", "This test has not failed in the runs that are known.");
+  const none = nothing(model, "This test has not failed in the runs that are known.");
   return html`<${About} history=${history} />
     <${Plot} history=${history} />
     <${Tabs} tabs=${tabs} route=${model.route} label="Results of this test">
@@ -99,7 +99,7 @@ function table(model, { project, results, causes }) {
     const reason = one.cause === null ? "" : reasons.get(one.cause);
     return html`<a class="result" href=${linkToRun({ ...one, project }, one.key)} title=${one.run_id}>
       ${sign(one.outcome)}
-      <span class="when">${date(one.started)}</span>
+      <span class="at">${date(one.started)}</span>
       <span class="quiet commit">${one.commit?.slice(0, 7)}</span>
       ${one.attempt > 1 && html`<span class="quiet" title=${`attempt ${one.attempt}`}>↻${one.attempt}</span>`}
       <span class="quiet problem cut">${reason}</span>
@@ -107,5 +107,5 @@ function table(model, { project, results, causes }) {
       ${took(one.duration, Math.sqrt(one.duration / longest))}
     </a>`;
   };
-  return listOf(model, "results", results, (one) => one.key, draw, { empty: nothing(model, "No results") });
+  return listOf(model, "results", results, (one) => one.key, draw, { empty: nothing(model, "No results.") });
 }
