@@ -106,11 +106,15 @@ def _safety(host: str, token: str) -> Safety:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server(
+        listener = socket.create_server(
             (host, port),
             family=socket.AF_INET6 if ":" in host else socket.AF_INET,
             backlog=2048,
         )
+        # Connections have it from here; asyncio sets it only on sockets whose protocol is
+        # named, and without it each answer may wait 40 ms for the reader's acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BoardError(
