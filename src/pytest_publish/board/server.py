@@ -27,6 +27,7 @@ from .safety import Safety
 from .safety import signing_key
 from .store import Store
 from .store import StoreError
+from .upkeep import parse_keep
 
 
 #: Where the token comes from that other machines need.
@@ -47,6 +48,7 @@ class Options:
     host: str
     port: int
     store: Path | None
+    keep: str | None
     is_opened: bool
     pytest_arguments: tuple[str, ...]
 
@@ -63,6 +65,10 @@ def serve(options: Options, environment: Mapping[str, str]) -> None:
         key = signing_key(environment.get(SECRET_VARIABLE, ""))
     except ValueError as error:
         raise BoardError(f"{SECRET_VARIABLE}: {error}") from None
+    try:
+        keep = parse_keep(options.keep) if options.keep is not None else None
+    except ValueError as error:
+        raise BoardError(f"--keep: {error}") from None
     listener = _listen(options.host, options.port)
     path = options.store or platformdirs.user_data_path("pytest-publish") / "board.sqlite3"
     try:
@@ -81,7 +87,7 @@ def serve(options: Options, environment: Mapping[str, str]) -> None:
         if options.is_opened:
             webbrowser.open(f"{url}/?token={quote(token)}" if token else url)
 
-    board = Board(store, safety=safety, signing_key=key, on_start=on_start)
+    board = Board(store, safety=safety, signing_key=key, keep=keep, on_start=on_start)
     server = _Server(board, run)
     # uvicorn gives the signal back to whoever had it before, once it has stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -111,15 +117,15 @@ def _listen(host: str, port: int) -> socket.socket:
             family=socket.AF_INET6 if ":" in host else socket.AF_INET,
             backlog=2048,
         )
-        # Connections have it from here; asyncio sets it only on sockets whose protocol is
-        # named, and without it each answer may wait 40 ms for the reader's acknowledgement.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BoardError(
             f"can't listen on {host}:{port}: {reason}; name another one with --port or --host"
         ) from None
+    # Connections have it from here; asyncio sets it only on sockets whose protocol is
+    # named, and without it each answer may wait 40 ms for the reader's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _url(host: str, port: int) -> str:
