@@ -194,6 +194,8 @@ class Store:
         """Give free pages back, as far as the file was made for that."""
         with self._writing:
             self._writer.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
+            # Only now the file itself gets smaller.
+            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
         """Close the file."""
