@@ -28,6 +28,7 @@ from .safety import Safety
 from .safety import signing_key
 from .store import Store
 from .store import StoreError
+from .upkeep import parse_keep
 
 
 #: Where tokens come from: one that is good for everything, one that is good for reading,
@@ -51,6 +52,7 @@ class Options:
     host: str
     port: int
     store: Path | None
+    keep: str | None
     is_opened: bool
     pytest_arguments: tuple[str, ...]
 
@@ -67,6 +69,10 @@ def serve(options: Options, environment: Mapping[str, str]) -> None:
         key = signing_key(environment.get(SECRET_VARIABLE, ""))
     except ValueError as error:
         raise BoardError(f"{SECRET_VARIABLE}: {error}") from None
+    try:
+        keep = parse_keep(options.keep) if options.keep is not None else None
+    except ValueError as error:
+        raise BoardError(f"--keep: {error}") from None
     listener = _listen(options.host, options.port)
     path = options.store or platformdirs.user_data_path("pytest-publish") / "board.sqlite3"
     try:
@@ -86,7 +92,7 @@ def serve(options: Options, environment: Mapping[str, str]) -> None:
             reader = next((f"/?token={quote(key.token)}" for key in keys if key.may_read), "")
             webbrowser.open(f"{url}{reader}")
 
-    board = Board(store, safety=safety, signing_key=key, on_start=on_start)
+    board = Board(store, safety=safety, signing_key=key, keep=keep, on_start=on_start)
     server = _Server(board, run)
     # uvicorn gives the signal back to whoever had it before, once it has stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -132,7 +138,7 @@ def _safety(host: str, keys: tuple[Key, ...]) -> Safety:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server(
+        listener = socket.create_server(
             (host, port),
             family=socket.AF_INET6 if ":" in host else socket.AF_INET,
             backlog=2048,
@@ -142,6 +148,10 @@ def _listen(host: str, port: int) -> socket.socket:
         raise BoardError(
             f"can't listen on {host}:{port}: {reason}; name another one with --port or --host"
         ) from None
+    # Connections have it from here; asyncio sets it only on sockets whose protocol is
+    # named, and without it each answer may wait 40 ms for the reader's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _url(host: str, port: int) -> str:
