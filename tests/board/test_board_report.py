@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,10 +77,10 @@ def test_all_sources_of_a_run_give_the_same_report(
     tree = (pytester.path / "tree").rename(reader / "tree")
     run_id = board.get("/api/runs")[0]["run_id"]
     # The board still runs, and goes on.
-    sources = {"tree": (tree,), "log": (log,), "store": (board.store, "--run", run_id)}
+    sources = {"tree": tree, "log": log, "store": board.store}
     reports = {
-        name: make_report(path, reader / f"{name}.html", *arguments)
-        for name, (path, *arguments) in sources.items()
+        name: make_report(path, reader / f"{name}.html", "--run", run_id)
+        for name, path in sources.items()
     }
     board.post(*a_run())
     outcomes = {row["key"]: row["outcome"] for row in board.results(run_id)}
@@ -275,6 +276,39 @@ def test_a_person_reads_it_from_disk(offline: Page, reader: Path) -> None:
     offline.get_by_role("tab", name=re.compile("Not run")).click()
     expect(offline.get_by_text("test_three")).to_be_visible()
     assert "owned" not in offline.title()
+
+
+def test_what_earlier_runs_tell_comes_along(offline: Page, reader: Path) -> None:
+    objects: list[Object] = []
+    for number in range(3):
+        session = Session(run_id=f"nightly {number}", begin=time.time() - 86_400 * (3 - number))
+        outcome = "failed" if number == 2 else "passed"
+        objects += [
+            session.start(),
+            session.result("test_a.py::test_sell", outcome, duration=1.0 + number),
+            session.result("test_a.py::test_ship"),
+            session.finish(),
+        ]
+    log = write_log(reader / "log.jsonl", *objects)
+    make_report(log, reader / "report.html", "--run", "nightly 2")
+    offline.goto(f"file://{reader}/report.html")
+    offline.locator(".list a.result").click()
+    expect(offline.locator(".told")).to_contain_text("flaky")  # in one commit
+    # What draws the plot is imported only now.
+    offline.keyboard.press("h")
+    expect(offline.locator(".plot canvas")).to_be_visible()
+    expect(offline.locator(".list a.result")).to_have_count(3)
+    offline.locator(".list a.result").last.click()
+    needs_board = "This report has one run and what concerns it: ask the board for more."
+    expect(offline.get_by_text(needs_board).first).to_be_visible()
+    offline.goto(f"file://{reader}/report.html#/causes?days=30")
+    expect(offline.locator(".list")).to_contain_text("sold more than we have")
+    for address in ("#/flaky", "#/slow", "#/runs"):
+        offline.goto(f"file://{reader}/report.html{address}")
+        expect(offline.locator("h2")).to_be_visible()
+        expect(offline.get_by_role("alert")).to_have_count(0)
+    offline.goto(f"file://{reader}/report.html#/compare?a=nightly+1&b=nightly+2")
+    expect(offline.get_by_role("alert")).to_contain_text(needs_board)
 
 
 def test_nothing_else_runs_in_it_or_leaves_it(browser: Browser, reader: Path) -> None:

@@ -136,7 +136,10 @@ class Store:
         try:
             if is_read_only:
                 self._writer = self.reader
-                self._check()
+                if self._check() != schema.VERSION:
+                    raise StoreError(
+                        f"{path} was written by an older pytest-publish: start a board on it once"
+                    )
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
             if not self._lock.acquire(blocking=False):
