@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from collections.abc import Callable
@@ -37,9 +38,14 @@ from .safety import Safety
 from .store import COLUMNS
 from .store import Filter
 from .store import Store
+from .upkeep import Keep
+from .upkeep import Upkeep
 
 
 STATIC: Final = Path(__file__).with_name("static")
+#: Seconds between two pieces of the store's upkeep, and until it is looked for more.
+PAUSE: Final = 0.01
+IDLE: Final = 5.0
 #: The most runs, and rows, of one answer.
 MOST_RUNS: Final = 200
 MOST_ROWS: Final = 20_000
@@ -51,7 +57,8 @@ MOST_RESULTS: Final = 2_000
 class Board:
     """Answers requests out of one store.
 
-    ``signing_key`` is the key that POSTs must be signed with, empty for none;
+    ``signing_key`` is the key that POSTs must be signed with, empty for none; ``keep`` tells
+    which runs are kept, None for all;
     ``on_start`` is called when the server is up.
     """
 
@@ -61,10 +68,12 @@ class Board:
         *,
         safety: Safety,
         signing_key: bytes = b"",
+        keep: Keep | None = None,
         on_start: Callable[[], None] | None = None,
     ) -> None:
         self._store = store
         self._history = History(store)
+        self._upkeep = Upkeep(store, keep)
         self._key = signing_key
         self._on_start = on_start
         self.live = Live(store)
@@ -96,12 +105,23 @@ class Board:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(self._ingest.run()), asyncio.create_task(self.live.watch())]
+        duties = (self._ingest.run(), self.live.watch(), self._look_after())
+        tasks = [asyncio.create_task(duty) for duty in duties]
         if self._on_start is not None:
             self._on_start()
         yield
         for task in tasks:
             task.cancel()
+
+    async def _look_after(self) -> None:
+        """Look after the store, a piece at a time, until cancelled."""
+        while True:
+            is_busy = False
+            with contextlib.suppress(sqlite3.Error):  # a full disk, say: later, then
+                is_busy, gone = await asyncio.to_thread(self._upkeep.step, time.time())
+                if gone:
+                    self.live.changed(gone)
+            await asyncio.sleep(PAUSE if is_busy else IDLE)
 
     async def _page(self, _request: Request) -> Response:
         page = (STATIC / "index.html").read_text("utf-8")
@@ -182,7 +202,8 @@ class Board:
         id_ = await self._find(request)
         if id_ is None:
             return _unknown(request)
-        return _json(await asyncio.to_thread(self._history.changes, id_))
+        changes = await asyncio.to_thread(self._history.changes, id_)
+        return _unknown(request) if changes is None else _json(changes)
 
     async def _projects(self, _request: Request) -> Response:
         return _json(await asyncio.to_thread(self._history.projects))
@@ -227,7 +248,8 @@ class Board:
         a, b = ids
         if a is None or b is None:
             return PlainTextResponse(f"no run {asked[ids.index(None)]!r} here\n", 404)
-        return _json(await asyncio.to_thread(self._history.compare, a, b, time.time()))
+        told = await asyncio.to_thread(self._history.compare, a, b, time.time())
+        return PlainTextResponse("a run has gone meanwhile\n", 404) if told is None else _json(told)
 
     async def _result(self, request: Request) -> Response:
         session_id, seq = request.path_params["session_id"], request.path_params["seq"]

@@ -7,14 +7,19 @@ where its own start puts it.
 from __future__ import annotations
 
 import collections
+import functools
 import itertools
 import sqlite3
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
+from typing import Concatenate
 from typing import Final
 from typing import NamedTuple
+from typing import ParamSpec
+from typing import TypeVar
 
 import orjson
 
@@ -118,19 +123,35 @@ class _Run(NamedTuple):
         return {"run_id": self.run_id, "project": self.project, "started": self.started}
 
 
+_Asked = ParamSpec("_Asked")
+_Answer = TypeVar("_Answer")
 #: Runs before another one, the newest first, and how a test ended in each that had it.
 _Past = dict[int, list[tuple[_Run, str]]]
+
+
+def _in_one_state(
+    answer: Callable[Concatenate[History, _Asked], _Answer],
+) -> Callable[Concatenate[History, _Asked], _Answer]:
+    """Let a method see one state of the store: runs may be removed meanwhile."""
+
+    @functools.wraps(answer)
+    def asked(history: History, /, *args: _Asked.args, **named: _Asked.kwargs) -> _Answer:
+        with history.store.snapshot():
+            return answer(history, *args, **named)
+
+    return asked
 
 
 class History:
     """Answers out of a store; for any thread."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        return self._store.reader.execute(query, values).fetchall()
+        return self.store.reader.execute(query, values).fetchall()
 
+    @_in_one_state
     def projects(self) -> list[dict[str, Any]]:
         """Return each project with its number of runs and its newest, the newest first."""
         rows = self._rows(
@@ -148,9 +169,15 @@ class History:
 
     # One run, and those before it.
 
-    def changes(self, id_: int) -> dict[str, Any]:
-        """Tell of a run what is new, what fails since when, what is flaky, what was mended."""
-        (run,) = self._runs([id_])
+    @_in_one_state
+    def changes(self, id_: int) -> dict[str, Any] | None:
+        """Tell what is new in a run, what fails since when, what is flaky, what was mended.
+
+        None if there is no such run.
+        """
+        run = next(iter(self._runs([id_])), None)
+        if run is None:
+            return None
         earlier = self._earlier(run)
         causes = {row["test"]: row["cause"] for row in self._rows(_PROBLEMS, id_)}
         failed = self._verdicts(run, causes)
@@ -233,6 +260,7 @@ class History:
 
     # One test.
 
+    @_in_one_state
     def test(self, project: str | None, nodeid: str, *, limit: int) -> dict[str, Any] | None:
         """Tell of a test's runs, the newest first; None if there is no such test."""
         row = self._test(project, nodeid)
@@ -284,6 +312,7 @@ class History:
 
     # All tests of a project.
 
+    @_in_one_state
     def flaky(self, project: str | None, *, limit: int) -> dict[str, Any]:
         """Return the tests that are not steady, the worst first."""
         found = [one for name in self._named(project) for one in self._flaky_of(name)]
@@ -301,6 +330,7 @@ class History:
                 named = {name: row[name] for name in ("nodeid", "name", "file")}
                 yield {"project": project, **named, **told, "last": entries[-1]}
 
+    @_in_one_state
     def slow(self, project: str | None, *, limit: int) -> dict[str, Any]:
         """Return the slowest tests, and those that have become slower, the worst first."""
         slowest = self._ranked(_SLOWEST, project, limit)
@@ -347,6 +377,7 @@ class History:
 
     # Causes.
 
+    @_in_one_state
     def causes(self, project: str | None, *, since: float, limit: int) -> dict[str, Any]:
         """Return the causes of failures in runs since a time, those of most tests first."""
         rows = self._rows(_CAUSES, since, project, limit)
@@ -381,15 +412,19 @@ class History:
 
     # Two runs.
 
-    def compare(self, a_id: int, b_id: int, now: float) -> dict[str, Any]:
+    @_in_one_state
+    def compare(self, a_id: int, b_id: int, now: float) -> dict[str, Any] | None:
         """Tell how the tests of two runs differ; of each list, a thousand at most."""
-        a, b = (self._verdicts(run) for run in self._runs([a_id, b_id]))
+        runs = self._runs([a_id, b_id])
+        if len(runs) < 2:
+            return None
+        a, b = (self._verdicts(run) for run in runs)
         lists = _differences(a, b, self._noise(a.keys() & b.keys()))
         shown = {name: tests[:MOST] for name, tests in lists.items()}
         details = self._details(shown, (a, b))
         return {
-            "a": self._store.run(a_id, now),
-            "b": self._store.run(b_id, now),
+            "a": self.store.run(a_id, now),
+            "b": self.store.run(b_id, now),
             "counts": {name: len(tests) for name, tests in lists.items()},
             **{name: [details[test] for test in tests] for name, tests in shown.items()},
         }
@@ -405,9 +440,11 @@ class History:
         self, shown: Mapping[str, Sequence[int]], runs: tuple[dict[int, Entry], ...]
     ) -> dict[int, dict[str, Any]]:
         tests = list(itertools.chain.from_iterable(shown.values()))
-        results = self._results([run[test].result for run in runs for test in tests if test in run])
+        wanted = [run[test].result for run in runs for test in tests if test in run]
+        results = self._results(wanted)
         rows = self._rows(
-            "SELECT tests.id, nodeid, name, file FROM json_each(?) CROSS JOIN tests WHERE tests.id = value",
+            "SELECT tests.id, nodeid, name, file FROM json_each(?) CROSS JOIN tests "
+            "WHERE tests.id = value",
             orjson.dumps(tests),
         )
         return {

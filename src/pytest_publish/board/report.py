@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 import orjson
 
+from .history import History
 from .ingest import parsed
 from .ingest import RefusedError
 from .single_file import page_with
@@ -33,8 +34,15 @@ from .store import StoreError
 #: Bytes of JSON that the page unpacks at once, to show one result.
 _BLOCK: Final = 1 << 18
 _ALL: Final = 1 << 40
-#: The most runs that are listed to choose from.
-_LISTED: Final = 20
+#: The most runs that are shown to choose from.
+_SHOWN: Final = 20
+#: The most tests, or causes, of a list across runs; the times for which there are causes.
+_LISTED: Final = 100
+_DAYS: Final = (1, 7, 30, 365)
+#: The most tests whose history comes along, and the most results of one.
+_MOST_HISTORIES: Final = 1_000
+_MOST_PAST: Final = 100
+_KEY, _NODEID = COLUMNS.index("key"), COLUMNS.index("nodeid")
 
 #: What the page asks for, without what only limits the answer; and the answer as JSON.
 _Answer: TypeAlias = tuple[str, bytes]
@@ -104,7 +112,7 @@ def chosen(store: Store, path: Path, run_id: str | None, now: float) -> int:
 
 def _listed(store: Store, now: float) -> str:
     """Return the newest runs, a line each."""
-    runs = [store.run(id_, now) for id_ in store.run_ids(limit=_LISTED, before=math.inf)]
+    runs = [store.run(id_, now) for id_ in store.run_ids(limit=_SHOWN, before=math.inf)]
     return "\n".join(_line(run) for run in runs if run is not None)
 
 
@@ -118,10 +126,11 @@ def write_report(store: Store, run: int, now: float, output: Path) -> None:
 
     ``now`` is the time, in epoch seconds, as of which it is told.
     """
-    told = _told(store, run, now)
-    title = f"{told['project'] or told['run_id']}: report"
     try:
-        _write(output, page_with(_blocks(store, told, now), title))
+        with store.snapshot():
+            told = _told(store, run, now)
+            title = f"{told['project'] or told['run_id']}: report"
+            _write(output, page_with(_blocks(store, told, now), title))
     except OSError as error:
         raise ReportError(f"can't write {output}: {error.strerror}") from None
 
@@ -130,34 +139,71 @@ def _told(store: Store, run: int, now: float) -> dict[str, Any]:
     """Return a run as a whole. What tells no events does not tell an end either."""
     told = store.run(run, now)
     assert told is not None
-    if told["state"] == "silent" and not any(one["has_events"] for one in told["sessions"]):
-        told["state"] = "untold"
+    if not any(session["has_events"] for session in told["sessions"]):
+        for one in (told, *told["sessions"]):
+            one["state"] = "untold"
     return {**told, "running": store.running(run)}
 
 
 def _blocks(store: Store, told: dict[str, Any], now: float) -> Iterator[tuple[str, bytes]]:
     """Yield what is unpacked when it is asked for, and last what the page needs at once."""
     rows = store.rows(told["id"], limit=_ALL)
+    changes = History(store).changes(told["id"]) or {}
+    later = [_bodies(store, rows)]
+    if has_history := bool(changes.get("before")):
+        later.append(_across_runs(store, told, now))
+        later.append(_of_tests(store, told, [*_changed(changes), *(row[_NODEID] for row in rows)]))
     index: list[list[str]] = []
-    for number, block in enumerate(_split(_bodies(store, rows))):
+    for number, block in enumerate(_split(itertools.chain.from_iterable(later))):
         index.append([asked for asked, _answer in block])
         yield f"block-{number}", _object(block)
-    answers = orjson.Fragment(_object(_first_asked(store, told, rows)))
-    first = {"made": now, "hasHistory": False, "index": index, "answers": answers}
+    answers = orjson.Fragment(_object(_first_asked(store, told, rows, changes)))
+    first = {"made": now, "hasHistory": has_history, "index": index, "answers": answers}
     yield "index", orjson.dumps(first)
 
 
-def _first_asked(store: Store, told: dict[str, Any], rows: list[list[Any]]) -> Iterator[_Answer]:
+def _first_asked(
+    store: Store, told: dict[str, Any], rows: list[list[Any]], changes: dict[str, Any]
+) -> Iterator[_Answer]:
     one = f"/api/runs/{told['run_id']}"
     results = {"columns": COLUMNS, "rows": rows, "next": None}
+    project = {"project": told["project"], "runs": 1, "last": _named(told)}
     yield "/api/runs", orjson.dumps([told])
+    yield "/api/projects", orjson.dumps([project])
     yield one, orjson.dumps(told)
+    yield f"{one}/changes", orjson.dumps(changes)
     yield f"{one}/results", orjson.dumps(results)
     yield f"{one}/not-run", orjson.dumps(store.not_run(told["id"], _ALL))
 
 
+def _named(run: dict[str, Any]) -> dict[str, Any]:
+    return {name: run[name] for name in ("run_id", "project", "started")}
+
+
+def _across_runs(store: Store, told: dict[str, Any], now: float) -> Iterator[_Answer]:
+    history, project = History(store), told["project"]
+    yield "/api/flaky", orjson.dumps(history.flaky(project, limit=_LISTED))
+    yield "/api/slow", orjson.dumps(history.slow(project, limit=_LISTED))
+    for days in _DAYS:
+        causes = history.causes(project, since=now - days * 86_400, limit=_LISTED)
+        yield f"/api/causes?days={days}", orjson.dumps(causes)
+
+
+def _changed(changes: dict[str, Any]) -> Iterator[str]:
+    """Yield the node ids of the tests whose history is asked for first."""
+    yield from changes["failures"]
+    yield from (one["nodeid"] for one in changes["mended"])
+
+
+def _of_tests(store: Store, told: dict[str, Any], nodeids: Iterable[str]) -> Iterator[_Answer]:
+    history = History(store)
+    for nodeid in list(dict.fromkeys(nodeids))[:_MOST_HISTORIES]:
+        answer = history.test(told["project"], nodeid, limit=_MOST_PAST)
+        yield f"/api/tests?nodeid={nodeid}", orjson.dumps(answer)
+
+
 def _bodies(store: Store, rows: Iterable[list[Any]]) -> Iterator[_Answer]:
-    for key in (str(row[COLUMNS.index("key")]) for row in rows):
+    for key in (str(row[_KEY]) for row in rows):
         session_id, _dash, seq = key.rpartition("-")
         body = store.body(session_id, int(seq))
         if body is not None:

@@ -136,7 +136,10 @@ class Store:
         try:
             if is_read_only:
                 self._writer = self.reader
-                self._check()
+                if self._check() != schema.VERSION:
+                    raise StoreError(
+                        f"{path} was written by an older pytest-publish: start a board on it once"
+                    )
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
             if not self._lock.acquire(blocking=False):
@@ -214,6 +217,13 @@ class Store:
         """Forget what is remembered of rows, which may have changed or gone."""
         self._sessions.clear()
         self._starts.clear()
+
+    def vacuum(self, pages: int) -> None:
+        """Give free pages back, as far as the file was made for that."""
+        with self._writing:
+            self._writer.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
+            # Only now the file itself gets smaller.
+            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
         """Close the file."""
@@ -514,6 +524,18 @@ class Store:
             connection.row_factory = sqlite3.Row
             self._local.connection = connection
         return connection
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let this thread read one state of the store, whatever is written meanwhile."""
+        if self.reader.in_transaction:
+            yield
+            return
+        self.reader.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.reader.execute("ROLLBACK")
 
     def run_ids(self, *, limit: int, before: float) -> list[int]:
         """Return the newest runs' ids, the newest first; those before a time, to page on."""
