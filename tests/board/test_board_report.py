@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from playwright.sync_api import Browser
@@ -19,17 +21,21 @@ from playwright.sync_api import expect
 from playwright.sync_api import Page
 
 from boards import Board
+from documents import Document
+from documents import Shell
 from firefox import firefox
 from published import Object
 from published import Session
 from reports import make_report
+from reports import Report
 from reports import run_report
 from support import eventually
 from support import RunPytest
 
 
+PAGE: Final = Document("docs/report.md")
 #: What ends a script, begins a comment, or would run if it were markup.
-HOSTILE = "</script><script>document.title='owned'</script><!-- <img src=x onerror=alert(1)>"
+HOSTILE: Final = "</script><script>document.title='owned'</script><!-- <img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
@@ -348,3 +354,13 @@ def test_firefox_shows_it_too(reader: Path, tmp_path_factory: pytest.TempPathFac
         shown = window.run("return document.body.innerText")
         assert "sold more than we have" in shown
         assert HOSTILE in shown
+
+
+def test_the_commands_of_the_page_make_reports(board: Board, suite: Shell, reader: Path) -> None:
+    suite.run(PAGE["a report of a log"])
+    report = Report(suite.folder / "report.html")
+    assert (report.run["state"], report.run["done"]) == ("finished", 3)
+    board.post(Session(run_id="nightly-7").result("test_a.py::test"))
+    command = PAGE["a report of a board's run"]
+    suite.run(command.replace("board.sqlite3", shlex.quote(str(board.store))))
+    assert len(Report(suite.folder / "nightly-7.html").outcomes) == 1

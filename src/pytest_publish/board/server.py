@@ -126,14 +126,14 @@ def _keys(environment: Mapping[str, str]) -> tuple[Key, ...]:
 
 
 def _safety(host: str, keys: tuple[Key, ...]) -> Safety:
-    if host in LOOPBACK:
-        return Safety(keys=keys)
-    if not keys:
+    if keys:  # which no page that is led here by another name has
+        return Safety(hosts=None, keys=keys)
+    if host not in LOOPBACK:
         raise BoardError(
             f"on {host or 'every address'} other machines can reach the board: set "
             f"{TOKEN_VARIABLE} to a token that they need, or leave --host out"
         )
-    return Safety(hosts=None, keys=keys)
+    return Safety()
 
 
 def _listen(host: str, port: int) -> socket.socket:
