@@ -537,11 +537,13 @@ class Store:
         finally:
             self.reader.execute("ROLLBACK")
 
-    def run_ids(self, *, limit: int, before: float) -> list[int]:
+    def run_ids(self, *, limit: int, before: float, project: str | None = None) -> list[int]:
         """Return the newest runs' ids, the newest first; those before a time, to page on."""
+        of_one = "SELECT id FROM runs WHERE project = ? AND started < ? "
+        of_all = "SELECT id FROM runs WHERE ? IS NULL AND started < ? "
         rows = self.reader.execute(
-            "SELECT id FROM runs WHERE started < ? ORDER BY started DESC, id DESC LIMIT ?",
-            (before, limit),
+            (of_all if project is None else of_one) + "ORDER BY started DESC, id DESC LIMIT ?",
+            (project, before, limit),
         )
         return [row["id"] for row in rows]
 

@@ -51,6 +51,7 @@ def ask(store: Store) -> None:
     id_ = store.find_run("run 10", "shop") or 0
     for run in store.run_ids(limit=9, before=2e9):
         store.run(run, 1e9)
+    store.run_ids(limit=9, before=2e9, project="shop")
     store.without_end(2e9)
     store.running(id_)
     store.rows(id_, Filter(("failed",), "gw0", "a", "b", 1), limit=9)
