@@ -250,6 +250,10 @@ def test_projects_are_told_with_their_newest_run(board: Board, project: str) -> 
     runs = Runs(project)
     board.post(*runs.run(buy="passed"))
     board.post(*runs.run(buy="passed"))
+    newest, oldest = board.get("/api/runs", project=project)
+    assert [newest["run_id"], oldest["run_id"]] == [runs[1].run_id, runs[0].run_id]
+    before = str(newest["started"])
+    assert board.get("/api/runs", project=project, before=before) == [oldest]
     (told,) = (one for one in board.get("/api/projects") if one["project"] == project)
     assert (told["runs"], told["last"]["run_id"]) == (2, runs[1].run_id)
     assert board.run(runs[1].run_id)["metadata"] == {"commit": runs[1].run_id}

@@ -159,13 +159,13 @@ class Board:
             before = float(request.query_params.get("before") or "inf")
         except ValueError:
             return PlainTextResponse("'before' is epoch seconds\n", 400)
-        return _json(await asyncio.to_thread(self._read_runs, limit, before))
+        project = _project(request)
+        return _json(await asyncio.to_thread(self._read_runs, limit, before, project))
 
-    def _read_runs(self, limit: int, before: float) -> list[dict[str, Any]]:
+    def _read_runs(self, limit: int, before: float, project: str | None) -> list[dict[str, Any]]:
         now = time.time()
-        found = (
-            self._store.run(id_, now) for id_ in self._store.run_ids(limit=limit, before=before)
-        )
+        ids = self._store.run_ids(limit=limit, before=before, project=project)
+        found = (self._store.run(id_, now) for id_ in ids)
         return [run for run in found if run is not None]
 
     async def _run(self, request: Request) -> Response:

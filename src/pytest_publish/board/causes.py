@@ -31,7 +31,7 @@ _VARYING: Final = tuple(
         # UUIDs, addresses, long hexadecimal numbers.
         (r"(?i)\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", GAP),
         (r"(?i)\b0x[0-9a-f]+", GAP),
-        (r"(?i)\b(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,}\b", GAP),
+        (r"(?i)(?<!\d\.)\b(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,}\b", GAP),
         # Dates and times with what belongs to them.
         (r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?", GAP),
         (r"\b\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?", GAP),
@@ -44,7 +44,7 @@ _VARYING: Final = tuple(
 _FRAME: Final = re.compile(r'^\s*File "(?P<path>.+)", line \d+, in (?P<function>.+)$', re.MULTILINE)
 #: Where pytest's own text of a failure says that it is in, and the function before it.
 _PLACE: Final = re.compile(
-    r"^[ >]\s*(?:async )?def (?P<function>\w+)|^(?P<path>[^\s:][^:\n]*):(?P<line>\d+): ",
+    r"^[ >]\s*(?:async )?def (?P<function>\w+)|^(?P<path>[^\s:][^:\n]*):(?P<line>\d+):(?: |$)",
     re.MULTILINE,
 )
 #: Parts of paths of code that is nobody's own.

@@ -537,11 +537,13 @@ class Store:
         finally:
             self.reader.execute("ROLLBACK")
 
-    def run_ids(self, *, limit: int, before: float) -> list[int]:
+    def run_ids(self, *, limit: int, before: float, project: str | None = None) -> list[int]:
         """Return the newest runs' ids, the newest first; those before a time, to page on."""
+        of_one = "SELECT id FROM runs WHERE project = ? AND started < ? "
+        of_all = "SELECT id FROM runs WHERE ? IS NULL AND started < ? "
         rows = self.reader.execute(
-            "SELECT id FROM runs WHERE started < ? ORDER BY started DESC, id DESC LIMIT ?",
-            (before, limit),
+            (of_all if project is None else of_one) + "ORDER BY started DESC, id DESC LIMIT ?",
+            (project, before, limit),
         )
         return [row["id"] for row in rows]
 
@@ -638,7 +640,8 @@ class Store:
     def without_end(self, now: float) -> list[int]:
         """Return the ids of the runs that may have turned silent by now."""
         rows = self.reader.execute(
-            "SELECT DISTINCT run FROM sessions WHERE reason IS NULL AND heard > ?",
+            "SELECT DISTINCT run FROM sessions INDEXED BY sessions_without_end "
+            "WHERE reason IS NULL AND heard > ?",
             (now - 2 * SILENCE_IN_TEST,),
         )
         return [row["run"] for row in rows]

@@ -10,7 +10,7 @@ import { link } from "./route.js";
 /** Of a run's lists. @param {{ model: Model }} properties */
 export function Empty({ model }) {
   const { route, run } = model;
-  if (model.isLoading) return html`<p class="empty">loading …</p>`;
+  if (model.isLoading || model.rows.isBehind) return html`<p class="empty">loading …</p>`;
   if (route.q || route.outcome || route.worker || route.scope)
     return html`<p class="empty">Nothing fits the filters. <a class="link" href=${link({
       ...route,

@@ -25,7 +25,7 @@ export function resultLine({ row, href, history, isChosen, longest, mark, level 
     ${nodeId(nodeid, level > 0)}
     ${mark !== undefined && html`<${Tag} mark=${mark} />`}
     ${row[ATTEMPT] > 1 && html`<span class="quiet attempt" title=${`attempt ${row[ATTEMPT]}`}>↻${row[ATTEMPT]}</span>`}
-    <span class="quiet problem cut">${row[PROBLEM]}</span>
+    ${row[PROBLEM] !== null && html`<span class="quiet problem cut">${row[PROBLEM]}</span>`}
     ${row[WORKER] !== null && html`<span class="quiet where">${row[WORKER]}</span>`}
     ${took(row[DURATION], share)}
   </a>${historyLink(history)}`;
@@ -33,8 +33,7 @@ export function resultLine({ row, href, history, isChosen, longest, mark, level 
 
 /** @param {string} outcome */
 export function sign(outcome) {
-  return html`<span class=${`outcome ${outcome}`}><span aria-hidden="true">${shape(outcome)}</span>
-    <span class="unseen">${outcome}</span></span>`;
+  return html`<span class=${`outcome ${outcome}`} role="img" aria-label=${outcome}>${shape(outcome)}</span>`;
 }
 
 /** @param {number} seconds @param {number} share of the longest, as a bar behind it */
@@ -46,7 +45,7 @@ export function took(seconds, share) {
 export function historyLink(href) {
   return (
     href !== null &&
-    html`<a class="history" href=${href} tabindex="-1" title="This test over all runs (h)"><span class="unseen">This test over all runs</span></a>`
+    html`<a class="history" href=${href} tabindex="-1" title="This test over all runs (h)" aria-label="This test over all runs"></a>`
   );
 }
 
@@ -69,7 +68,7 @@ export function nodeId(nodeid, isInTree = false) {
 
 /** @param {string} className @param {string} text */
 function cut(className, text) {
-  if (text.length <= 2 * TAIL) return html`<span class=${className}><span class="begin">${text}</span></span>`;
+  if (text.length <= 2 * TAIL) return html`<span class=${`${className} begin`}>${text}</span>`;
   let at = text.length - TAIL;
   // Not within a character of two units.
   if ((text.charCodeAt(at) & 0xfc00) === 0xdc00) at -= 1;

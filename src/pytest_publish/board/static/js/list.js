@@ -9,7 +9,7 @@ import { find, keepInView, useFocus, useSeen } from "./scrolling.js";
 
 const HEIGHT = 28;
 /** Lines that are drawn above and below what is seen, so that scrolling finds them there. */
-const SPARE = 6;
+const SPARE = 4;
 
 /**
  * @param {{
@@ -44,13 +44,22 @@ export function List({
   const inView = Math.min(count, Math.floor((seen.top + seen.height) / height));
   read.current = Math.max(Math.min(count, known), Math.min(read.current, count), inView);
   const fresh = count - read.current;
-  // A line that comes into view takes the elements of one that went, so that scrolling makes
-  // no garbage of them.
+  // A line that comes into view takes the elements of one that went, and one that stays in view
+  // is left alone: scrolling makes little garbage.
   const places = Math.ceil(seen.height / height) + 2 * SPARE + 1;
+  const drawn = useRef({ draw, places, lines: /** @type {any[]} */ ([]) });
+  if (drawn.current.draw !== draw || drawn.current.places !== places) drawn.current = { draw, places, lines: [] };
   const lines = [];
-  for (let index = first; index < last; index++)
-    lines.push(html`<div role="listitem" class="line" key=${index % places} data-key=${keyOf(index)}
-      aria-posinset=${index + 1} aria-setsize=${count}>${draw(index)}</div>`);
+  for (let index = first; index < last; index++) {
+    const place = index % places;
+    let line = drawn.current.lines[place];
+    if (line?.props["aria-posinset"] !== index + 1) {
+      line = html`<div role="listitem" class="line" key=${place} data-key=${keyOf(index)}
+        aria-posinset=${index + 1} aria-setsize=${count}>${draw(index)}</div>`;
+      drawn.current.lines[place] = line;
+    }
+    lines.push(line);
+  }
   const toEnd = () => {
     if (box.current) box.current.scrollTop = count * height;
   };

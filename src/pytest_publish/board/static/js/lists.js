@@ -69,7 +69,7 @@ function drawn(model) {
 
 /** The results below their files and classes. @param {{ model: Model }} properties */
 export function Tree({ model }) {
-  const lines = treeLines(shownRows(model), model.toggled);
+  const lines = treeLines(shownRows(model), model.toggled, model.rows.isBehind);
   const line = drawn(model);
   const at = (/** @type {number} */ index) => /** @type {typeof lines[number]} */ (lines[index]);
   const keyOf = (/** @type {number} */ index) => {

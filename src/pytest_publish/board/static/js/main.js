@@ -88,8 +88,10 @@ function Help({ model }) {
 
 const root = /** @type {HTMLElement} */ (document.getElementById("page"));
 const model = new Model(() => {
+  model.rows.isBehind = false;
   render(html`<${Page} model=${model} />`, root);
   showInTab(model);
+  if (model.rows.isBehind) model.changed();
 });
 listen(model);
 model.start();

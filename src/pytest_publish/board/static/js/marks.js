@@ -40,7 +40,7 @@ export function Told({ model, nodeid }) {
   const mended = changes?.mended.find((one) => one.nodeid === nodeid);
   if (found === undefined && mended === undefined) return null;
   return html`<p class="told">
-    ${found === undefined ? html`<span class="tag tag-mended">mended</span>` : html`<${Tag} mark=${found.mark} />`}
+    ${found === undefined ? html`<span class="tag tag-mended">mended</span>` : html`<${Tag} mark=${found.mark} />`}${" "}
     ${found === undefined ? mending(mended?.since ?? null) : SENTENCES[found.mark]?.(found.since, changes?.before ?? null)}
     ${found?.mark === "flaky" && html` <a class="link" href=${linksToTests(model.run?.project || null)(nodeid)}>its history</a>`}
   </p>`;

@@ -9,6 +9,9 @@ import { View } from "./view.js";
 /** What one worker of one session has run. @typedef {{ session: string, worker: string, rows: Row[], bad: number }} Lane */
 /** @typedef {{ scope: string, number: number, bad: number, seconds: number }} ScopeSum */
 
+/** Rows that can be looked at in one frame. */
+const FEW = 20_000;
+
 export class Rows {
   constructor() {
     /** @type {Row[]} */
@@ -24,6 +27,7 @@ export class Rows {
     this.last = 0;
     /** @type {View | null} */
     this.view = null;
+    this.isBehind = false; // there are rows that the filter that is drawn has not looked at yet
     /** @type {{ of: Row[], length: number, rows: Row[] }} */
     this.slow = { of: [], length: -1, rows: [] };
     /** @type {Map<string, string>} each text that many rows have, kept once */
@@ -87,21 +91,30 @@ export class Rows {
   filtered(filter) {
     const key = JSON.stringify(filter);
     const before = this.view;
-    if (before?.key === key) return before.update(this.all);
+    if (before?.key === key) return this.updated(before);
     const view = new View(filter, key);
     const { q } = filter;
     // A letter more finds only among what was found before.
-    if (before !== null && q.startsWith(before.filter.q) && JSON.stringify({ ...before.filter, q }) === key) {
+    const isNarrower =
+      before !== null && q.startsWith(before.filter.q) && JSON.stringify({ ...before.filter, q }) === key;
+    if (isNarrower && before.rows.length < FEW) {
       view.rows = before.rows.filter(view.fits);
       view.seen = before.seen;
     }
     this.view = view;
-    return view.update(this.all);
+    return this.updated(view);
+  }
+
+  /** @param {View} view */
+  updated(view) {
+    const rows = view.update(this.all);
+    this.isBehind = view.seen < this.all.length;
+    return rows;
   }
 
   /** The slowest rows of a list, at most 1,000. @param {Row[]} rows */
   slowest(rows) {
-    if (this.slow.of !== rows || this.slow.length !== rows.length) {
+    if (!this.isBehind && (this.slow.of !== rows || this.slow.length !== rows.length)) {
       const sorted = [...rows].sort((a, b) => b[DURATION] - a[DURATION]);
       this.slow = { of: rows, length: rows.length, rows: sorted.slice(0, 1000) };
     }

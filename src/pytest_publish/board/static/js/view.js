@@ -6,6 +6,10 @@ import { NODEID, OUTCOME, PROBLEM, SCOPE, WORKER } from "./types.js";
 /** @typedef {import("./types.js").Row} Row */
 /** @typedef {{ q: string, outcome: string, worker: string, scope: string, bad: boolean }} Filter */
 
+/** Milliseconds of a frame, and rows between two looks at the clock. */
+const BUDGET = 20;
+const PORTION = 2000;
+
 /** @param {Filter} filter @returns {(row: Row) => boolean} */
 function fitting({ bad, outcome, worker, scope, q }) {
   // No lower-case copy of each of a hundred thousand names at each letter.
@@ -30,12 +34,19 @@ export class View {
     this.seen = 0;
   }
 
-  /** @param {Row[]} all */
+  /**
+   * Look at what is new, for so long that a frame is not late; the next frame goes on.
+   * @param {Row[]} all
+   */
   update(all) {
-    for (; this.seen < all.length; this.seen++) {
-      const row = /** @type {Row} */ (all[this.seen]);
-      if (this.fits(row)) this.rows.push(row);
-    }
+    const end = performance.now() + BUDGET;
+    do {
+      const next = Math.min(all.length, this.seen + PORTION);
+      for (; this.seen < next; this.seen++) {
+        const row = /** @type {Row} */ (all[this.seen]);
+        if (this.fits(row)) this.rows.push(row);
+      }
+    } while (this.seen < all.length && performance.now() < end);
     return this.rows;
   }
 }
