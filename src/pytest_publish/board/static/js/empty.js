@@ -2,7 +2,7 @@
 
 import { html } from "./html.js";
 import { changesOf } from "./marks.js";
-import { link } from "./route.js";
+import { link, UNFILTERED } from "./route.js";
 
 /** @typedef {import("./types.js").Run} Run */
 /** @typedef {import("./model.js").Model} Model */
@@ -11,14 +11,9 @@ import { link } from "./route.js";
 export function Empty({ model }) {
   const { route, run } = model;
   if (model.isLoading || model.rows.isBehind) return html`<p class="empty">loading …</p>`;
-  if (route.q || route.outcome || route.worker || route.scope)
-    return html`<p class="empty">Nothing fits the filters. <a class="link" href=${link({
-      ...route,
-      q: "",
-      outcome: "",
-      worker: "",
-      scope: "",
-    })}>Show all</a></p>`;
+  const names = /** @type {(keyof typeof UNFILTERED)[]} */ (Object.keys(UNFILTERED));
+  if (names.some((name) => route[name]))
+    return html`<p class="empty">Nothing fits the filters. <a class="link" href=${link({ ...route, ...UNFILTERED })}>Show all</a></p>`;
   if (route.tab === "failures")
     return html`<p class="empty">${run?.state === "running" ? "No failures so far." : "No failures."}</p>`;
   if (route.tab === "running" && run !== null && !tellsEvents(run))

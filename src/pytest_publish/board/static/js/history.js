@@ -13,9 +13,11 @@ import { html } from "./html.js";
  */
 export function Page({ model, title, name, beside, children }) {
   const heading = useRef(/** @type {HTMLElement | null} */ (null));
-  // The keyboard's focus follows what opens, but nobody was anywhere before the first page.
+  // The keyboard's focus follows what opens, unless it goes back to a line. Nobody was anywhere
+  // before the first page.
+  const isTaken = model.isEntry || model.cursor.wantsFocus;
   useEffect(() => {
-    if (!model.isEntry && !model.wantsFocus) heading.current?.focus();
+    if (!isTaken) heading.current?.focus();
   }, [model.route.page, model.route.nodeid]);
   return html`<header class="head page-head">
       <div class="title"><h2 tabindex="-1" ref=${heading} title=${name}>${title}</h2>${beside}</div>

@@ -66,20 +66,20 @@ function act(model, key, isTyping) {
 function step(model, by) {
   const { list, route } = model;
   if (list === null) return;
-  const reached = (list.opens ? route.test : null) ?? model.cursor;
+  const reached = (list.opens ? route.test : null) ?? model.cursor.key;
   const at = find(reached, -1, list.count, list.keyOf);
   const next = at < 0 ? 0 : at + by;
   if (next < 0 || next >= list.count) return;
   const key = list.keyOf(next);
   if (list.opens && route.test !== null) {
-    model.reach(key);
+    model.cursor.reach(key);
     model.go({ test: key }, true);
-  } else model.focus(key);
+  } else model.cursor.focus(key);
 }
 
 /** The page of the test that is open, or on whose line the focus is. @param {Model} model */
 function openHistory(model) {
-  const row = model.rows.byKey.get(model.route.test ?? model.cursor ?? "");
+  const row = model.rows.byKey.get(model.route.test ?? model.cursor.key ?? "");
   const line = document.activeElement?.closest(".line");
   const href = row
     ? linksToTests(model.route.project)(row[NODEID])

@@ -33,7 +33,7 @@ export function List({
   const box = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [seen, look] = useSeen(box);
   const read = useRef(0); // the lines that have been in view
-  const wanted = (opens ? model.route.test : null) ?? model.cursor;
+  const wanted = (opens ? model.route.test : null) ?? model.cursor.key;
   const chosen = useRef(-1);
   chosen.current = find(wanted, chosen.current, count, keyOf);
   model.list = { count, keyOf, opens };

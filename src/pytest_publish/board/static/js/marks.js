@@ -28,6 +28,14 @@ export function changesOf(model) {
   return found instanceof Error ? null : found;
 }
 
+/** @type {Record<string, import("./types.js").Mark>} */
+const NONE = {};
+
+/** The marks of the failures, by node id. @param {Model} model */
+export function marksOf(model) {
+  return changesOf(model)?.failures ?? NONE;
+}
+
 /** @param {{ mark: string }} properties */
 export function Tag({ mark }) {
   return html`<span class=${`tag tag-${mark}`} title=${MEANINGS[mark]}>${mark}</span>`;

@@ -2,6 +2,7 @@
 
 import { Answers } from "./answers.js";
 import * as api from "./api.js";
+import { Cursor } from "./cursor.js";
 import { Known } from "./known.js";
 import { Line } from "./line.js";
 import { link, parse } from "./route.js";
@@ -32,9 +33,7 @@ export class Model {
     this.error = "";
     /** @type {Set<string>} the groups of the tree that are not as they are at first */
     this.toggled = new Set();
-    /** @type {Map<string, string>} the line that has been reached, of each page */
-    this.cursors = new Map();
-    this.wantsFocus = false;
+    this.cursor = new Cursor(this);
     /** @type {import("./list.js").Shown | null} the list that is seen */
     this.list = null;
     this.isHelpOpen = false;
@@ -101,30 +100,14 @@ export class Model {
     this.route = isLoaded && route.project === null ? { ...route, project: this.loaded.project } : route;
     const isOther = before.page !== route.page || before.nodeid !== route.nodeid;
     if (isOther) this.visits += 1;
-    if (before.test !== null && route.test === null && !isOther) this.focus(before.test);
-    else if (isOther && this.cursor !== null) this.focus(this.cursor);
+    this.cursor.wantsFocus = false;
+    if (before.test !== null && route.test === null && !isOther) this.cursor.focus(before.test);
+    else if (isOther && this.cursor.key !== null) this.cursor.focus(this.cursor.key);
     const { run, project } = this.route;
     if (route.page === "run" && (!isLoaded || project !== this.loaded.project)) {
       this.loaded = { id: run, project };
       this.load();
     }
-    this.changed();
-  }
-
-  /** The line that keys or clicks have reached. @returns {string | null} */
-  get cursor() {
-    return this.cursors.get(`${this.route.page} ${this.route.run ?? this.route.nodeid}`) ?? null;
-  }
-
-  /** @param {string} key */
-  reach(key) {
-    this.cursors.set(`${this.route.page} ${this.route.run ?? this.route.nodeid}`, key);
-  }
-
-  /** Put the keyboard's focus on a line. @param {string} key */
-  focus(key) {
-    this.reach(key);
-    this.wantsFocus = true;
     this.changed();
   }
 

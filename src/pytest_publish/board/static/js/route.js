@@ -6,9 +6,12 @@ import { HAS_HISTORY } from "./api.js";
  * @typedef {{
  *   page: string, run: string | null, project: string | null, nodeid: string, days: string,
  *   a: string, b: string, tab: string, q: string, outcome: string, worker: string, scope: string,
- *   view: string, test: string | null, isLatest: boolean, isHome: boolean,
+ *   mark: string, cause: string, view: string, test: string | null, isLatest: boolean, isHome: boolean,
  * }} Route
  */
+
+/** What chooses among the results of a run; none of it, to show all. */
+export const UNFILTERED = { q: "", outcome: "", worker: "", scope: "", mark: "", cause: "" };
 
 /** @type {Omit<Route, "page" | "run" | "isLatest" | "isHome">} */
 const DEFAULTS = {
@@ -18,10 +21,7 @@ const DEFAULTS = {
   a: "",
   b: "",
   tab: "",
-  q: "",
-  outcome: "",
-  worker: "",
-  scope: "",
+  ...UNFILTERED,
   view: "flat",
   test: null,
 };

@@ -87,12 +87,12 @@ export class Rows {
     if (BAD.has(row[OUTCOME])) sum.bad += 1;
   }
 
-  /** @param {Filter} filter */
-  filtered(filter) {
+  /** @param {Filter} filter @param {Record<string, import("./types.js").Mark>} marks of node ids */
+  filtered(filter, marks) {
     const key = JSON.stringify(filter);
-    const before = this.view;
+    const before = this.view?.marks === null || this.view?.marks === marks ? this.view : null;
     if (before?.key === key) return this.updated(before);
-    const view = new View(filter, key);
+    const view = new View(filter, key, marks);
     const { q } = filter;
     // A letter more finds only among what was found before.
     const isNarrower =

@@ -43,6 +43,8 @@ export function keepInView(box, index, height) {
 /** @param {Model} model @param {Box} box @returns {(event: FocusEvent) => void} to be told where the focus goes */
 export function useFocus(model, box) {
   const held = useRef(/** @type {string | null} */ (null));
+  // Of what is drawn: until the next drawing, the address may be another page's already.
+  const { place, wantsFocus } = model.cursor;
   useLayoutEffect(() => {
     const key = keyAt(document.activeElement, box.current);
     if (key === null || key === held.current) return;
@@ -50,11 +52,11 @@ export function useFocus(model, box) {
     if (!focusOn(box.current, held.current)) box.current?.focus({ preventScroll: true });
   });
   useEffect(() => {
-    if (model.wantsFocus && focusOn(box.current, model.cursor)) model.wantsFocus = false;
+    if (wantsFocus && focusOn(box.current, model.cursor.key)) model.cursor.wantsFocus = false;
   });
   return (event) => {
     held.current = keyAt(event.target, box.current);
-    if (held.current !== null) model.reach(held.current);
+    if (held.current !== null) model.cursor.reach(held.current, place);
   };
 }
 

@@ -1,19 +1,15 @@
 // The tabs of a run, and the list under each.
 
-import { Copy } from "./copy.js";
-import { BAD, bad, counted, quoted } from "./format.js";
+import { Filters } from "./filters.js";
+import { bad, counted } from "./format.js";
 import { html } from "./html.js";
-import { isTree, LISTS, Results, Tree } from "./lists.js";
+import { LISTS } from "./lists.js";
 import { changesOf } from "./marks.js";
-import { link } from "./route.js";
+import { isTree, Results, Tree } from "./results.js";
 import { Tabs } from "./tabs.js";
-import { NODEID, OUTCOME } from "./types.js";
 
 /** @typedef {import("./types.js").Run} Run */
 /** @typedef {import("./model.js").Model} Model */
-
-/** Scopes that a select offers; of more, the tab has them all. */
-const MOST_CHOICES = 200;
 
 /** @param {Model} model @returns {import("./tabs.js").Tab[]} */
 function tabs(model) {
@@ -37,57 +33,12 @@ function tabs(model) {
 export function Tests({ model }) {
   const { route } = model;
   const Shown = LISTS[route.tab] ?? (isTree(model) ? Tree : Results);
-  const state = [route.run, route.tab, route.q, route.outcome, route.worker, route.scope, route.view];
+  const { run, tab, view, q, outcome, worker, scope, mark, cause } = route;
+  const state = [run, tab, view, q, outcome, worker, scope, mark, cause];
   return html`<${Tabs} tabs=${tabs(model)} route=${route} label="Tests">
     ${LISTS[route.tab] === undefined && html`<${Filters} model=${model} />`}
     <${Shown} model=${model} key=${state.join("\n")} />
   </${Tabs}>`;
-}
-
-/** @param {{ model: Model }} properties */
-function Filters({ model }) {
-  const { route, rows } = model;
-  const change = (/** @type {string} */ name) => (/** @type {Event} */ event) =>
-    model.go({ [name]: /** @type {HTMLInputElement} */ (event.currentTarget).value }, true);
-  const workers = [...new Set([...rows.lanes.values()].map((lane) => lane.worker))].filter(Boolean);
-  const failures = () => {
-    const nodeids = new Set(rows.all.filter((row) => BAD.has(row[OUTCOME])).map((row) => row[NODEID]));
-    return `pytest ${[...nodeids].map(quoted).join(" ")}`;
-  };
-  return html`<div class="filters">
-    <input type="search" id="search" placeholder="search (/)" aria-label="Search in names and problems"
-      value=${route.q} onInput=${change("q")} />
-    ${(route.tab !== "failures" || route.outcome) && choice("outcome", rows.outcomes, route.outcome, change("outcome"))}
-    ${(workers.length > 1 || route.worker) && choice("worker", workers, route.worker, change("worker"))}
-    ${(rows.scopes.size > 1 || route.scope) && choice("scope", scopes(rows), route.scope, change("scope"))}
-    ${
-      route.tab === "failures" &&
-      model.run &&
-      bad(model.run.outcomes) > 0 &&
-      html`<${Copy} what=${failures} title="Copy the command that runs the failures again">copy rerun</${Copy}>`
-    }
-    ${
-      route.tab !== "slowest" &&
-      html`<a class="button" role="button" href=${link({ ...route, view: route.view === "tree" ? "flat" : "tree" })}>
-        ${route.view === "tree" ? "flat" : "by file"}</a>`
-    }
-  </div>`;
-}
-
-/** @param {import("./rows.js").Rows} rows */
-function scopes(rows) {
-  const found = [];
-  for (const scope of rows.scopes.keys()) if (found.push(scope) === MOST_CHOICES) break;
-  return found;
-}
-
-/** @param {string} name @param {string[]} values @param {string} value @param {(event: Event) => void} onChange */
-function choice(name, values, value, onChange) {
-  const all = value && !values.includes(value) ? [value, ...values] : values;
-  return html`<select aria-label=${name} value=${value} class=${value ? "is-set" : ""} onChange=${onChange}>
-    <option value="">${name}: all</option>
-    ${all.map((one) => html`<option key=${one} value=${one} selected=${one === value}>${one}</option>`)}
-  </select>`;
 }
 
 /** @param {Run} run */

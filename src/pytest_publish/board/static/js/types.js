@@ -45,23 +45,23 @@
  * @typedef {{ run_id: string, project: string, started: number }} RunRef
  *
  * What a failure has to do with the runs before.
- * @typedef {{ mark: "new" | "failing" | "flaky", since: RunRef | null, cause: string | null }} Mark
+ * @typedef {{ mark: "new" | "failing" | "flaky", since: RunRef | null, cause: number | null }} Mark
  *
  * @typedef {{
  *   failures: Record<string, Mark>, mended: { nodeid: string, since: RunRef | null, key: string }[],
- *   before: RunRef | null,
+ *   before: RunRef | null, causes: { id: number, type: string, message: string, number: number }[],
  * }} Changes
  *
  * Failures with the same exception, message and place.
  * @typedef {{
- *   id: string, type: string, message: string, frame: string | null, number: number, tests: number,
+ *   id: number, type: string, message: string, frame: string | null, number: number, tests: number,
  *   first: RunRef, last: RunRef & { key: string, nodeid: string },
  * }} Cause
  *
  * A result among those of its test over many runs.
  * @typedef {{
  *   key: string, run_id: string, started: number, outcome: string, duration: number,
- *   attempt: number, worker: string | null, cause: string | null, commit: string | null,
+ *   attempt: number, worker: string | null, cause: number | null, commit: string | null,
  * }} Past
  *
  * @typedef {{

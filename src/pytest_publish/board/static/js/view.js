@@ -4,14 +4,19 @@ import { BAD } from "./format.js";
 import { NODEID, OUTCOME, PROBLEM, SCOPE, WORKER } from "./types.js";
 
 /** @typedef {import("./types.js").Row} Row */
-/** @typedef {{ q: string, outcome: string, worker: string, scope: string, bad: boolean }} Filter */
+/** @typedef {import("./types.js").Mark} Mark */
+/**
+ * @typedef {{
+ *   q: string, outcome: string, worker: string, scope: string, mark: string, cause: string, bad: boolean,
+ * }} Filter
+ */
 
 /** Milliseconds of a frame, and rows between two looks at the clock. */
 const BUDGET = 20;
 const PORTION = 2000;
 
-/** @param {Filter} filter @returns {(row: Row) => boolean} */
-function fitting({ bad, outcome, worker, scope, q }) {
+/** @param {Filter} filter @param {Record<string, Mark>} marks @returns {(row: Row) => boolean} */
+function fitting({ bad, outcome, worker, scope, mark, cause, q }, marks) {
   // No lower-case copy of each of a hundred thousand names at each letter.
   const wanted = q && new RegExp(q.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
   return (row) =>
@@ -19,15 +24,18 @@ function fitting({ bad, outcome, worker, scope, q }) {
     (!outcome || row[OUTCOME] === outcome) &&
     (!worker || row[WORKER] === worker) &&
     (!scope || row[SCOPE] === scope) &&
+    (!mark || marks[row[NODEID]]?.mark === mark) &&
+    (!cause || String(marks[row[NODEID]]?.cause) === cause) &&
     (!wanted || wanted.test(row[NODEID]) || (row[PROBLEM] !== null && wanted.test(row[PROBLEM])));
 }
 
 /** A filtered list that grows with the rows; only what came new is looked at. */
 export class View {
-  /** @param {Filter} filter @param {string} key */
-  constructor(filter, key) {
+  /** @param {Filter} filter @param {string} key @param {Record<string, Mark>} marks of node ids */
+  constructor(filter, key, marks) {
     this.filter = filter;
-    this.fits = fitting(filter);
+    this.fits = fitting(filter, marks);
+    this.marks = filter.mark || filter.cause ? marks : null;
     this.key = key;
     /** @type {Row[]} */
     this.rows = [];
