@@ -151,7 +151,7 @@ def _blocks(store: Store, told: dict[str, Any], now: float) -> Iterator[tuple[st
     changes = History(store).changes(told["id"]) or {}
     later = [_bodies(store, rows)]
     if has_history := bool(changes.get("before")):
-        later.append(_across_runs(store, told, now))
+        later.append(_across_runs(store, told, changes["before"], now))
         later.append(_of_tests(store, told, [*_changed(changes), *(row[_NODEID] for row in rows)]))
     index: list[list[str]] = []
     for number, block in enumerate(_split(itertools.chain.from_iterable(later))):
@@ -180,8 +180,14 @@ def _named(run: dict[str, Any]) -> dict[str, Any]:
     return {name: run[name] for name in ("run_id", "project", "started")}
 
 
-def _across_runs(store: Store, told: dict[str, Any], now: float) -> Iterator[_Answer]:
+def _across_runs(
+    store: Store, told: dict[str, Any], before: dict[str, Any], now: float
+) -> Iterator[_Answer]:
     history, project = History(store), told["project"]
+    earlier = store.find_run(before["run_id"], project)
+    if earlier is not None:
+        compared = orjson.dumps(history.compare(earlier, told["id"], now))
+        yield f"/api/compare?a={before['run_id']}?b={told['run_id']}", compared
     yield "/api/flaky", orjson.dumps(history.flaky(project, limit=_LISTED))
     yield "/api/slow", orjson.dumps(history.slow(project, limit=_LISTED))
     for days in _DAYS:
