@@ -145,7 +145,10 @@ class Board:
         encoding = request.headers.get("content-encoding", "identity").lower()
         if encoding not in ("identity", "gzip"):
             raise RefusedError(415, f"Content-Encoding {encoding!r} is not known here")
-        body = await read_body(request.stream(), is_gzip=encoding == "gzip", take=take)
+        length = _integer(request.headers.get("content-length", ""), 0)
+        body = await read_body(
+            request.stream(), is_gzip=encoding == "gzip", length=length, take=take
+        )
         if self._key and not has_signature(request.headers, body, self._key, time.time()):
             raise RefusedError(401, "the POST is not signed with this board's secret")
         return body

@@ -22,6 +22,7 @@ import platformdirs
 import uvicorn
 
 from .app import Board
+from .protocol import Protocol
 from .safety import Key
 from .safety import LOOPBACK
 from .safety import Safety
@@ -166,6 +167,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 board.app,
+                http=Protocol,
                 # It calls a reader that was too slow an error.
                 log_level="critical",
                 access_log=False,

@@ -53,9 +53,10 @@ async function unpacked(id) {
 
 /** A stream that says hello, and then nothing. @param {string} _path @returns {Stream} */
 export function open(_path) {
-  const target = new EventTarget();
-  const stream = { addEventListener: target.addEventListener.bind(target), close() {}, readyState: EventSource.OPEN };
-  const hello = new MessageEvent("hello", { data: JSON.stringify({ now: first.made }) });
-  setTimeout(() => target.dispatchEvent(hello));
-  return stream;
+  const event = { data: JSON.stringify({ now: first.made }) };
+  return {
+    addEventListener: (name, handle) => name === "hello" && setTimeout(() => handle(event)),
+    close: () => {},
+    readyState: EventSource.OPEN,
+  };
 }

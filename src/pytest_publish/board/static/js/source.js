@@ -3,7 +3,10 @@
 
 /**
  * What a stream of changes offers; an EventSource is one.
- * @typedef {Pick<EventSource, "addEventListener" | "close" | "readyState">} Stream
+ * @typedef {{
+ *   addEventListener: (name: string, handle: (event: any) => void) => void,
+ *   close: () => void, readyState: number,
+ * }} Stream
  */
 
 /** Whether this is a report: nothing in it changes any more. */
