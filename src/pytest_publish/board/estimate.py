@@ -6,6 +6,11 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
+from typing import Final
+
+
+#: The part of a run after which its own pace counts as much as that of earlier runs.
+_DOUBT: Final = 0.1
 
 
 def progress_of(sessions: Iterable[Mapping[str, Any]]) -> float | None:
@@ -33,10 +38,17 @@ def left_of(
     new = session["planned_new"] + max(0, session["total"] - session["planned"])
     rest: float = session["planned_seconds"] - session["done_seconds"]
     rest += max(0, new - session["done_new"]) * usual
-    rest -= sum(min(run, takes) for run, takes in running)
+    pace = _pace(session)
+    rest = rest * pace - sum(min(run, takes * pace) for run, takes in running)
     at_once = max(1, min(workers, session["total"] - session["done"]))
-    last = max((takes - run for run, takes in running), default=0.0)
+    last = max((takes * pace - run for run, takes in running), default=0.0)
     return float(max(0.0, rest / at_once, last))
+
+
+def _pace(session: Mapping[str, Any]) -> float:
+    """Return how slow the machine is today: the more is done, the more that counts."""
+    doubt: float = _DOUBT * session["planned_seconds"]
+    return float((session["done_took"] + doubt) / (session["done_seconds"] + doubt))
 
 
 def _usual(session: Mapping[str, Any]) -> float | None:

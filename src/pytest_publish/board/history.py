@@ -40,8 +40,8 @@ STEADY: Final = 3
 #: The most results of earlier runs that one run is compared with, and the most runs.
 _LOOKUPS: Final = 30_000
 _EARLIER: Final = 1_000
-#: The most tests that are looked at to find the flakiest.
-_CANDIDATES: Final = 1_000
+#: Of how many times the tests that are asked for more is read, to find the flakiest.
+_CANDIDATES: Final = 3
 #: The most tests of each list of a comparison.
 MOST: Final = 1_000
 #: A test that was in none of the last runs, nor within these seconds of the newest, is
@@ -315,12 +315,12 @@ class History:
     @_in_one_state
     def flaky(self, project: str | None, *, limit: int) -> dict[str, Any]:
         """Return the tests that are not steady, the worst first."""
-        found = [one for name in self._named(project) for one in self._flaky_of(name)]
+        found = [one for name in self._named(project) for one in self._flaky_of(name, limit)]
         found.sort(key=lambda one: (-one["reruns"] - one["changed"] - one["flips"], one["nodeid"]))
         return {"tests": self._with_last(found[:limit])}
 
-    def _flaky_of(self, project: str) -> Iterable[dict[str, Any]]:
-        rows = self._rows(_UNSTEADY, project, self._horizon(project), _CANDIDATES)
+    def _flaky_of(self, project: str, limit: int) -> Iterable[dict[str, Any]]:
+        rows = self._rows(_UNSTEADY, project, self._horizon(project), _CANDIDATES * limit)
         tests = [(row, unpack(row["runs"])) for row in rows]
         runs = self._runs_of(entries for _row, entries in tests)
         for row, all_entries in tests:
@@ -419,7 +419,10 @@ class History:
         if len(runs) < 2:
             return None
         a, b = (self._verdicts(run) for run in runs)
-        lists = _differences(a, b, self._noise(a.keys() & b.keys()))
+        lists = _differences(a, b)
+        for name in ("slower", "faster"):
+            noise = self._noise(lists[name])
+            lists[name] = [test for test in lists[name] if _differ(a[test], b[test], noise[test])]
         shown = {name: tests[:MOST] for name, tests in lists.items()}
         details = self._details(shown, (a, b))
         return {
@@ -567,28 +570,30 @@ def _steadiness(entries: Sequence[Entry], revisions: Mapping[int, str | None]) -
     }
 
 
-def _differences(
-    a: dict[int, Entry], b: dict[int, Entry], noise: Mapping[int, float]
-) -> dict[str, list[int]]:
-    """Sort the tests of two runs by how they differ; what differs most comes first."""
+def _differences(a: dict[int, Entry], b: dict[int, Entry]) -> dict[str, list[int]]:
+    """Sort the tests of two runs by how they differ; the times that differ most come first."""
     both = a.keys() & b.keys()
-    passed = [test for test in both if {a[test].letter, b[test].letter} <= PASSED]
-
-    def by_gain(tests: Iterable[int]) -> list[int]:
-        return sorted(tests, key=lambda test: -abs(b[test].duration - a[test].duration))
-
+    gains = sorted(
+        (abs(b[test].duration - a[test].duration), b[test].duration > a[test].duration, test)
+        for test in both
+        if a[test].letter in PASSED and b[test].letter in PASSED and _differ(a[test], b[test], 0.0)
+    )
     return {
-        "broken": sorted(t for t in both if b[t].letter == "f" != a[t].letter),
-        "mended": sorted(t for t in both if a[t].letter == "f" and b[t].letter in PASSED),
+        "broken": sorted(test for test in both if b[test].letter == "f" != a[test].letter),
+        "mended": sorted(
+            test for test in both if a[test].letter == "f" and b[test].letter in PASSED
+        ),
         "added": sorted(b.keys() - a.keys()),
         "removed": sorted(a.keys() - b.keys()),
-        "slower": by_gain(
-            t for t in passed if is_slower(a[t].duration, b[t].duration, noise.get(t))
-        ),
-        "faster": by_gain(
-            t for t in passed if is_slower(b[t].duration, a[t].duration, noise.get(t))
-        ),
+        "slower": [test for _gain, is_more, test in reversed(gains) if is_more],
+        "faster": [test for _gain, is_more, test in reversed(gains) if not is_more],
     }
+
+
+def _differ(one: Entry, other: Entry, noise: float) -> bool:
+    """Tell whether a test took longer in one of two runs, by more than its usual noise."""
+    least, most = sorted((one.duration, other.duration))
+    return is_slower(least, most, noise)
 
 
 def _run_of(row: Mapping[str, Any] | sqlite3.Row) -> dict[str, Any]:

@@ -88,16 +88,18 @@ def letter_of(outcome: str) -> str:
 def unpack(packed: bytes | None) -> list[Entry]:
     """Return what ``pack`` packed."""
     return [
-        Entry(result, run, session, attempt, letter.decode(), *times)
-        for result, run, session, attempt, letter, *times in _ENTRY.iter_unpack(packed or b"")
+        Entry(result, run, session, attempt, letter.decode(), time, duration, usual)
+        for result, run, session, attempt, letter, time, duration, usual in _ENTRY.iter_unpack(
+            packed or b""
+        )
     ]
 
 
 def pack(entries: Iterable[Entry]) -> bytes:
     """Return entries as they are kept."""
     return b"".join(
-        _ENTRY.pack(result, run, session, attempt, letter.encode(), *times)
-        for result, run, session, attempt, letter, *times in entries
+        _ENTRY.pack(result, run, session, attempt, letter.encode(), time, duration, usual)
+        for result, run, session, attempt, letter, time, duration, usual in entries
     )
 
 

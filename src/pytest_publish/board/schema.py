@@ -32,10 +32,12 @@ CREATE TABLE sessions(
     reason TEXT, exitstatus INTEGER, end_seq INTEGER NOT NULL DEFAULT -1,
     total INTEGER, deselected INTEGER, done INTEGER NOT NULL DEFAULT 0, info BLOB,
     -- Tests that were planned, and those of them of which is not known what they take,
-    -- and what the others usually take. The same of those that are done.
+    -- and what the others usually take. The same of those that are done, and what those
+    -- of them took this time of which is known what they usually take.
     planned INTEGER NOT NULL DEFAULT 0, planned_new INTEGER NOT NULL DEFAULT 0,
     planned_seconds REAL NOT NULL DEFAULT 0,
-    done_new INTEGER NOT NULL DEFAULT 0, done_seconds REAL NOT NULL DEFAULT 0);
+    done_new INTEGER NOT NULL DEFAULT 0, done_seconds REAL NOT NULL DEFAULT 0,
+    done_took REAL NOT NULL DEFAULT 0);
 CREATE TABLE counts(
     session INTEGER NOT NULL, outcome TEXT NOT NULL, number INTEGER NOT NULL,
     PRIMARY KEY(session, outcome)) WITHOUT ROWID;
@@ -92,6 +94,7 @@ DROP INDEX results_by_session;
 DROP INDEX results_by_test;
 ALTER TABLE runs ADD COLUMN revision TEXT;
 ALTER TABLE workers ADD COLUMN stopped REAL;
+ALTER TABLE sessions ADD COLUMN done_took REAL NOT NULL DEFAULT 0;
 ALTER TABLE results ADD COLUMN cause INTEGER;
 ALTER TABLE tests RENAME COLUMN duration TO usual;
 ALTER TABLE tests ADD COLUMN median REAL;

@@ -218,11 +218,12 @@ class Store:
         self._sessions.clear()
         self._starts.clear()
 
-    def vacuum(self, pages: int) -> None:
-        """Give free pages back, as far as the file was made for that."""
+    def give_back(self, pages: int) -> None:
+        """Cut free pages off the file, as far as it was made for that."""
         with self._writing:
-            self._writer.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
-            # Only now the file itself gets smaller.
+            if pages:
+                self._writer.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
+            # Only this makes the file itself smaller, unless somebody reads just now.
             self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
@@ -380,8 +381,11 @@ class Store:
         if _is_done(data):
             self._writer.execute(
                 "UPDATE sessions SET done = done + 1, done_new = done_new + ?, "
-                "done_seconds = done_seconds + ? WHERE id = ?",
-                (int(usual is None), usual or 0.0, session.id),
+                "done_seconds = done_seconds + ?, done_took = done_took + ? WHERE id = ?",
+                (
+                    *(int(usual is None), usual or 0.0),
+                    *(0.0 if usual is None else took, session.id),
+                ),
             )
 
     def _test_of(self, project: str, data: dict[str, Any]) -> tuple[int, float | None, list[Entry]]:

@@ -25,6 +25,8 @@ _RESULTS: Final = 1_000
 _CAUSES: Final = 200
 _TESTS: Final = 20
 _PAGES: Final = 500
+#: What ``PRAGMA auto_vacuum`` is in files that can shrink.
+_INCREMENTAL: Final = 2
 
 _DAY: Final = 86_400.0
 
@@ -122,13 +124,16 @@ class Upkeep:
         return True
 
     def _shrink(self) -> bool:
-        """Give free pages back; False if there are none, or the file can't shrink."""
-        (mode,) = self._store.reader.execute("PRAGMA auto_vacuum").fetchone()
-        (free,) = self._store.reader.execute("PRAGMA freelist_count").fetchone()
-        if mode != 2 or free < _PAGES:  # a few are soon used again
-            return False
-        self._store.vacuum(_PAGES)
-        return True
+        """Give free pages back; False if there are no more, or the file can't shrink."""
+        free, mode, pages, size = (
+            int(self._store.reader.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("freelist_count", "auto_vacuum", "page_count", "page_size")
+        )
+        # A few are soon used again.
+        has_free = mode == _INCREMENTAL and free >= _PAGES
+        if has_free or self._store.path.stat().st_size > pages * size:
+            self._store.give_back(_PAGES if has_free else 0)
+        return has_free
 
     # What a file of an older format lacks.
 

@@ -11,7 +11,7 @@ from pytest_publish.board.estimate import progress_of
 def session(**changed: Any) -> dict[str, Any]:
     """Ten tests of two seconds each, of which four are done."""
     known = {"total": 10, "planned": 10, "planned_new": 0, "planned_seconds": 20.0}
-    return {**known, "done": 4, "done_new": 0, "done_seconds": 8.0, **changed}
+    return {**known, "done": 4, "done_new": 0, "done_seconds": 8.0, "done_took": 8.0, **changed}
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,15 @@ def test_what_is_left_is_shared_by_the_workers(
 
 
 def test_of_new_tests_the_others_tell() -> None:
-    new = session(planned_new=5, planned_seconds=10.0, done_seconds=4.0, done_new=2)
+    new = session(planned_new=5, planned_seconds=10.0, done_seconds=4.0, done_new=2, done_took=4.0)
     assert left_of(new, [], workers=1) == pytest.approx(12.0)
     # Node ids that are still to come.
     assert left_of(session(total=20), [], workers=1) == pytest.approx(32.0)
+
+
+def test_a_slow_machine_is_taken_into_account() -> None:
+    assert left_of(session(done_took=18.0), [], workers=1) == pytest.approx(24.0)
+    assert left_of(session(done=0, done_seconds=0.0, done_took=0.0), [], workers=1) == 20.0
 
 
 def test_where_nothing_is_known_nothing_is_told() -> None:
