@@ -50,7 +50,7 @@ function Both({ model, answer }) {
   const pairs = answer[route.tab] ?? [];
   const none = LISTS.find(([name]) => name === route.tab)?.[2] ?? "";
   /** @type {import("./tabs.js").Tab[]} */
-  const tabs = LISTS.map(([name, title]) => [name, title, answer[name]?.length ?? 0]);
+  const tabs = LISTS.map(([name, title]) => [name, title, answer.counts[name] ?? 0]);
   return html`<div class="two-runs">
       ${one(answer.a)}
       <a class="button swap" href=${link({ ...route, a: route.b, b: route.a })} title="Compare the other way round">
@@ -58,6 +58,7 @@ function Both({ model, answer }) {
       ${one(answer.b)}
     </div>
     <${Tabs} tabs=${tabs} route=${route} label="Differences">
+      ${pairs.length < (answer.counts[route.tab] ?? 0) && html`<p class="explained quiet">The first ${count(pairs.length)} are listed.</p>`}
       ${listOf(
         model,
         route.tab,

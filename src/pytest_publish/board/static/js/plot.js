@@ -15,7 +15,7 @@ const HEIGHT = 176;
  * @param {(one: Past | null) => void} point told the result that is pointed at
  * @returns {() => void} what takes it away
  */
-export function plot(box, { project, results, median }, point) {
+export function plot(box, { results, median }, point) {
   const past = [...results].reverse();
   const colour = colours(box);
   const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
@@ -52,7 +52,7 @@ export function plot(box, { project, results, median }, point) {
   );
   chart.over.addEventListener("click", () => {
     const one = past[chart.cursor.idx ?? -1];
-    if (one) location.hash = linkToRun({ ...one, project }, one.key);
+    if (one) location.hash = linkToRun(one, one.key);
   });
   return () => chart.destroy();
 }

@@ -70,7 +70,7 @@ function line(one, isSlower, project, longest) {
       ${
         isSlower
           ? html`<span class="number quiet">${duration(one.before ?? 0)}</span><span class="number slower">${(one.ratio ?? 1).toFixed(1)} ×</span>`
-          : html`<span class="number quiet spread">± ${duration(one.spread)}</span>`
+          : html`<span class="number quiet spread">${one.spread !== null && `± ${duration(one.spread)}`}</span>`
       }
       <span class="number quiet runs-of" title=${counted(one.runs, "run")}>${one.runs}</span>
       ${took(one.median, Math.sqrt(one.median / longest))}

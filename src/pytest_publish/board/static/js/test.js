@@ -92,12 +92,12 @@ function describe(one) {
 }
 
 /** @param {Model} model @param {TestHistory} history */
-function table(model, { project, results, causes }) {
+function table(model, { results, causes }) {
   const longest = Math.max(0.001, ...results.map((one) => one.duration));
   const reasons = new Map(causes.map((cause) => [cause.id, `${cause.type}: ${cause.message}`]));
   const draw = (/** @type {Past} */ one) => {
     const reason = one.cause === null ? "" : reasons.get(one.cause);
-    return html`<a class="result" href=${linkToRun({ ...one, project }, one.key)} title=${one.run_id}>
+    return html`<a class="result" href=${linkToRun(one, one.key)} title=${one.run_id}>
       ${sign(one.outcome)}
       <span class="at">${date(one.started)}</span>
       <span class="quiet commit">${one.commit?.slice(0, 7)}</span>

@@ -60,7 +60,7 @@
  *
  * A result among those of its test over many runs.
  * @typedef {{
- *   key: string, run_id: string, started: number, outcome: string, duration: number,
+ *   key: string, run_id: string, project: string, started: number, outcome: string, duration: number,
  *   attempt: number, worker: string | null, cause: number | null, commit: string | null,
  * }} Past
  *
@@ -76,13 +76,13 @@
  * }} Flaky
  *
  * @typedef {{
- *   project: string, nodeid: string, median: number, spread: number, runs: number,
+ *   project: string, nodeid: string, median: number, spread: number | null, runs: number,
  *   last: RunRef & { key: string }, before?: number, ratio?: number,
  * }} Slow
  *
  * @typedef {[outcome: string, key: string, duration: number]} Side
  * @typedef {{ nodeid: string, a: Side | null, b: Side | null }} Pair
- * @typedef {{ a: Run, b: Run, [list: string]: any }} Comparison
+ * @typedef {{ a: Run, b: Run, counts: Record<string, number>, [list: string]: any }} Comparison
  *
  * @typedef {{ project: string, runs: number, last: number }} Project
  *

@@ -36,7 +36,7 @@ export function Workers({ model }) {
     ${
       workers.length > MOST &&
       html`<button type="button" class="link" aria-expanded=${isOpen} onClick=${() => open(!isOpen)}>
-        ${counted(workers.length, "worker")}, ${counted(run.running?.length ?? 0, "test")} running:
+        ${counted(workers.length, "worker")}${run.state === "running" && `, ${counted(run.running?.length ?? 0, "test")} running`}:
         ${isOpen ? " fold them" : " show them"}
       </button>`
     }
