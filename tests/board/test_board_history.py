@@ -64,7 +64,7 @@ def marks(board: Board, session: Session) -> dict[str, tuple[str, str | None]]:
     }
 
 
-def test_a_failure_is_new_old_or_flaky_and_mends_are_told(board: Board, project: str) -> None:
+def test_failures_are_new_old_or_flaky(board: Board, project: str) -> None:
     runs = Runs(project)
     for objects in (
         runs.run(buy="passed", sell="passed", ship="failed", pay="passed"),
@@ -226,9 +226,7 @@ def test_two_runs_are_compared(board: Board, project: str) -> None:
     assert told["added"][0]["a"] is None
 
 
-def test_shards_are_one_run_and_an_interrupted_one_only_what_it_ran(
-    board: Board, project: str
-) -> None:
+def test_shards_of_a_run_are_one_run(board: Board, project: str) -> None:
     runs = Runs(project)
     board.post(*runs.run(buy="failed", sell="failed"))
     board.post(*runs.run(buy="failed")[:-1], runs[1].finish("interrupted", 2))

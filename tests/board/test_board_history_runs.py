@@ -46,7 +46,7 @@ def test_sleeping(seconds):
 """
 
 
-def test_runs_tell_what_broke_what_was_mended_and_why(
+def test_runs_tell_what_broke_and_why(
     start_board: Callable[..., Board],
     run_pytest: Callable[..., pytest.RunResult],
     pytester: pytest.Pytester,

@@ -19,7 +19,7 @@ from published import Session
 from support import eventually
 
 
-#: Three nightly runs, as pytest-publish 2.0's board kept them: sqlite3's ``.dump``.
+#: Three nightly runs, as the board kept them in format 1: sqlite3's ``.dump``.
 FORMAT_1: Final = Path(__file__).with_name("store-1.sql")
 TESTS: Final = 3_000
 COUNT: Final = "SELECT count(*) FROM results"
@@ -74,7 +74,7 @@ def fill(board: Board, number: int) -> None:
     board.post(session.start(), *results, session.finish())
 
 
-def test_the_oldest_runs_go_also_if_the_board_is_killed_meanwhile(
+def test_the_oldest_runs_go_despite_a_kill(
     start_board: Callable[..., Board],
 ) -> None:
     board = start_board()
@@ -127,7 +127,7 @@ def test_a_run_that_is_running_is_kept(start_board: Callable[..., Board]) -> Non
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "30w", "", "1.5d"])
-def test_what_can_not_be_kept_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+def test_a_wrong_keep_is_told_in_one_line(tmp_path: Path, text: str) -> None:
     command = [*PROGRAM, f"--keep={text}", "--store", str(tmp_path / "store")]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert (run.returncode, run.stderr.count("\n")) == (2, 1)

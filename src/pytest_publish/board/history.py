@@ -30,6 +30,7 @@ from .recent import is_slower
 from .recent import joined
 from .recent import letter_of
 from .recent import PASSED
+from .recent import PROBLEM
 from .recent import RUNS
 from .recent import unpack
 from .store import Store
@@ -38,7 +39,7 @@ from .store import Store
 #: Who failed in so many runs before fails steadily, however flaky it was earlier.
 STEADY: Final = 3
 #: The most results of earlier runs that one run is compared with, and the most runs.
-_LOOKUPS: Final = 30_000
+_LOOKUPS: Final = 20_000
 _EARLIER: Final = 1_000
 #: Of how many times the tests that are asked for more is read, to find the flakiest.
 _CANDIDATES: Final = 3
@@ -180,7 +181,9 @@ class History:
             return None
         earlier = self._earlier(run)
         causes = {row["test"]: row["cause"] for row in self._rows(_PROBLEMS, id_)}
-        failed = self._verdicts(run, causes)
+        here = self._verdicts(run, causes)
+        # Some attempt failed; another session may have skipped the test after that.
+        failed = {test: entry for test, entry in here.items() if entry.letter in PROBLEM}
         mended = self._mended(run, earlier[:RUNS], causes.keys())
         past = self._past(earlier, [*failed, *mended])
         names = self._names([*failed, *mended])
@@ -241,7 +244,7 @@ class History:
             # Further back is only asked since when a test fails, or whether it ever ran.
             wanted = past if number < RUNS else [test for test in past if _is_open(past[test])]
             looked += len(wanted)
-            if not wanted or looked > _LOOKUPS:
+            if not wanted or (number and looked > _LOOKUPS):
                 break
             for test, entry in self._verdicts(run, wanted).items():
                 past[test].append((run, entry.letter))
@@ -323,9 +326,10 @@ class History:
         rows = self._rows(_UNSTEADY, project, self._horizon(project), _CANDIDATES * limit)
         tests = [(row, unpack(row["runs"])) for row in rows]
         runs = self._runs_of(entries for _row, entries in tests)
+        revisions = {id_: run.revision for id_, run in runs.items()}
         for row, all_entries in tests:
             entries = [entry for entry in all_entries if entry.run in runs]
-            told = _steadiness(entries, {id_: run.revision for id_, run in runs.items()})
+            told = _steadiness(entries, revisions)
             if told["reruns"] or told["changed"] or told["flips"] >= FLIPS:
                 named = {name: row[name] for name in ("nodeid", "name", "file")}
                 yield {"project": project, **named, **told, "last": entries[-1]}

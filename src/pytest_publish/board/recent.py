@@ -43,7 +43,7 @@ LETTERS: Final = {
     "rerun": "f",
 }
 PASSED: Final = frozenset("pr")
-_PROBLEM: Final = frozenset("fr")
+PROBLEM: Final = frozenset("fr")
 #: Of two results that are one attempt (a test that runs on each worker), the worse counts.
 _WORST: Final = "frps"
 
@@ -117,7 +117,7 @@ def joined(one: Entry, other: Entry) -> Entry:
     if (one.session, one.attempt) == (other.session, other.attempt):
         return min(one, other, key=lambda entry: (_WORST.index(entry.letter), entry.time))
     first, last = sorted((one, other), key=lambda entry: (entry.time, entry.attempt, entry.session))
-    if last.letter == "p" and first.letter in _PROBLEM:
+    if last.letter == "p" and first.letter in PROBLEM:
         return last._replace(letter="r")
     return last
 

@@ -8,6 +8,7 @@ import itertools
 import math
 import os
 import shlex
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
@@ -67,7 +68,10 @@ def opened(path: Path, read: Callable[[Path], Iterable[bytes]], copy: Path, now:
     except StoreError as error:
         raise ReportError(str(error)) from None
     except OSError as error:
-        raise ReportError(f"can't read {error.filename or path}: {error.strerror}") from None
+        reason = error.strerror or error
+        raise ReportError(f"can't read {error.filename or path}: {reason}") from None
+    except sqlite3.Error as error:  # a full disk, say
+        raise ReportError(f"can't copy {path}: {error}") from None
     return store
 
 
@@ -128,11 +132,85 @@ def write_report(store: Store, run: int, now: float, output: Path) -> None:
     """
     try:
         with store.snapshot():
-            told = _told(store, run, now)
-            title = f"{told['project'] or told['run_id']}: report"
-            _write(output, page_with(_blocks(store, told, now), title))
+            answers = _Answers(store, run, now)
+            title = f"{answers.run['project'] or answers.run['run_id']}: report"
+            _write(output, page_with(answers.blocks(), title))
     except OSError as error:
-        raise ReportError(f"can't write {output}: {error.strerror}") from None
+        raise ReportError(f"can't write {output}: {error.strerror or error}") from None
+    except sqlite3.Error as error:
+        raise ReportError(f"can't read {store.path}: {error}") from None
+
+
+class _Answers:
+    """What the page asks about one run, answered out of a store."""
+
+    def __init__(self, store: Store, run: int, now: float) -> None:
+        self._store = store
+        self._history = History(store)
+        self._now = now
+        self.run = _told(store, run, now)
+        self._rows = store.rows(run, limit=_ALL)
+        self._changes = self._history.changes(run) or {}
+        self._before = self._changes.get("before")
+
+    def blocks(self) -> Iterator[tuple[str, bytes]]:
+        """Yield what is unpacked when it is asked for, and last what the page needs at once."""
+        index: list[list[str]] = []
+        for number, block in enumerate(_split(self._later())):
+            index.append([asked for asked, _answer in block])
+            yield f"block-{number}", _object(block)
+        first = {
+            "made": self._now,
+            "hasHistory": self._before is not None,
+            "index": index,
+            "answers": orjson.Fragment(_object(self._at_once())),
+        }
+        yield "index", orjson.dumps(first)
+
+    def _at_once(self) -> Iterator[_Answer]:
+        one = f"/api/runs/{self.run['run_id']}"
+        named = {name: self.run[name] for name in ("run_id", "project", "started")}
+        project = {"project": self.run["project"], "runs": 1, "last": named}
+        results = {"columns": COLUMNS, "rows": self._rows, "next": None}
+        yield "/api/runs", orjson.dumps([self.run])
+        yield "/api/projects", orjson.dumps([project])
+        yield one, orjson.dumps(self.run)
+        yield f"{one}/changes", orjson.dumps(self._changes)
+        yield f"{one}/results", orjson.dumps(results)
+        yield f"{one}/not-run", orjson.dumps(self._store.not_run(self.run["id"], _ALL))
+
+    def _later(self) -> Iterator[_Answer]:
+        yield from self._bodies()
+        if self._before is not None:
+            yield from self._across_runs(self._before["run_id"])
+            yield from self._of_tests()
+
+    def _bodies(self) -> Iterator[_Answer]:
+        for key in (str(row[_KEY]) for row in self._rows):
+            session_id, _dash, seq = key.rpartition("-")
+            body = self._store.body(session_id, int(seq))
+            if body is not None:
+                yield f"/api/results/{key}", body
+
+    def _across_runs(self, before: str) -> Iterator[_Answer]:
+        history, project = self._history, self.run["project"]
+        earlier = self._store.find_run(before, project)
+        if earlier is not None:
+            compared = history.compare(earlier, self.run["id"], self._now)
+            yield f"/api/compare?a={before}?b={self.run['run_id']}", orjson.dumps(compared)
+        yield "/api/flaky", orjson.dumps(history.flaky(project, limit=_LISTED))
+        yield "/api/slow", orjson.dumps(history.slow(project, limit=_LISTED))
+        for days in _DAYS:
+            causes = history.causes(project, since=self._now - days * 86_400, limit=_LISTED)
+            yield f"/api/causes?days={days}", orjson.dumps(causes)
+
+    def _of_tests(self) -> Iterator[_Answer]:
+        """Answer for each test, first for those that somebody will look at."""
+        mended = (one["nodeid"] for one in self._changes["mended"])
+        nodeids = (*self._changes["failures"], *mended, *(row[_NODEID] for row in self._rows))
+        for nodeid in list(dict.fromkeys(nodeids))[:_MOST_HISTORIES]:
+            answer = self._history.test(self.run["project"], nodeid, limit=_MOST_PAST)
+            yield f"/api/tests?nodeid={nodeid}", orjson.dumps(answer)
 
 
 def _told(store: Store, run: int, now: float) -> dict[str, Any]:
@@ -143,71 +221,6 @@ def _told(store: Store, run: int, now: float) -> dict[str, Any]:
         for one in (told, *told["sessions"]):
             one["state"] = "untold"
     return {**told, "running": store.running(run)}
-
-
-def _blocks(store: Store, told: dict[str, Any], now: float) -> Iterator[tuple[str, bytes]]:
-    """Yield what is unpacked when it is asked for, and last what the page needs at once."""
-    rows = store.rows(told["id"], limit=_ALL)
-    changes = History(store).changes(told["id"]) or {}
-    later = [_bodies(store, rows)]
-    if has_history := bool(changes.get("before")):
-        later.append(_across_runs(store, told, now))
-        later.append(_of_tests(store, told, [*_changed(changes), *(row[_NODEID] for row in rows)]))
-    index: list[list[str]] = []
-    for number, block in enumerate(_split(itertools.chain.from_iterable(later))):
-        index.append([asked for asked, _answer in block])
-        yield f"block-{number}", _object(block)
-    answers = orjson.Fragment(_object(_first_asked(store, told, rows, changes)))
-    first = {"made": now, "hasHistory": has_history, "index": index, "answers": answers}
-    yield "index", orjson.dumps(first)
-
-
-def _first_asked(
-    store: Store, told: dict[str, Any], rows: list[list[Any]], changes: dict[str, Any]
-) -> Iterator[_Answer]:
-    one = f"/api/runs/{told['run_id']}"
-    results = {"columns": COLUMNS, "rows": rows, "next": None}
-    project = {"project": told["project"], "runs": 1, "last": _named(told)}
-    yield "/api/runs", orjson.dumps([told])
-    yield "/api/projects", orjson.dumps([project])
-    yield one, orjson.dumps(told)
-    yield f"{one}/changes", orjson.dumps(changes)
-    yield f"{one}/results", orjson.dumps(results)
-    yield f"{one}/not-run", orjson.dumps(store.not_run(told["id"], _ALL))
-
-
-def _named(run: dict[str, Any]) -> dict[str, Any]:
-    return {name: run[name] for name in ("run_id", "project", "started")}
-
-
-def _across_runs(store: Store, told: dict[str, Any], now: float) -> Iterator[_Answer]:
-    history, project = History(store), told["project"]
-    yield "/api/flaky", orjson.dumps(history.flaky(project, limit=_LISTED))
-    yield "/api/slow", orjson.dumps(history.slow(project, limit=_LISTED))
-    for days in _DAYS:
-        causes = history.causes(project, since=now - days * 86_400, limit=_LISTED)
-        yield f"/api/causes?days={days}", orjson.dumps(causes)
-
-
-def _changed(changes: dict[str, Any]) -> Iterator[str]:
-    """Yield the node ids of the tests whose history is asked for first."""
-    yield from changes["failures"]
-    yield from (one["nodeid"] for one in changes["mended"])
-
-
-def _of_tests(store: Store, told: dict[str, Any], nodeids: Iterable[str]) -> Iterator[_Answer]:
-    history = History(store)
-    for nodeid in list(dict.fromkeys(nodeids))[:_MOST_HISTORIES]:
-        answer = history.test(told["project"], nodeid, limit=_MOST_PAST)
-        yield f"/api/tests?nodeid={nodeid}", orjson.dumps(answer)
-
-
-def _bodies(store: Store, rows: Iterable[list[Any]]) -> Iterator[_Answer]:
-    for key in (str(row[_KEY]) for row in rows):
-        session_id, _dash, seq = key.rpartition("-")
-        body = store.body(session_id, int(seq))
-        if body is not None:
-            yield f"/api/results/{key}", body
 
 
 def _object(answers: Iterable[_Answer]) -> bytes:

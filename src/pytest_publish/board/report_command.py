@@ -47,5 +47,7 @@ def main(asked: argparse.Namespace, read: Reader) -> int:
     except report.ReportError as error:
         print(f"pytest-publish report: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     print(f"{asked.output}: {asked.output.stat().st_size / 1e6:.1f} MB")
     return 0

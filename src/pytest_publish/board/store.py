@@ -154,7 +154,7 @@ class Store:
             raise StoreError(f"can't keep runs in {path}: {error.strerror}") from error
         except sqlite3.Error as error:
             raise StoreError(
-                f"{path} is no store of a board ({error}): name another --store"
+                f"{path} is no store of a board ({error}): name another file"
             ) from error
 
     def _connect(self) -> sqlite3.Connection:
@@ -179,11 +179,11 @@ class Store:
         (application,) = self._writer.execute("PRAGMA application_id").fetchone()
         (tables,) = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and application != schema.APPLICATION:
-            raise StoreError(f"{self.path} is a database of another program: name another --store")
+            raise StoreError(f"{self.path} is a database of another program: name another file")
         if version > schema.VERSION:
             raise StoreError(
                 f"{self.path} was written by a newer pytest-publish (format {version}, "
-                f"this one knows {schema.VERSION}): update this one, or name another --store"
+                f"this one knows {schema.VERSION}): update this one, or name another file"
             )
         return version if tables else None
 

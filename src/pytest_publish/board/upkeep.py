@@ -77,13 +77,13 @@ class Upkeep:
         if self._store.reader.execute("SELECT 1 FROM removed").fetchone():
             return None
         for id_ in self._not_kept(now):
-            run = self._store.run(id_, now)
-            if run is not None and run["state"] != "running":
-                with self._store.transaction() as connection:
+            with self._store.transaction() as connection:  # nothing comes in meanwhile
+                run = self._store.run(id_, now)
+                if run is not None and run["state"] != "running":
                     connection.execute("INSERT INTO removed VALUES(?)", (id_,))
                     connection.execute("DELETE FROM runs WHERE id = ?", (id_,))
                     self._store.forget()
-                return id_
+                    return id_
         return None
 
     def _not_kept(self, now: float) -> list[int]:

@@ -66,7 +66,7 @@ def test_the_last_attempt_is_the_verdict(attempts: str, expected: str) -> None:
     assert letters(tries[::-1]) == expected
 
 
-def test_of_a_test_that_each_worker_runs_the_worst_counts() -> None:
+def test_of_several_workers_the_worst_counts() -> None:
     assert letters([entry(letter="f"), entry(letter="p")._replace(time=9.0)]) == "f"
     assert letters([entry(letter="p"), entry(letter="f")._replace(time=0.0)]) == "f"
 

@@ -6,7 +6,7 @@
 
 const OTHERWISE = "This report has one run and what concerns it: ask the board for more.";
 /** What of a query tells two answers apart; the rest only says how much of it is wanted. */
-const TELLING = ["nodeid", "days"];
+const TELLING = ["nodeid", "days", "a", "b"];
 
 export const isReport = true;
 

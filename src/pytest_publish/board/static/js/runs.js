@@ -5,6 +5,7 @@ import { bad, count, date, progress, STATES } from "./format.js";
 import { html } from "./html.js";
 import { branch } from "./metadata.js";
 import { LATEST, link, linkToRun } from "./route.js";
+import { isReport } from "./source.js";
 
 /** @typedef {import("./types.js").Run} Run */
 /** @typedef {import("./model.js").Model} Model */
@@ -18,6 +19,7 @@ export function Runs({ model }) {
     ${runs.length === 0 && model.hasRuns && html`<p class="quiet">none yet</p>`}
     ${
       runs.length > 0 &&
+      !isReport &&
       html`<a class="latest" href=${LATEST} aria-current=${model.route.isLatest ? "true" : null}
         title="Show the newest run, also when another one begins">always the newest</a>`
     }
@@ -43,7 +45,7 @@ const VIEWS = [
 /** @param {{ model: Model }} properties */
 function Views({ model: { route } }) {
   return html`<ul class="views">
-    ${VIEWS.map(
+    ${VIEWS.filter(([page]) => page !== "runs" || !isReport).map(
       ([page, title]) => html`<li key=${page}><a href=${link({ page, project: route.project })}
         aria-current=${route.page === page && !route.isHome ? "page" : null}>${title}</a></li>`,
     )}
