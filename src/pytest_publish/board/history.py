@@ -32,6 +32,7 @@ from .recent import letter_of
 from .recent import PASSED
 from .recent import PROBLEM
 from .recent import RUNS
+from .recent import SKIPPED
 from .recent import unpack
 from .store import Store
 
@@ -521,7 +522,7 @@ def _is_open(past: list[tuple[_Run, str]]) -> bool:
 
 def _judged(run: _Run, entry: Entry, past: list[tuple[_Run, str]]) -> dict[str, Any]:
     """Return the mark of a failure, and since when the test fails."""
-    told = [(one, letter) for one, letter in past if letter != "s"]
+    told = [(one, letter) for one, letter in past if letter not in SKIPPED]
     since = _failing_since(past)
     if entry.letter == "r":
         return {"mark": "flaky", "since": None}
@@ -541,7 +542,9 @@ def _is_flaky(run: _Run, entry: Entry, told: list[tuple[_Run, str]]) -> bool:
 
 def _failing_since(past: list[tuple[_Run, str]]) -> dict[str, Any] | None:
     """Return the first run of the unbroken row of failures before; None without one."""
-    failing = itertools.takewhile(lambda one: one[1] == "f", (one for one in past if one[1] != "s"))
+    failing = itertools.takewhile(
+        lambda one: one[1] == "f", (one for one in past if one[1] not in SKIPPED)
+    )
     first = collections.deque(failing, maxlen=1)
     return first[0][0].told() if first else None
 
@@ -555,7 +558,7 @@ def _both(told: Iterable[tuple[str | None, str]]) -> set[str]:
     passed: set[str] = set()
     failed: set[str] = set()
     for revision, letter in told:
-        if revision is not None and letter != "s":
+        if revision is not None and letter not in SKIPPED:
             (failed if letter == "f" else passed).add(revision)
     return passed & failed
 
@@ -570,7 +573,7 @@ def _steadiness(entries: Sequence[Entry], revisions: Mapping[int, str | None]) -
         "flips": flips,
         "rate": flips / len(letters) if letters else 0.0,
         "runs": len(letters),
-        "outcomes": letters,
+        "outcomes": letters.replace("x", "s"),
     }
 
 

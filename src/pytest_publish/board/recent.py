@@ -44,8 +44,12 @@ LETTERS: Final = {
 }
 PASSED: Final = frozenset("pr")
 PROBLEM: Final = frozenset("fr")
+#: ``x`` is a skip after a failure in that run: told as a skip, kept apart because a pass
+#: may still come that is later than both.
+SKIPPED: Final = frozenset("sx")
+_AFTER_FAILURE: Final = {"p": "r", "s": "x"}
 #: Of two results that are one attempt (a test that runs on each worker), the worse counts.
-_WORST: Final = "frps"
+_WORST: Final = "frpxs"
 
 _ENTRY: Final = struct.Struct("<qqqqcddd")
 
@@ -117,8 +121,8 @@ def joined(one: Entry, other: Entry) -> Entry:
     if (one.session, one.attempt) == (other.session, other.attempt):
         return min(one, other, key=lambda entry: (_WORST.index(entry.letter), entry.time))
     first, last = sorted((one, other), key=lambda entry: (entry.time, entry.attempt, entry.session))
-    if last.letter == "p" and first.letter in PROBLEM:
-        return last._replace(letter="r")
+    if first.letter in "frx":
+        return last._replace(letter=_AFTER_FAILURE.get(last.letter, last.letter))
     return last
 
 
@@ -141,7 +145,7 @@ def summary(entries: Sequence[Entry]) -> Summary:
 
 def flips_in(letters: str) -> int:
     """Return how often a test changed between passing and failing; skips don't count."""
-    told = ["p" if letter in PASSED else letter for letter in letters if letter != "s"]
+    told = ["p" if letter in PASSED else letter for letter in letters if letter not in SKIPPED]
     return sum(one != other for one, other in itertools.pairwise(told))
 
 
