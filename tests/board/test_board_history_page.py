@@ -154,6 +154,19 @@ def test_two_runs_are_chosen_and_compared(board: Board, page: Page) -> None:
     expect(page.get_by_role("tab", name="Mended 1")).to_be_visible()
 
 
+def test_older_runs_of_a_project_are_asked_for(board: Board, page: Page) -> None:
+    for number in range(101):
+        session = Session("paged", begin=time.time() - 600_000 - number)
+        board.post(session.start(), session.result(PAY), session.finish())
+    page.goto(f"{board.url}/#/runs?project=paged")
+    first = page.locator(".line").first
+    expect(first).to_have_attribute("aria-setsize", "100")
+    older = page.get_by_role("main").get_by_role("button", name="older runs")
+    older.click()
+    expect(first).to_have_attribute("aria-setsize", "101")
+    expect(older).to_have_count(0)
+
+
 def test_all_of_it_works_by_keyboard(board: Board, page: Page) -> None:
     a_run(board, "keys", 1)
     a_run(board, "keys", 2, pay="failed", ship="failed")

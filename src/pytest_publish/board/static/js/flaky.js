@@ -7,6 +7,7 @@ import { html } from "./html.js";
 import { nodeId } from "./lines.js";
 import { listOf } from "./lists.js";
 import { linksToTests, linkToRun } from "./route.js";
+import { isReport } from "./source.js";
 import { strip } from "./strip.js";
 
 /** @typedef {import("./types.js").Flaky} Test */
@@ -76,6 +77,6 @@ function empty(model) {
     "No flaky tests",
     "No test has passed and failed without a change, as far as the runs here tell.",
     html`To tell a test that flips from one that was broken, the board has to know the commit of each run:`,
-    html`<code>pytest --publish ${location.origin} --publish-events --publish-metadata commit=$(git rev-parse HEAD)</code>`,
+    html`<code>pytest --publish ${isReport ? "URL" : location.origin} --publish-events --publish-metadata commit=$(git rev-parse HEAD)</code>`,
   );
 }

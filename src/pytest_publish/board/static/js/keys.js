@@ -32,7 +32,8 @@ export function listen(model) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { target } = event;
-    const isTyping = target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
+    const isTyping =
+      (target instanceof HTMLInputElement && target.type !== "checkbox") || target instanceof HTMLSelectElement;
     if (isTyping && event.key !== "Escape") return;
     const isInList = target instanceof HTMLElement && target.closest(".list") !== null;
     if (act(model, isInList ? (ARROWS[event.key] ?? event.key) : event.key, isTyping)) event.preventDefault();

@@ -11,7 +11,7 @@ import { linksToTests, linkToRun } from "./route.js";
 
 /** What each mark means, for those who ask. @type {Record<string, string>} */
 const MEANINGS = {
-  new: "passed in the run before",
+  new: "did not fail in the run before",
   failing: "failed in the run before as well",
   flaky: "passes and fails without a change of the code",
 };

@@ -28,8 +28,8 @@ export class Model {
     this.rows = new Rows();
     this.isLoading = true;
     this.hasRuns = false;
-    /** @type {Set<string>} the projects, or "" for all, of which all runs are known */
-    this.complete = new Set();
+    /** @type {Map<string, number | null>} of a project, or "" for all: since when runs are known; null if all are */
+    this.since = new Map();
     this.error = "";
     /** @type {Set<string>} the groups of the tree that are not as they are at first */
     this.toggled = new Set();
@@ -157,21 +157,18 @@ export class Model {
   begin(now) {
     this.ahead = now - clock();
     this.answers.retryAll();
-    this.loadRuns(this.listed); // what changed before, or while the line was lost
-  }
-
-  /** The project of which runs are listed; all of them beside a run. */
-  get listed() {
-    return this.route.page === "runs" ? this.route.project : null;
+    this.loadRuns(null); // what changed before, or while the line was lost
   }
 
   /** The newest runs; those after the ones that are known already. @param {string | null} project @param {boolean} [older] */
   async loadRuns(project, older = false) {
-    const before = older ? (this.known.of(project).at(-1)?.started ?? null) : null;
+    const name = project ?? "";
+    const before = older ? (this.since.get(name) ?? null) : null;
     try {
       const runs = await api.runs(before, project);
       this.hasRuns = true;
-      if (runs.length < api.MOST_RUNS) this.complete.add(project ?? "");
+      const oldest = runs.length < api.MOST_RUNS ? null : (runs.at(-1)?.started ?? null);
+      if (older || oldest === null || !this.since.has(name)) this.since.set(name, oldest);
       this.update(runs);
     } catch {
       // The stream tells that the line is lost, and when it is back.
@@ -193,6 +190,11 @@ export class Model {
       this.follow({ ...route, run: newest.run_id, project: newest.project || null });
     // A link to a run that had not begun.
     else if (this.error && runs.some((run) => run.run_id === this.loaded.id)) this.load();
+  }
+
+  /** Whether there are older runs than those that are known. @param {string | null} project */
+  hasOlder(project) {
+    return this.since.get("") !== null && this.since.get(project ?? "") !== null;
   }
 
   /** The whole of a result; null until it is there. @param {string} key */

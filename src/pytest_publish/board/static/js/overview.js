@@ -23,7 +23,7 @@ export function Overview({ model }) {
     if (project) model.loadRuns(project);
   }, [project]);
   const runs = model.known.of(project);
-  const hasMore = runs.length > 0 && !model.complete.has("") && !model.complete.has(project ?? "");
+  const hasMore = runs.length > 0 && model.hasOlder(project);
   const empty = model.hasRuns
     ? nothing(model, "There are no runs of this project.")
     : html`<p class="empty">loading …</p>`;

@@ -28,7 +28,7 @@ export function Runs({ model }) {
     </ul>
     ${
       runs.length > 0 &&
-      !model.complete.has("") &&
+      model.hasOlder(null) &&
       html`<button type="button" class="link" onClick=${() => model.loadRuns(null, true)}>older runs</button>`
     }
   </nav>`;
