@@ -94,15 +94,23 @@ def lint(session: nox.Session) -> None:
 
 
 #: Of npm: what checks the page's modules, and what is vendored of others in it.
-PAGE = ("typescript@5.9.3", "@biomejs/biome@2.3.8", "preact@11.2.0", "htm@3.1.1")
+PAGE = (
+    *("typescript@5.9.3", "@biomejs/biome@2.3.8"),
+    *("preact@11.2.0", "htm@3.1.1", "uplot@1.6.32"),
+)
 STATIC = Path("src/pytest_publish/board/static").resolve()
 VENDORED = {
     "preact.js": "preact/dist/preact.mjs",
     "preact-hooks.js": "preact/hooks/dist/hooks.mjs",
     "htm.js": "htm/dist/htm.module.js",
+    "uplot.js": "uplot/dist/uPlot.iife.min.js",
+    "uplot.css": "uplot/dist/uPlot.min.css",
     "LICENSE-preact": "preact/LICENSE",
     "LICENSE-htm": "htm/LICENSE",
+    "LICENSE-uplot": "uplot/LICENSE",
 }
+#: What makes a module of a script.
+ADDED = {"uplot.js": ["export default uPlot;"]}
 
 
 @nox.session(venv_backend="none")
@@ -115,12 +123,13 @@ def page(session: nox.Session) -> None:
     for name, original in VENDORED.items():
         lines = (modules / original).read_text("utf-8").splitlines()
         kept = [line for line in lines if not line.startswith("//# sourceMappingURL")]
-        if (STATIC / "vendor" / name).read_text("utf-8").splitlines() != kept:
+        if (STATIC / "vendor" / name).read_text("utf-8").splitlines() != kept + ADDED.get(name, []):
             session.error(f"{name} is not what the npm package has as {original}")
     types = {
         "preact": [str(modules / "preact")],
         "preact/hooks": [str(modules / "preact/hooks")],
         "htm": [str(modules / "htm")],
+        "uplot": [str(modules / "uplot")],
     }
     settings = Path(".ci/page").resolve()
     project = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -42,7 +43,7 @@ StrictHostKeyChecking no
 LogLevel ERROR
 """
 _NGINX_CONFIG: Final = """\
-load_module {module};
+{modules}
 {user}
 daemon off;
 pid nginx.pid;
@@ -94,18 +95,21 @@ def sshd(folder: Path, **environment: str) -> Iterator[Path]:
 
 @contextmanager
 def nginx(folder: Path, server: str) -> Iterator[str]:
-    """Run an nginx with nchan and one ``server`` block on port 8080; yield the URL of its root."""
+    """Run an nginx with one ``server`` block, on a port of its own; yield the URL of its root."""
     program = _found("nginx", "apt-get install nginx-light libnginx-mod-nchan")
-    if not _NCHAN.exists():
+    needs_nchan = "nchan_" in server
+    if needs_nchan and not _NCHAN.exists():
         pytest.skip("nginx is here without nchan: apt-get install libnginx-mod-nchan")
     port = free_port()
-    (folder / "server.conf").write_text(server.replace("8080", f"127.0.0.1:{port}"), "utf-8")
+    moved = re.sub(r"listen \d+", f"listen 127.0.0.1:{port}", server)
+    (folder / "server.conf").write_text(moved, "utf-8")
+    modules = f"load_module {_NCHAN};" if needs_nchan else ""
     user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
-    config = _NGINX_CONFIG.format(module=_NCHAN, user=user, server=folder / "server.conf")
+    config = _NGINX_CONFIG.format(modules=modules, user=user, server=folder / "server.conf")
     (folder / "nginx.conf").write_text(config, "utf-8")
     command = [program, "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"]
     with _running(command, port):
-        yield f"http://127.0.0.1:{port}"
+        yield f"http{'s' if ' ssl' in server else ''}://127.0.0.1:{port}"
 
 
 def _found(program: str, how_to_get_it: str) -> str:

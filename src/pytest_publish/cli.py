@@ -1,4 +1,4 @@
-"""``pytest-publish``: deliver what a run left behind (``send``), show runs live (``board``)."""
+"""``pytest-publish``: ``send`` what a run left behind, show runs (``board``, ``report``)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from typing import TypeVar
 import orjson
 
 from pytest_publish.board import command as board
+from pytest_publish.board import report_command as report
 from pytest_publish.delivery.config import checked_count
 from pytest_publish.delivery.config import checked_header
 from pytest_publish.delivery.config import checked_seconds
@@ -40,6 +41,8 @@ from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxReader
 from pytest_publish.delivery.outbox import OutboxWriter
 from pytest_publish.delivery.outbox import SUFFIX
+from pytest_publish.delivery.published import published_in
+from pytest_publish.delivery.published import result_files
 from pytest_publish.delivery.relay import Relay
 from pytest_publish.delivery.will import append_will
 
@@ -54,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     if asked.command == "board":
         return board.main(asked)
+    if asked.command == "report":
+        return report.main(asked, published_in)
     try:
         config = _config(asked)
     except ValueError as error:
@@ -73,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     board.add_arguments(
         commands.add_parser("board", help="show runs live", description=board.DESCRIPTION)
+    )
+    report.add_arguments(
+        commands.add_parser("report", help="make a page of a run", description=report.DESCRIPTION)
     )
     send = commands.add_parser(
         "send",
@@ -201,9 +209,7 @@ def _keys_in(outbox: Outbox) -> Iterator[str]:
 
 def _results_in(tree: Path) -> Iterator[tuple[tuple[str, int], Path]]:
     """Yield each result of a tree, by what orders it, with its path."""
-    for path in tree.rglob("result.json"):
-        if path.parent.name.startswith(".") or not path.is_file():
-            continue  # never finished, or a folder or a FIFO of others
+    for path in result_files(tree):
         data = path.read_bytes()
         if key_of(data) is None:
             _say(path, "is no result, and is not sent")

@@ -95,6 +95,18 @@ def test_curl_publishes_and_asks(board: Board, pytester: pytest.Pytester) -> Non
     assert dict(zip(results["columns"], *results["rows"], strict=True))["key"] == "s1-0"
     assert json.loads(run(PAGE["one result"]))["nodeid"] == "test_shop.py::test_sell"
     assert "event: rows\n" in run(PAGE["what changes"])
+    changes = json.loads(run(PAGE["what is new in a run"]))
+    assert changes == {"failures": {}, "mended": [], "before": None, "causes": []}
+    test = json.loads(run(PAGE["one test"]))
+    assert (test["median"], test["results"][0]["key"]) == (0.5, "s1-0")
+    assert json.loads(run(PAGE["flaky tests"])) == {"tests": []}
+    slow = json.loads(run(PAGE["slow tests"]))
+    assert [one["nodeid"] for one in slow["slowest"]] == ["test_shop.py::test_sell"]
+    assert json.loads(run(PAGE["causes"])) == {"causes": []}
+    two = json.loads(run(PAGE["two runs"]))
+    assert (two["a"], two["counts"]["broken"]) == (two["b"], 0)
+    (project,) = json.loads(run(PAGE["projects"]))
+    assert (project["project"], project["last"]["run_id"]) == ("shop", "nightly-7")
 
 
 def test_the_table_has_every_option() -> None:
@@ -106,6 +118,6 @@ def test_the_table_has_every_option() -> None:
         timeout=30,
     ).stdout
     section = PAGE.section("Start it")
-    for option in ("--port", "--host", "--store", "--open"):
+    for option in ("--port", "--host", "--store", "--keep", "--open"):
         assert f"| `{option}" in section
         assert f"  {option}" in told

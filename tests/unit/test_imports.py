@@ -30,7 +30,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
 MAY_BE_IMPORTED_BY: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("pytest", "_pytest", "pluggy", "xdist"), ("plugin",)),
     **dict.fromkeys(("requests", "urllib3"), ("delivery.http",)),
-    **dict.fromkeys(("starlette", "uvicorn", "platformdirs"), ("board",)),
+    **dict.fromkeys(("h11", "platformdirs", "starlette", "uvicorn"), ("board",)),
     "fasteners": ("board.store",),
     "orjson": ("board", "cli", "delivery", "results.encoding"),
 }

@@ -281,7 +281,7 @@ def test_nginx_passes_each_result_on_as_it_comes(suite: Shell, tmp_path: Path) -
 
 def test_shards_of_github_actions_join_one_run(shell: Shell, endpoint: Endpoint) -> None:
     job = yaml.safe_load(RECIPES[".github/workflows/tests.yml"])["jobs"]["tests"]
-    (command,) = (step["run"] for step in job["steps"] if "pytest" in step.get("run", ""))
+    command, report = (step["run"] for step in job["steps"] if "pytest" in step.get("run", ""))
     headers = job["env"]["PYTEST_PUBLISH_HEADERS"]
     make_shards(shell.folder, job["strategy"]["matrix"]["shard"])
     for shard in job["strategy"]["matrix"]["shard"]:
@@ -298,7 +298,9 @@ def test_shards_of_github_actions_join_one_run(shell: Shell, endpoint: Endpoint)
         assert len({result["session_id"] for result in results}) == 2
     assert {post.headers["Authorization"] for post in endpoint.posts} == {"Bearer t0k3n"}
     kept = next(step for step in job["steps"] if "artifact" in step.get("uses", ""))
-    assert kept["with"]["path"].split() == ["results", "outbox"]
+    assert kept["with"]["path"].split() == ["report.html", "results", "outbox"]
+    shell.run(report)
+    assert (shell.folder / "report.html").exists()
 
 
 def evaluated(text: str, values: dict[str, str]) -> str:

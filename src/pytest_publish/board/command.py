@@ -22,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=7777, help="%(default)s; 0 for a free one")
     parser.add_argument("--store", type=Path, metavar="FILE", help="where runs are kept")
+    parser.add_argument(
+        "--keep",
+        metavar="N|DAYS",
+        help="keep the newest 200 runs of each project, or those of 30d; by default all",
+    )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument("pytest", nargs="*", metavar="-- PYTEST_ARGS")
 
@@ -38,6 +43,7 @@ def main(asked: argparse.Namespace) -> int:
             host=asked.host,
             port=asked.port,
             store=asked.store,
+            keep=asked.keep,
             is_opened=asked.open,
             pytest_arguments=tuple(asked.pytest),
         )

@@ -79,11 +79,12 @@ class RefusedError(Exception):
 
 
 async def parse(body: bytes) -> list[Published]:
+    """Do what :func:`parsed` does, and hold nobody up."""
+    return parsed(body) if len(body) < _SMALL else await asyncio.to_thread(parsed, body)
+
+
+def parsed(body: bytes) -> list[Published]:
     """Return the objects of a body: one object, or an array. Raises RefusedError."""
-    return _parsed(body) if len(body) < _SMALL else await asyncio.to_thread(_parsed, body)
-
-
-def _parsed(body: bytes) -> list[Published]:
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -220,13 +221,18 @@ async def read_body(
     parts: AsyncIterable[bytes],
     *,
     is_gzip: bool,
+    length: int = 0,
     take: Callable[[int], None] = lambda _size: None,
     limit: int = MAX_BYTES,
 ) -> bytes:
     """Return a body, unpacked, of at most ``limit`` bytes. Raises RefusedError.
 
+    ``length`` is how many bytes it says it has; what is too long is not even read.
     ``take`` is called with the number of bytes of each part.
     """
+    too_large = RefusedError(413, f"the body has more than {limit:,} bytes")
+    if length > limit:
+        raise too_large
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_gzip else None
     body = bytearray()
     async for packed in parts:
@@ -237,7 +243,7 @@ async def read_body(
         take(len(part))
         body += part
         if len(body) > limit:
-            raise RefusedError(413, f"the body has more than {limit:,} bytes")
+            raise too_large
     if unpack is not None and not unpack.eof:
         raise RefusedError(400, "the body is not gzip: it is cut short")
     return bytes(body)

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
+from starlette.responses import HTMLResponse
 from starlette.responses import PlainTextResponse
 from starlette.responses import RedirectResponse
 from starlette.responses import Response
@@ -36,6 +37,36 @@ COOKIE: Final = "pytest_publish_board"
 #: a relay signs anew at each try.
 MAX_AGE: Final = 300.0
 
+#: Seconds for which a browser need not ask for the token again.
+_REMEMBERED: Final = 30 * 24 * 3600
+_FORM: Final = "application/x-www-form-urlencoded"
+_LONGEST_FORM: Final = 4096
+_STYLE: Final = (
+    ":root { color-scheme: light dark; font: 14px/1.45 system-ui, sans-serif } "
+    "form { max-width: 20em; margin: 20vh auto; display: grid; gap: 12px } "
+    "input, button { font: inherit; padding: 6px 8px; width: 100%; box-sizing: border-box }"
+)
+_LOGIN: Final = """\
+<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>pytest-publish board</title>
+    <style>{style}</style>
+  </head>
+  <body>
+    <form method="post">
+      <label>This board needs a token
+        <input type="password" name="token" autocomplete="current-password" required autofocus>
+      </label>
+      <button>Open</button>
+      <div role="alert">{problem}</div>
+    </form>
+  </body>
+</html>
+"""
+
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -48,14 +79,32 @@ _HEADERS: Final = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Key:
+    """A token, and what whoever has it may do."""
+
+    token: str = dataclasses.field(repr=False)
+    may_read: bool = True
+    may_publish: bool = True
+
+    @property
+    def cookie(self) -> str:
+        """What a browser keeps instead of the token."""
+        return hashlib.sha256(self.token.encode()).hexdigest()
+
+    def allows(self, method: str) -> bool:
+        """Tell whether it is good for a request."""
+        return self.may_publish if method == "POST" else self.may_read
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Safety:
     """``hosts`` are the names by which the board may be called; None for any.
 
-    ``token`` is asked for in every request if it is set.
+    If there are ``keys``, every request needs the token of one.
     """
 
     hosts: frozenset[str] | None = LOOPBACK
-    token: str = ""
+    keys: tuple[Key, ...] = ()
 
 
 class Guard:
@@ -78,8 +127,13 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        refusal = self._refusal(Request(scope))
-        await (refusal or self._app)(scope, receive, with_policies)
+        request = Request(scope, receive)
+        answer = self._refusal(request)
+        if answer is None and self._safety.keys:
+            answer = await self._unless_let_in(request)
+        if answer is None and request.method == "POST" and not _is_json(request.headers):
+            answer = _refuse(415, "a POST needs 'Content-Type: application/json'")
+        await (answer or self._app)(scope, receive, with_policies)
 
     def _refusal(self, request: Request) -> Response | None:
         name = request.headers.get("host", "")
@@ -90,38 +144,78 @@ class Guard:
         origin = request.headers.get("origin")
         if origin is not None and origin.lower() not in _origins(name.lower()):
             return _refuse(403, "pages of other origins may not talk to this board")
-        if self._safety.token and not self._has_token(request):
-            given = parse_qs(request.url.query).get("token", [""])[0]
-            if request.method == "GET" and self._is_token(given.encode()):
-                return self._logged_in(request)
-            return _refuse(
-                401,
-                "a token is needed: 'Authorization: Bearer TOKEN', or /?token=TOKEN in a browser",
-            )
-        if request.method == "POST" and not _is_json(request.headers):
-            return _refuse(415, "a POST needs 'Content-Type: application/json'")
         return None
 
-    def _has_token(self, request: Request) -> bool:
-        cookie = request.cookies.get(COOKIE, "")
-        if hmac.compare_digest(cookie.encode(), self._cookie.encode()):
-            return True
+    async def _unless_let_in(self, request: Request) -> Response | None:
+        """Return an answer for whoever has no token, brings one to log in, or a wrong one."""
+        given = parse_qs(request.url.query)
+        # Also if it is not needed any more: it must not stay in the address.
+        if request.method == "GET" and request.url.path == "/" and "token" in given:
+            return self._logged_in(request, given)
+        keys = self._keys_of(request)
+        if any(key.allows(request.method) for key in keys):
+            return None
+        if request.method == "POST" and _type_of(request.headers) == _FORM:
+            return self._logged_in(request, await _form_of(request))
+        if keys:
+            return _refuse(403, f"this token may only {'read' if keys[0].may_read else 'publish'}")
+        if "text/html" in request.headers.get("accept", ""):
+            return _login_page()
+        return _refuse(401, "a token is needed: 'Authorization: Bearer TOKEN'")
+
+    def _keys_of(self, request: Request) -> list[Key]:
+        """Return the keys of a request, as browsers and as programs bring them."""
+        cookie = request.cookies.get(COOKIE, "").encode()
         scheme, _space, given = request.headers.get("authorization", "").partition(" ")
         # Starlette reads headers as Latin-1; a token beyond ASCII was sent as UTF-8.
-        return scheme.lower() == "bearer" and self._is_token(given.encode("latin-1"))
+        token = given.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
+        return [key for key in self._safety.keys if _is_key(key, token, cookie)]
 
-    def _is_token(self, given: bytes) -> bool:
-        return hmac.compare_digest(given, self._safety.token.encode())
-
-    @property
-    def _cookie(self) -> str:
-        return hashlib.sha256(self._safety.token.encode()).hexdigest()
-
-    def _logged_in(self, request: Request) -> Response:
-        """Put the token into a cookie, and out of the address that is seen and shared."""
-        response = RedirectResponse(request.url.path, 303)
-        response.set_cookie(COOKIE, self._cookie, httponly=True, samesite="strict")
+    def _logged_in(self, request: Request, given: dict[str, list[str]]) -> Response:
+        """Put a token into a cookie, and out of the address that is seen and shared."""
+        token = given.get("token", [""])[0].encode()
+        found = [key for key in self._safety.keys if _is_key(key, token, b"")]
+        readers = [key for key in found if key.may_read]
+        if not readers:
+            return _login_page(f"This token {'may only publish' if found else 'is wrong'}.")
+        response = RedirectResponse("/", 303)
+        response.set_cookie(
+            COOKIE,
+            readers[0].cookie,
+            max_age=_REMEMBERED,
+            httponly=True,
+            # A link in a chat leads here with it; only this board's own page may POST.
+            samesite="lax",
+            secure=request.headers.get("origin", "").startswith("https:"),
+        )
         return response
+
+
+def _is_key(key: Key, token: bytes, cookie: bytes) -> bool:
+    is_token = hmac.compare_digest(token, key.token.encode())
+    is_cookie = hmac.compare_digest(cookie, key.cookie.encode())
+    return is_token or is_cookie
+
+
+async def _form_of(request: Request) -> dict[str, list[str]]:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _LONGEST_FORM:
+            return {}
+    return parse_qs(body.decode("ascii", "replace"))
+
+
+def _login_page(problem: str = "") -> Response:
+    style = hashlib.sha256(_STYLE.encode()).digest()
+    page = _LOGIN.format(style=_STYLE, problem=problem)
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{base64.b64encode(style).decode()}'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+    # With no-referrer, a browser does not tell the form's origin.
+    headers = {"Content-Security-Policy": policy, "Referrer-Policy": "same-origin"}
+    return HTMLResponse(page, 401, headers=headers)
 
 
 def _host_of(url: str) -> str | None:
@@ -152,7 +246,11 @@ def policy_for(page: str) -> str:
 
 
 def _is_json(headers: Headers) -> bool:
-    return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    return _type_of(headers) == "application/json"
+
+
+def _type_of(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _refuse(status: int, reason: str) -> Response:

@@ -22,15 +22,21 @@ import platformdirs
 import uvicorn
 
 from .app import Board
+from .protocol import Protocol
+from .safety import Key
 from .safety import LOOPBACK
 from .safety import Safety
 from .safety import signing_key
 from .store import Store
 from .store import StoreError
+from .upkeep import parse_keep
 
 
-#: Where the token comes from that other machines need.
+#: Where tokens come from: one that is good for everything, one that is good for reading,
+#: and those that are good for publishing, NAME: TOKEN on each line.
 TOKEN_VARIABLE: Final = "PYTEST_PUBLISH_BOARD_TOKEN"
+READER_VARIABLE: Final = "PYTEST_PUBLISH_BOARD_READ_TOKEN"
+WRITERS_VARIABLE: Final = "PYTEST_PUBLISH_BOARD_WRITERS"
 #: The secret with which POSTs are signed, and the headers that pytest sends along.
 SECRET_VARIABLE: Final = "PYTEST_PUBLISH_SECRET"
 HEADERS_VARIABLE: Final = "PYTEST_PUBLISH_HEADERS"
@@ -47,6 +53,7 @@ class Options:
     host: str
     port: int
     store: Path | None
+    keep: str | None
     is_opened: bool
     pytest_arguments: tuple[str, ...]
 
@@ -57,12 +64,16 @@ class BoardError(Exception):
 
 def serve(options: Options, environment: Mapping[str, str]) -> None:
     """Serve until Ctrl-C or SIGTERM, as KeyboardInterrupt. Raises BoardError."""
-    token = environment.get(TOKEN_VARIABLE, "")
-    safety = _safety(options.host, token)
+    keys = _keys(environment)
+    safety = _safety(options.host, keys)
     try:
         key = signing_key(environment.get(SECRET_VARIABLE, ""))
     except ValueError as error:
         raise BoardError(f"{SECRET_VARIABLE}: {error}") from None
+    try:
+        keep = parse_keep(options.keep) if options.keep is not None else None
+    except ValueError as error:
+        raise BoardError(f"--keep: {error}") from None
     listener = _listen(options.host, options.port)
     path = options.store or platformdirs.user_data_path("pytest-publish") / "board.sqlite3"
     try:
@@ -70,7 +81,7 @@ def serve(options: Options, environment: Mapping[str, str]) -> None:
     except StoreError as error:
         raise BoardError(str(error)) from None
     url = _url(options.host, listener.getsockname()[1])
-    run = _Run(options.pytest_arguments, url, token) if options.pytest_arguments else None
+    run = _Run(options.pytest_arguments, url, keys) if options.pytest_arguments else None
 
     def on_start() -> None:
         print(f"board: {url}  (Ctrl-C stops it; runs are kept in {path})", flush=True)
@@ -79,9 +90,10 @@ def serve(options: Options, environment: Mapping[str, str]) -> None:
         else:
             run.start()
         if options.is_opened:
-            webbrowser.open(f"{url}/?token={quote(token)}" if token else url)
+            reader = next((f"/?token={quote(key.token)}" for key in keys if key.may_read), "")
+            webbrowser.open(f"{url}{reader}")
 
-    board = Board(store, safety=safety, signing_key=key, on_start=on_start)
+    board = Board(store, safety=safety, signing_key=key, keep=keep, on_start=on_start)
     server = _Server(board, run)
     # uvicorn gives the signal back to whoever had it before, once it has stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -93,20 +105,41 @@ def serve(options: Options, environment: Mapping[str, str]) -> None:
         store.close()
 
 
-def _safety(host: str, token: str) -> Safety:
-    if host in LOOPBACK:
-        return Safety(token=token)
-    if not token:
+def _keys(environment: Mapping[str, str]) -> tuple[Key, ...]:
+    """Return the keys that requests need, if any. Raises BoardError."""
+    keys = []
+    if token := environment.get(TOKEN_VARIABLE):
+        keys.append(Key(token))
+    if token := environment.get(READER_VARIABLE):
+        keys.append(Key(token, may_publish=False))
+    for line in filter(str.strip, environment.get(WRITERS_VARIABLE, "").splitlines()):
+        name, _colon, token = map(str.strip, line.partition(":"))
+        if not name or not token:  # it is not repeated: it may be a token
+            raise BoardError(f"{WRITERS_VARIABLE}: write one NAME: TOKEN a line")
+        keys.append(Key(token, may_read=False))
+    for may, what, variable in (
+        ("may_read", "read", READER_VARIABLE),
+        ("may_publish", "publish", WRITERS_VARIABLE),
+    ):
+        if keys and not any(getattr(key, may) for key in keys):
+            raise BoardError(f"with these tokens nobody may {what}: set {variable} as well")
+    return tuple(keys)
+
+
+def _safety(host: str, keys: tuple[Key, ...]) -> Safety:
+    if keys:  # which no page that is led here by another name has
+        return Safety(hosts=None, keys=keys)
+    if host not in LOOPBACK:
         raise BoardError(
             f"on {host or 'every address'} other machines can reach the board: set "
             f"{TOKEN_VARIABLE} to a token that they need, or leave --host out"
         )
-    return Safety(hosts=None, token=token)
+    return Safety()
 
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server(
+        listener = socket.create_server(
             (host, port),
             family=socket.AF_INET6 if ":" in host else socket.AF_INET,
             backlog=2048,
@@ -116,6 +149,10 @@ def _listen(host: str, port: int) -> socket.socket:
         raise BoardError(
             f"can't listen on {host}:{port}: {reason}; name another one with --port or --host"
         ) from None
+    # Connections have it from here; asyncio sets it only on sockets whose protocol is
+    # named, and without it each answer may wait 40 ms for the reader's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _url(host: str, port: int) -> str:
@@ -130,6 +167,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 board.app,
+                http=Protocol,
                 # It calls a reader that was too slow an error.
                 log_level="critical",
                 access_log=False,
@@ -161,15 +199,19 @@ class _Server(uvicorn.Server):
 class _Run:
     """A run of pytest that publishes to the board."""
 
-    def __init__(self, arguments: tuple[str, ...], url: str, token: str) -> None:
+    def __init__(self, arguments: tuple[str, ...], url: str, keys: tuple[Key, ...]) -> None:
         self._command = [
             *(sys.executable, "-m", "pytest", "--publish", url, "--publish-events"),
             *arguments,
         ]
-        self._environment = dict(os.environ)
-        if token:
+        # What is the board's, its tests need not see.
+        hidden = {TOKEN_VARIABLE, READER_VARIABLE, WRITERS_VARIABLE}
+        self._environment = {
+            name: value for name, value in os.environ.items() if name not in hidden
+        }
+        for key in [key for key in keys if key.may_publish][:1]:
             headers = self._environment.get(HEADERS_VARIABLE, "")
-            self._environment[HEADERS_VARIABLE] = f"Authorization: Bearer {token}\n{headers}"
+            self._environment[HEADERS_VARIABLE] = f"Authorization: Bearer {key.token}\n{headers}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

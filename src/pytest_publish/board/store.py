@@ -1,6 +1,6 @@
 """What the board keeps: every object as it came, and what its pages ask for.
 
-One SQLite file (WAL). One thread writes, a batch in a transaction; any thread reads.
+One SQLite file (WAL). One thread at a time writes, a batch in a transaction; any reads.
 An object is known by its session and ``seq``: one that comes again changes nothing.
 """
 
@@ -17,21 +17,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from typing import Final
+from urllib.parse import quote
 
 import fasteners
 import orjson
 
+from . import schema
+from .causes import cause_of
+from .estimate import left_of
+from .estimate import progress_of
+from .recent import Entry
+from .recent import letter_of
+from .recent import newest
+from .recent import pack
+from .recent import summary
+from .recent import unpack
 
-#: ``PRAGMA user_version`` of the files that this program writes.
-VERSION: Final = 1
-#: Marks a file as a board's (``PRAGMA application_id``, "pubd").
-APPLICATION: Final = 0x70756264
+
 #: Seconds without any object after which a session without an end is silent, and those
 #: after which it is though a test is known to run, which may well take long.
 SILENCE: Final = 60.0
 SILENCE_IN_TEST: Final = 900.0
 #: Seconds after which what arrives was not published just now, but sent later.
-_LATE: Final = 3600.0
+LATE: Final = 3600.0
 #: The fields of a row, in their order.
 COLUMNS: Final = (
     *("id", "key", "nodeid", "name", "file", "outcome", "worker", "scope"),
@@ -42,50 +50,8 @@ COLUMNS: Final = (
 _SHOWN: Final = (
     *("host", "platform", "versions", "rootdir", "args", "xdist_dist", "workers", "metadata"),
 )
-#: The outcomes whose durations tell how long the test will take next time.
-_TELLING: Final = frozenset({"passed", "xpassed", "failed", "xfailed"})
-
-_SCHEMA: Final = """
-CREATE TABLE runs(
-    id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, run_id TEXT NOT NULL,
-    started REAL NOT NULL, UNIQUE(project, run_id));
-CREATE INDEX runs_by_start ON runs(started);
-CREATE TABLE sessions(
-    id INTEGER PRIMARY KEY, session_id TEXT NOT NULL UNIQUE,
-    run INTEGER NOT NULL REFERENCES runs, project TEXT,
-    started REAL NOT NULL, stopped REAL, seen REAL NOT NULL, heard REAL NOT NULL,
-    reason TEXT, exitstatus INTEGER, end_seq INTEGER NOT NULL DEFAULT -1,
-    total INTEGER, deselected INTEGER, done INTEGER NOT NULL DEFAULT 0, info BLOB,
-    -- Tests that were planned, and those of them that have no earlier duration; the
-    -- others' earlier durations. The same of those that are done.
-    planned INTEGER NOT NULL DEFAULT 0, planned_new INTEGER NOT NULL DEFAULT 0,
-    planned_seconds REAL NOT NULL DEFAULT 0,
-    done_new INTEGER NOT NULL DEFAULT 0, done_seconds REAL NOT NULL DEFAULT 0);
-CREATE INDEX sessions_by_run ON sessions(run);
-CREATE INDEX sessions_without_end ON sessions(heard) WHERE reason IS NULL;
-CREATE TABLE counts(
-    session INTEGER NOT NULL, outcome TEXT NOT NULL, number INTEGER NOT NULL,
-    PRIMARY KEY(session, outcome)) WITHOUT ROWID;
-CREATE TABLE workers(
-    session INTEGER NOT NULL, worker TEXT NOT NULL,
-    start_seq INTEGER NOT NULL DEFAULT -1, result_seq INTEGER NOT NULL DEFAULT -1,
-    nodeid TEXT, attempt INTEGER, since REAL,
-    PRIMARY KEY(session, worker)) WITHOUT ROWID;
-CREATE TABLE objects(
-    id INTEGER PRIMARY KEY AUTOINCREMENT, session INTEGER NOT NULL, seq INTEGER NOT NULL,
-    type TEXT NOT NULL, body BLOB NOT NULL, UNIQUE(session, seq));
-CREATE INDEX collections ON objects(session, seq) WHERE type = 'collected';
-CREATE TABLE tests(
-    id INTEGER PRIMARY KEY, project TEXT NOT NULL, nodeid TEXT NOT NULL,
-    name TEXT NOT NULL, file TEXT, duration REAL, UNIQUE(project, nodeid));
-CREATE TABLE results(
-    id INTEGER PRIMARY KEY, run INTEGER NOT NULL, session INTEGER NOT NULL,
-    seq INTEGER NOT NULL, test INTEGER NOT NULL, outcome TEXT NOT NULL, worker TEXT, scope TEXT,
-    start_time REAL NOT NULL, duration REAL NOT NULL, attempt INTEGER NOT NULL, problem TEXT);
-CREATE INDEX results_by_run ON results(run);
-CREATE INDEX results_by_session ON results(session);
-CREATE INDEX results_by_test ON results(test);
-"""
+#: The most seconds between two tests of a worker that are its own; in more, it waited.
+_BETWEEN: Final = 1.0
 
 _ROWS: Final = (
     "SELECT results.id, session_id || '-' || seq, nodeid, name, file, outcome, worker, "
@@ -128,16 +94,19 @@ class Filter:
     worker: str | None = None
     scope: str | None = None
     text: str | None = None
+    cause: int | None = None
 
-    def clause(self) -> tuple[str, list[str]]:
+    def clause(self) -> tuple[str, list[str | int]]:
         """Return it as SQL, with placeholders only, and their values."""
-        parts: list[tuple[str, tuple[str, ...]]] = []
+        parts: list[tuple[str, tuple[str | int, ...]]] = []
         if self.outcomes:
             parts.append((f"outcome IN ({', '.join('?' * len(self.outcomes))})", self.outcomes))
         if self.worker is not None:
             parts.append(("coalesce(worker, '') = ?", (self.worker,)))
         if self.scope is not None:
             parts.append(("scope = ?", (self.scope,)))
+        if self.cause is not None:
+            parts.append(("cause = ?", (self.cause,)))
         if self.text:
             text = self.text.lower()
             both = "(instr(lower(nodeid), ?) OR instr(lower(coalesce(problem, '')), ?))"
@@ -150,15 +119,28 @@ EVERYTHING: Final = Filter()
 
 
 class Store:
-    """One file of runs. ``add`` is for one thread at a time; everything else is for any."""
+    """One file of runs, for any thread; who writes waits for who writes already."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or make it. Raises StoreError."""
+    def __init__(self, path: Path, *, is_read_only: bool = False) -> None:
+        """Open the file, or make it. Raises StoreError.
+
+        Any number may read while one writes; they change nothing.
+        """
         self.path = path
+        self._is_read_only = is_read_only
         self._local = threading.local()
+        self._writing = threading.Lock()
         self._sessions: dict[str, _Session] = {}
+        self._starts: dict[int, float] = {}
         self._lock = fasteners.InterProcessLock(f"{path}.lock")
         try:
+            if is_read_only:
+                self._writer = self.reader
+                if self._check() != schema.VERSION:
+                    raise StoreError(
+                        f"{path} was written by an older pytest-publish: start a board on it once"
+                    )
+                return
             path.parent.mkdir(parents=True, exist_ok=True)
             if not self._lock.acquire(blocking=False):
                 raise StoreError(
@@ -172,52 +154,83 @@ class Store:
             raise StoreError(f"can't keep runs in {path}: {error.strerror}") from error
         except sqlite3.Error as error:
             raise StoreError(
-                f"{path} is no store of a board ({error}): name another --store"
+                f"{path} is no store of a board ({error}): name another file"
             ) from error
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self._address, uri=True, isolation_level=None, check_same_thread=False
+        )
         connection.execute("PRAGMA busy_timeout = 5000")
         return connection
 
-    def _prepare(self) -> None:
+    @property
+    def _address(self) -> str:
+        address = f"file:{quote(str(self.path.absolute()))}"
+        if not self._is_read_only:
+            return address
+        # Without this file nobody writes, and then SQLite need not make any either.
+        is_used = Path(f"{self.path}-wal").exists()
+        return f"{address}?mode=ro{'' if is_used else '&immutable=1'}"
+
+    def _check(self) -> int | None:
+        """Return the version of the file, which has to be a board's; None of an empty one."""
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         (application,) = self._writer.execute("PRAGMA application_id").fetchone()
         (tables,) = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables and application != APPLICATION:
-            raise StoreError(f"{self.path} is a database of another program: name another --store")
-        if version > VERSION:
+        if tables and application != schema.APPLICATION:
+            raise StoreError(f"{self.path} is a database of another program: name another file")
+        if version > schema.VERSION:
             raise StoreError(
                 f"{self.path} was written by a newer pytest-publish (format {version}, "
-                f"this one knows {VERSION}): update this one, or name another --store"
+                f"this one knows {schema.VERSION}): update this one, or name another file"
             )
+        return version if tables else None
+
+    def _prepare(self) -> None:
+        version = self._check()
+        if version is None:  # so that the file can shrink; it is too late once there is a table
+            self._writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._writer.execute("PRAGMA journal_mode = WAL")
         # A killed board loses nothing; a machine without power may lose the last commits.
         self._writer.execute("PRAGMA synchronous = NORMAL")
-        if not tables:
-            with self._transaction():
-                for statement in _SCHEMA.split(";\n"):
-                    self._writer.execute(statement)
-                self._writer.execute(f"PRAGMA application_id = {APPLICATION}")
-                self._writer.execute(f"PRAGMA user_version = {VERSION}")
+        if version is None or version < schema.VERSION:
+            with self.transaction() as connection:
+                (schema.create if version is None else schema.update)(connection)
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._writer.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._writer.execute("COMMIT")
-        except BaseException:
-            # What was remembered of rows may have been rolled back with them.
-            self._sessions.clear()
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            raise
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write in one transaction; what it fails in changes nothing."""
+        with self._writing:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                # What was remembered of rows may have been rolled back with them.
+                self.forget()
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def forget(self) -> None:
+        """Forget what is remembered of rows, which may have changed or gone."""
+        self._sessions.clear()
+        self._starts.clear()
+
+    def give_back(self, pages: int) -> None:
+        """Cut free pages off the file, as far as it was made for that."""
+        with self._writing:
+            if pages:
+                self._writer.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
+            # Only this makes the file itself smaller, unless somebody reads just now.
+            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
-        self._lock.release()
+        if not self._is_read_only:
+            self._lock.release()
 
     def add(self, objects: Iterable[Published], now: float) -> set[int]:
         """Keep objects in one transaction; return the ids of the runs that have changed.
@@ -226,7 +239,7 @@ class Store:
         nothing of them is kept.
         """
         changed: set[int] = set()
-        with self._transaction():
+        with self.transaction():
             for one in objects:
                 session = self._session_of(one.data, now, changed)
                 if self._keep(session, one, now):
@@ -267,10 +280,20 @@ class Store:
                 return int(row[0])
         row = self._writer.execute(
             "INSERT INTO runs(project, run_id, started) VALUES(?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET started = min(started, excluded.started) RETURNING id",
+            "ON CONFLICT DO UPDATE SET started = min(started, excluded.started) "
+            "RETURNING id, started",
             (project or "", run_id, started),
         ).fetchone()
+        self._starts[row[0]] = row[1]
         return int(row[0])
+
+    def _start_of(self, run: int) -> float:
+        """Return when a run started; one that was removed comes before all others."""
+        started = self._starts.get(run)
+        if started is None:
+            row = self._writer.execute("SELECT started FROM runs WHERE id = ?", (run,)).fetchone()
+            started = self._starts[run] = float("-inf") if row is None else row[0]
+        return started
 
     def _name(self, session: _Session, project: str, run_id: str) -> None:
         """Give a session its project, which the objects that came first did not tell."""
@@ -281,7 +304,13 @@ class Store:
         session.run = self._run_of(project, run_id, session.started)
         move = (session.run, project, session.id)
         self._writer.execute("UPDATE sessions SET run = ?, project = ? WHERE id = ?", move)
-        self._writer.execute("UPDATE results SET run = ? WHERE session = ?", (move[0], move[2]))
+        moved = self._writer.execute(
+            "UPDATE results SET run = ? WHERE id IN (SELECT id FROM objects WHERE session = ?) "
+            "RETURNING test",
+            (move[0], move[2]),
+        ).fetchall()
+        for (test,) in dict.fromkeys(moved):
+            self.recall(test)
         self._writer.execute(
             "DELETE FROM runs WHERE id = ? AND NOT EXISTS "
             "(SELECT 1 FROM sessions WHERE sessions.run = runs.id)",
@@ -324,65 +353,134 @@ class Store:
             self._writer.execute(
                 "UPDATE runs SET started = min(started, ?) WHERE id = ?", (start, session.run)
             )
+            self._starts.pop(session.run, None)
 
     def _add_result(self, session: _Session, id_: int, data: dict[str, Any]) -> None:
         worker, outcome = data.get("xdist_worker"), data["outcome"]
-        test, earlier = self._test_of(session.project or "", data)
+        test, usual, known = self._test_of(session.project or "", data)
+        took = self._worker_time(session, worker or "", data)
+        entry = Entry(
+            *(id_, session.run, session.id, data.get("attempt") or 1, letter_of(outcome)),
+            *(data["start_time"], data["duration"], took),
+        )
+        self._remember(test, [*known, entry])
         self._writer.execute(
-            "INSERT INTO results VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO results(id, run, session, seq, test, outcome, worker, scope, "
+            "start_time, duration, attempt, problem, cause) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(id_, session.run, session.id, data["seq"], test, outcome, worker),
                 *(data.get("xdist_scope"), data["start_time"], data["duration"]),
-                *(data.get("attempt", 1), _problem_of(data)),
+                *(entry.attempt, _problem_of(data), self.cause_id(data)),
             ),
         )
         self._writer.execute(
             "INSERT INTO counts VALUES(?, ?, 1) ON CONFLICT DO UPDATE SET number = number + 1",
             (session.id, outcome),
         )
-        self._writer.execute(
-            "INSERT INTO workers(session, worker, result_seq) VALUES(?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET result_seq = max(result_seq, excluded.result_seq)",
-            (session.id, worker or "", data["seq"]),
-        )
         if _is_done(data):
             self._writer.execute(
                 "UPDATE sessions SET done = done + 1, done_new = done_new + ?, "
-                "done_seconds = done_seconds + ? WHERE id = ?",
-                (int(earlier is None), earlier or 0.0, session.id),
+                "done_seconds = done_seconds + ?, done_took = done_took + ? WHERE id = ?",
+                (
+                    *(int(usual is None), usual or 0.0),
+                    *(0.0 if usual is None else took, session.id),
+                ),
             )
 
-    def _test_of(self, project: str, data: dict[str, Any]) -> tuple[int, float | None]:
-        """Return the id of a result's test, and how long the test took earlier."""
+    def _test_of(self, project: str, data: dict[str, Any]) -> tuple[int, float | None, list[Entry]]:
+        """Return the id of a result's test, what the test usually takes, and its last runs."""
         nodeid, name, file = data["nodeid"], data.get("name") or data["nodeid"], data.get("file")
-        took = data["duration"] if data["outcome"] in _TELLING else None
-        known = self._writer.execute(
-            "SELECT id, duration FROM tests WHERE project = ? AND nodeid = ?", (project, nodeid)
+        row = self._writer.execute(
+            "SELECT id, usual, name, file, runs FROM tests LEFT JOIN recent ON test = id "
+            "WHERE project = ? AND nodeid = ?",
+            (project, nodeid),
         ).fetchone()
-        if known is None:
+        if row is None:
             cursor = self._writer.execute(
-                "INSERT INTO tests(project, nodeid, name, file, duration) VALUES(?, ?, ?, ?, ?)",
-                (project, nodeid, name, file, took),
+                "INSERT INTO tests(project, nodeid, name, file) VALUES(?, ?, ?, ?)",
+                (project, nodeid, name, file),
             )
             assert cursor.lastrowid is not None
-            return cursor.lastrowid, None
+            return cursor.lastrowid, None, []
+        if (name, file) != row[2:4]:
+            renamed = (name, file, row[0])
+            self._writer.execute("UPDATE tests SET name = ?, file = ? WHERE id = ?", renamed)
+        return row[0], row[1], unpack(row[4])
+
+    def _worker_time(self, session: _Session, worker: str, data: dict[str, Any]) -> float:
+        """Return the seconds of a worker that a test took, with what comes between two tests."""
+        phases = data.get("phases") or []
+        times = [phase.get(name) for phase in phases for name in ("start_time", "stop_time")]
+        told = [time for time in times if isinstance(time, int | float)]
+        begin = min([data["start_time"], *told])
+        end = max([data["stop_time"], *told])
+        row = self._writer.execute(
+            "SELECT stopped FROM workers WHERE session = ? AND worker = ?", (session.id, worker)
+        ).fetchone()
         self._writer.execute(
-            "UPDATE tests SET name = ?, file = ?, duration = coalesce(?, duration) WHERE id = ?",
-            (name, file, took, known[0]),
+            "INSERT INTO workers(session, worker, result_seq, stopped) VALUES(?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET result_seq = max(result_seq, excluded.result_seq), "
+            "stopped = max(coalesce(stopped, 0), excluded.stopped)",
+            (session.id, worker, data["seq"], end),
         )
-        id_, earlier = known
-        return id_, earlier
+        before = begin if row is None or row[0] is None else row[0]
+        waited = begin - before
+        return float(max(end - begin, data["duration"]) + (waited if 0 < waited < _BETWEEN else 0))
+
+    def _remember(self, test: int, entries: Iterable[Entry]) -> None:
+        """Keep a test's last runs, and what they tell."""
+        kept = newest(entries, self._start_of)
+        told = summary(kept)
+        self._writer.execute("INSERT OR REPLACE INTO recent VALUES(?, ?)", (test, pack(kept)))
+        self._writer.execute(
+            "UPDATE tests SET usual = ?, median = ?, spread = ?, lately = ?, before = ?, "
+            "unsteady = ?, last_run = ? WHERE id = ?",
+            (*told[:5], told.flips + told.reruns, kept[-1].run, test),
+        )
+
+    def recall(self, test: int) -> None:
+        """Make a test's last runs anew, from its results; in a transaction."""
+        rows = self._writer.execute(
+            "SELECT id, run, session, attempt, outcome, start_time, duration FROM results "
+            "WHERE test = ?",
+            (test,),
+        )
+        entries = [
+            Entry(id_, run, session, attempt, letter_of(outcome), start, duration, duration)
+            for id_, run, session, attempt, outcome, start, duration in rows
+        ]
+        if entries:
+            self._remember(test, entries)
+
+    def cause_id(self, data: dict[str, Any]) -> int | None:
+        """Return the id of a result's cause, if it has one; in a transaction."""
+        cause = cause_of(data)
+        if cause is None:
+            return None
+        named = (cause.type, cause.message, cause.frame or "")
+        query = "SELECT id FROM causes WHERE type = ? AND message = ? AND frame = ?"
+        row = self._writer.execute(query, named).fetchone()
+        if row is None:
+            row = self._writer.execute(
+                "INSERT INTO causes(type, message, frame) VALUES(?, ?, ?) RETURNING id", named
+            ).fetchone()
+        return int(row[0])
 
     def _add_session_start(self, session: _Session, one: Published) -> None:
         info = {name: one.data.get(name) for name in _SHOWN}
         self._writer.execute(
             "UPDATE sessions SET info = ? WHERE id = ?", (orjson.dumps(info), session.id)
         )
+        self._writer.execute(
+            "UPDATE runs SET revision = coalesce(revision, ?) WHERE id = ?",
+            (schema.revision_of(info["metadata"]), session.run),
+        )
 
     def _add_collected(self, session: _Session, data: dict[str, Any]) -> None:
         nodeids = data.get("nodeids") or []
         known, seconds = self._writer.execute(
-            "SELECT count(duration), total(duration) FROM tests WHERE project = ? "
+            "SELECT count(usual), total(usual) FROM tests WHERE project = ? "
             "AND nodeid IN (SELECT value FROM json_each(?))",
             (session.project or "", orjson.dumps(nodeids)),
         ).fetchone()
@@ -421,7 +519,7 @@ class Store:
     # What the pages ask for.
 
     @property
-    def _reader(self) -> sqlite3.Connection:
+    def reader(self) -> sqlite3.Connection:
         """Return this thread's own connection, which only reads."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
@@ -431,17 +529,31 @@ class Store:
             self._local.connection = connection
         return connection
 
-    def run_ids(self, *, limit: int, before: float) -> list[int]:
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let this thread read one state of the store, whatever is written meanwhile."""
+        if self.reader.in_transaction:
+            yield
+            return
+        self.reader.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.reader.execute("ROLLBACK")
+
+    def run_ids(self, *, limit: int, before: float, project: str | None = None) -> list[int]:
         """Return the newest runs' ids, the newest first; those before a time, to page on."""
-        rows = self._reader.execute(
-            "SELECT id FROM runs WHERE started < ? ORDER BY started DESC, id DESC LIMIT ?",
-            (before, limit),
+        of_one = "SELECT id FROM runs WHERE project = ? AND started < ? "
+        of_all = "SELECT id FROM runs WHERE ? IS NULL AND started < ? "
+        rows = self.reader.execute(
+            (of_all if project is None else of_one) + "ORDER BY started DESC, id DESC LIMIT ?",
+            (project, before, limit),
         )
         return [row["id"] for row in rows]
 
     def find_run(self, run_id: str, project: str | None = None) -> int | None:
         """Return the id of a run; of several projects' the newest, unless one is named."""
-        row = self._reader.execute(
+        row = self.reader.execute(
             "SELECT id FROM runs WHERE run_id = ?1 AND (?2 IS NULL OR project = ?2) "
             "ORDER BY started DESC LIMIT 1",
             (run_id, project),
@@ -450,16 +562,17 @@ class Store:
 
     def run(self, id_: int, now: float) -> dict[str, Any] | None:
         """Return what is known of a run as a whole; ``now`` is epoch seconds."""
-        head = self._reader.execute("SELECT * FROM runs WHERE id = ?", (id_,)).fetchone()
+        head = self.reader.execute("SELECT * FROM runs WHERE id = ?", (id_,)).fetchone()
         if head is None:
             return None
-        rows = self._reader.execute(
+        rows = self.reader.execute(
             "SELECT *, (SELECT count(*) FROM workers WHERE session = sessions.id "
             "AND start_seq > result_seq) AS running FROM sessions WHERE run = ? "
             "ORDER BY started, id",
             (id_,),
         ).fetchall()
         sessions = [self._session(row, now) for row in rows]
+        state = _state_of([session["state"] for session in sessions])
         stops = [session["stopped"] for session in sessions]
         totals = [session["total"] for session in sessions]
         outcomes: dict[str, int] = {}
@@ -470,19 +583,23 @@ class Store:
             "id": id_,
             "run_id": head["run_id"],
             "project": head["project"],
-            "state": _state_of([session["state"] for session in sessions]),
+            "state": state,
             "started": head["started"],
             "stopped": None if None in stops else max(stops, default=None),
             "seen": max((session["seen"] for session in sessions), default=head["started"]),
             "total": None if None in totals else sum(totals),
             "done": sum(session["done"] for session in sessions),
-            "progress": None if None in totals else _progress(rows),
+            "progress": None if None in totals else progress_of(map(dict, rows)),
+            "left": self._left(rows, now) if state == "running" else None,
+            "metadata": {
+                name: value for session in sessions for name, value in session["metadata"].items()
+            },
             "outcomes": outcomes,
             "sessions": sessions,
         }
 
     def _session(self, row: sqlite3.Row, now: float) -> dict[str, Any]:
-        counts = self._reader.execute(
+        counts = self.reader.execute(
             "SELECT outcome, number FROM counts WHERE session = ?", (row["id"],)
         )
         info = orjson.loads(row["info"]) if row["info"] else {}
@@ -502,17 +619,40 @@ class Store:
             "metadata": info.get("metadata") or {},
         }
 
+    def _left(self, sessions: list[sqlite3.Row], now: float) -> float | None:
+        """Return the seconds that a run still takes; its sessions run beside each other."""
+        known = [
+            seconds
+            for row in sessions
+            if row["reason"] is None and (seconds := self._left_of(row, now)) is not None
+        ]
+        return max(known, default=None)
+
+    def _left_of(self, session: sqlite3.Row, now: float) -> float | None:
+        running = self.reader.execute(
+            "SELECT since, usual FROM workers JOIN tests "
+            "ON tests.project = ? AND tests.nodeid = workers.nodeid "
+            "WHERE session = ? AND start_seq > result_seq AND usual IS NOT NULL",
+            (session["project"], session["id"]),
+        )
+        # By the clock of the machine that runs the tests, which may differ from this one's.
+        there = session["seen"] + max(0.0, now - session["heard"])
+        times = [(max(0.0, there - row["since"]), row["usual"]) for row in running]
+        info = orjson.loads(session["info"]) if session["info"] else {}
+        return left_of(dict(session), times, workers=info.get("workers") or 1)
+
     def without_end(self, now: float) -> list[int]:
         """Return the ids of the runs that may have turned silent by now."""
-        rows = self._reader.execute(
-            "SELECT DISTINCT run FROM sessions WHERE reason IS NULL AND heard > ?",
+        rows = self.reader.execute(
+            "SELECT DISTINCT run FROM sessions INDEXED BY sessions_without_end "
+            "WHERE reason IS NULL AND heard > ?",
             (now - 2 * SILENCE_IN_TEST,),
         )
         return [row["run"] for row in rows]
 
     def running(self, id_: int) -> list[dict[str, Any]]:
         """Return what each worker of a run runs now, or ran when it died, by their names."""
-        rows = self._reader.execute(
+        rows = self.reader.execute(
             "SELECT session_id, worker, workers.nodeid, workers.attempt, since FROM workers "
             "JOIN sessions ON sessions.id = workers.session "
             "WHERE sessions.run = ? AND start_seq > result_seq "
@@ -532,19 +672,19 @@ class Store:
         clause, values = wanted.clause()
         # The clause holds placeholders, and nothing that was asked for.
         query = f"{_ROWS}{clause} ORDER BY results.id LIMIT ?"
-        found = self._reader.execute(query, (id_, after, *values, limit))
+        found = self.reader.execute(query, (id_, after, *values, limit))
         return [list(row) for row in found]
 
     def has_more(self, id_: int, after: int, number: int) -> bool:
         """Tell whether a run has more than ``number`` results after a row."""
-        row = self._reader.execute(
+        row = self.reader.execute(
             "SELECT 1 FROM results WHERE run = ? AND id > ? LIMIT 1 OFFSET ?", (id_, after, number)
         ).fetchone()
         return row is not None
 
     def body(self, session_id: str, seq: int) -> bytes | None:
         """Return the very bytes that were published; None if there are none."""
-        row = self._reader.execute(
+        row = self.reader.execute(
             "SELECT body FROM objects WHERE seq = ? AND session = "
             "(SELECT id FROM sessions WHERE session_id = ?)",
             (seq, session_id),
@@ -555,12 +695,12 @@ class Store:
         """Return the node ids that were collected and have no result, in their order."""
         have = {
             row["nodeid"]
-            for row in self._reader.execute(
+            for row in self.reader.execute(
                 "SELECT DISTINCT nodeid FROM results JOIN tests ON tests.id = test WHERE run = ?",
                 (id_,),
             )
         }
-        planned = self._reader.execute(
+        planned = self.reader.execute(
             "SELECT body FROM objects JOIN sessions ON sessions.id = objects.session "
             "WHERE sessions.run = ? AND type = 'collected' ORDER BY objects.session, seq",
             (id_,),
@@ -598,20 +738,9 @@ def _problem_of(data: dict[str, Any]) -> str | None:
 
 def _is_silent(row: sqlite3.Row, now: float) -> bool:
     """Tell whether a session without an end has given no sign of life for too long."""
-    was_sent_later = row["heard"] - row["seen"] > _LATE
+    was_sent_later = row["heard"] - row["seen"] > LATE
     quiet = now - (row["seen"] if was_sent_later else row["heard"])
     return bool(quiet > (SILENCE_IN_TEST if row["running"] else SILENCE))
-
-
-def _progress(sessions: Iterable[sqlite3.Row]) -> float | None:
-    """Return how far a run is, by how long its tests took in earlier runs."""
-    planned = done = 0.0
-    for row in sessions:
-        known = row["planned"] - row["planned_new"]
-        usual = row["planned_seconds"] / known if known and row["planned_seconds"] else 1.0
-        planned += row["planned_seconds"] + row["planned_new"] * usual
-        done += row["done_seconds"] + row["done_new"] * usual
-    return min(1.0, done / planned) if planned else None
 
 
 def _state_of(states: list[str]) -> str:

@@ -28,17 +28,11 @@ def append_will(outbox: Outbox, now: float) -> None:
 
     ``now`` is when the run ended, as far as anybody knows.
     """
-    will = open_will(outbox)
+    will = executed(outbox, now)
     if will is None:
         return
-    last, is_torn = _last_line(outbox)
-    before = _object(last)
-    seq = before.get("seq")
-    will["seq"] = seq + 1 if type(seq) is int else 0
-    will["duration"] = max(0.0, now - will["time"])
-    will["time"] = now
     # A line that was cut off when the run died must not swallow this one.
-    line = (b"\n" if is_torn else b"") + orjson.dumps(will) + b"\n"
+    line = (b"\n" if _last_line(outbox)[1] else b"") + will + b"\n"
     fd = realos.open(str(outbox.path), os.O_WRONLY | os.O_APPEND)
     size = realos.fstat(fd).st_size
     try:
@@ -46,6 +40,18 @@ def append_will(outbox: Outbox, now: float) -> None:
             realos.ftruncate(fd, size)
     finally:
         realos.close(fd)
+
+
+def executed(outbox: Outbox, now: float) -> bytes | None:
+    """Return the object that tells a dead run's end; None if the outbox has one, or no will."""
+    will = open_will(outbox)
+    if will is None:
+        return None
+    seq = _object(_last_line(outbox)[0]).get("seq")
+    will["seq"] = seq + 1 if type(seq) is int else 0
+    will["duration"] = max(0.0, now - will["time"])
+    will["time"] = now
+    return orjson.dumps(will)
 
 
 def open_will(outbox: Outbox) -> dict[str, Any] | None:

@@ -1,18 +1,18 @@
 // One result: what went wrong, in pytest's own words, and whatever else is known.
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import { spans } from "./ansi.js";
+import { useEffect, useRef } from "preact/hooks";
+import { resultLink } from "./api.js";
 import { Copy } from "./copy.js";
-import { count, date, duration, parts, quoted, shape } from "./format.js";
+import { date, duration, parts, quoted, shape } from "./format.js";
 import { html } from "./html.js";
-import { link } from "./route.js";
+import { Told } from "./marks.js";
+import { link, linksToTests } from "./route.js";
+import { isReport } from "./source.js";
+import { Failure, Output } from "./texts.js";
 import { ATTEMPT, KEY, OUTCOME } from "./types.js";
 
 /** @typedef {import("./types.js").Result} Result */
 /** @typedef {import("./model.js").Model} Model */
-
-/** Output of more lines than these is folded. */
-const FOLDED = 12;
 
 /** @param {{ model: Model }} properties */
 export function Detail({ model }) {
@@ -28,8 +28,8 @@ export function Detail({ model }) {
       result === null
         ? html`<p class="empty">loading …</p>`
         : result instanceof Error
-          ? html`<p class="empty">${result.message}
-            <button type="button" class="link" onClick=${() => model.retry(key)}>try again</button></p>`
+          ? html`<p class="empty">${result.message}${" "}
+            <button type="button" class="link" onClick=${() => model.answers.retry(`result ${key}`)}>try again</button></p>`
           : html`<${Whole} key=${key} id=${key} result=${result} model=${model} />`
     }
   </aside>`;
@@ -39,6 +39,7 @@ export function Detail({ model }) {
 function Whole({ id, result, model }) {
   const [path, name, parameters] = parts(result.nodeid);
   const texts = failures(result);
+  const history = linksToTests(model.route.project)(result.nodeid);
   const where = [result.xdist_worker, result.host].filter(Boolean).join(" · ");
   return html`
     <p class="quiet path">${path}</p>
@@ -50,14 +51,20 @@ function Whole({ id, result, model }) {
       <span>${date(result.start_time)}</span>
       ${result.file && html`<span class="quiet">${result.file}${result.line ? `:${result.line}` : ""}</span>`}
     </p>
+    <${Told} model=${model} nodeid=${result.nodeid} />
     <p class="actions">
+      ${history && html`<a class="button" href=${history} title="This test over all runs (h)">history</a>`}
       <${Copy} what=${() => result.nodeid} title="Copy the node id">copy node id</${Copy}>
       <${Copy} what=${() => `pytest ${quoted(result.nodeid)}`} title="Copy the command that runs it again">copy rerun</${Copy}>
       ${
         texts.length > 0 &&
         html`<${Copy} what=${() => texts.map((one) => one.text).join("\n\n")} title="Copy the text of the failure">copy text</${Copy}>`
       }
-      <a class="button" href=${`/api/results/${id}`} target="_blank" rel="noreferrer">JSON</a>
+      ${
+        isReport
+          ? html`<${Copy} what=${() => JSON.stringify(result, null, 2)} title="Copy the JSON">copy JSON</${Copy}>`
+          : html`<a class="button" href=${resultLink(id)} target="_blank" rel="noreferrer">JSON</a>`
+      }
     </p>
     <${Attempts} id=${id} model=${model} />
     ${texts.map(
@@ -87,57 +94,6 @@ function failures(result) {
   if (texts.length > 0 || !result.excinfo) return texts;
   const { type, value, traceback } = result.excinfo;
   return [{ heading: "call", text: `${traceback.join("")}${type}: ${value}` }];
-}
-
-/** Pytest's text with its > and E lines marked. @param {{ text: string }} properties */
-function Failure({ text }) {
-  const box = useRef(/** @type {HTMLPreElement | null} */ (null));
-  const lines = text.split("\n");
-  useEffect(() => {
-    const point = box.current?.children[lastOwnPoint(lines)];
-    if (box.current && point instanceof HTMLElement)
-      box.current.scrollTop = point.offsetTop - box.current.clientHeight / 3;
-  }, []);
-  return html`<pre class="failure" ref=${box} tabindex="0" aria-label="Text of the failure">${lines.map((line) => {
-    const kind = /^>/.test(line) ? "point" : /^E( |$)/.test(line) ? "error" : "";
-    return html`<span class=${kind}><${Coloured} text=${line} />${"\n"}</span>`;
-  })}</pre>`;
-}
-
-/**
- * The line to look at first: the > of the last frame that is the user's own. Pytest ends a
- * frame with its place, relative to the root of the project if it is in there.
- * @param {string[]} lines
- */
-function lastOwnPoint(lines) {
-  let [point, own, any] = [-1, -1, -1];
-  for (const [index, line] of lines.entries()) {
-    if (line.startsWith(">")) point = any = index;
-    const place = /^(\S.*?):\d+: /.exec(line)?.[1];
-    if (place === undefined || point < 0) continue;
-    if (!/^(\/|\.\.\/|\w:\\)|site-packages/.test(place)) own = point;
-    point = -1;
-  }
-  return own < 0 ? any : own;
-}
-
-/** @param {{ heading: string, text: string }} properties */
-function Output({ heading, text }) {
-  const lines = text.replace(/\n$/, "").split("\n");
-  const [isOpen, open] = useState(lines.length <= FOLDED);
-  const shown = isOpen ? lines : lines.slice(-FOLDED);
-  return html`<section>
-    <h4>${heading}</h4>
-    ${!isOpen && html`<button type="button" class="link" onClick=${() => open(true)}>show all ${count(lines.length)} lines</button>`}
-    <pre tabindex="0" aria-label=${heading}><${Coloured} text=${shown.join("\n")} /></pre>
-  </section>`;
-}
-
-/** @param {{ text: string }} properties */
-function Coloured({ text }) {
-  return spans(text).map((span) =>
-    span.className ? html`<span class=${span.className}>${span.text}</span>` : span.text,
-  );
 }
 
 /** @param {{ id: string, model: Model }} properties */

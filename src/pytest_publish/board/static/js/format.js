@@ -21,6 +21,7 @@ export const STATES = /** @type {Record<string, [string, string]>} */ ({
   interrupted: ["■", "interrupted"],
   killed: ["✝", "killed"],
   silent: ["○", "silent"],
+  untold: ["○", "end not told"], // of a report: its results may be all that there was to tell
 });
 
 /** @param {string} outcome @returns {string} */

@@ -1,8 +1,12 @@
 // What stays on top of a run: its state, the bar, the figures, and what its sessions tell.
 
+import { Bar } from "./bar.js";
 import { bad, clock, count, counted, date, OUTCOMES, time } from "./format.js";
 import { html } from "./html.js";
-import { branch, stateOf } from "./runs.js";
+import { changesOf } from "./marks.js";
+import { branch, ciLink, Value } from "./metadata.js";
+import { link } from "./route.js";
+import { stateOf } from "./runs.js";
 
 /** @typedef {import("./types.js").Run} Run */
 /** @typedef {import("./types.js").Session} Session */
@@ -14,18 +18,27 @@ const QUIET = 60;
 /** @param {{ run: Run, model: Model }} properties */
 export function Head({ run, model }) {
   const [sign, word] = stateOf(run);
+  const ci = ciLink(run);
+  const before = changesOf(model)?.before;
   const about = [branch(run), run.run_id.length > 24 ? run.run_id.slice(0, 8) : run.run_id];
   return html`<header class="head">
     <div class="title">
       <h2>${run.project || "run"}</h2>
       ${about.filter(Boolean).map((text) => html`<span class="quiet cut" title=${run.run_id}>${text}</span>`)}
+      ${ci && html`<a class="link" href=${ci} target="_blank" rel="noreferrer" title=${ci}>CI ↗</a>`}
       <span class=${`state state-${run.state} ${bad(run.outcomes) ? "has-failed" : ""}`}>
         <span aria-hidden="true">${sign}</span> ${word}${note(run, model.now)}
       </span>
     </div>
     <${Bar} run=${run} />
     <${Figures} run=${run} now=${model.now} />
-    <${About} run=${run} />
+    <${About} run=${run}>
+      ${
+        before &&
+        html`<a class="link compare" href=${link({ page: "compare", project: run.project, a: before.run_id, b: run.run_id })}
+          title=${`Compare with the run before, ${before.run_id}`}>compare with ${date(before.started)}</a>`
+      }
+    </${About}>
   </header>`;
 }
 
@@ -35,29 +48,6 @@ function note(run, now) {
   if (run.state === "running") return now - run.seen > QUIET ? `, last heard of ${clock(now - run.seen)} ago` : "";
   const codes = new Set(run.sessions.map((session) => session.exitstatus).filter((code) => code !== null));
   return codes.size === 0 ? "" : `, exit code ${[...codes].join(", ")}`;
-}
-
-const ORDER = ["failed", "error", "crashed", "passed", "xpassed", "skipped", "xfailed"];
-
-/** @param {{ run: Run }} properties */
-function Bar({ run }) {
-  const running = run.state === "running" ? (run.running?.length ?? 0) : 0;
-  const shown = ORDER.reduce((sum, outcome) => sum + (run.outcomes[outcome] ?? 0), 0);
-  const whole = Math.max(run.total ?? 0, shown + (run.total === null ? running : 0), 1);
-  const label = `${counted(bad(run.outcomes), "failure")}, ${count(run.done)} of ${run.total === null ? "?" : count(run.total)} done`;
-  return html`<div class="bar" role="progressbar" aria-label="Progress" aria-valuetext=${label} aria-valuemin="0"
-    aria-valuemax=${whole} aria-valuenow=${Math.min(run.done, whole)}>
-    ${ORDER.map((outcome) => segment(outcome, run.outcomes[outcome] ?? 0, whole))}
-    ${segment("running", Math.min(running, whole - shown), whole)}
-  </div>`;
-}
-
-/** @param {string} name @param {number} number @param {number} whole */
-function segment(name, number, whole) {
-  // One failure of thousands is to be seen as well.
-  return (
-    number > 0 && html`<span class=${`segment ${name}`} style=${{ flexBasis: `${(100 * number) / whole}%` }}></span>`
-  );
 }
 
 /** @param {{ run: Run, now: number }} properties */
@@ -80,9 +70,14 @@ function Figures({ run, now }) {
   </p>`;
 }
 
-/** By how far the run is and what it took till then. @param {Run} run @param {number} now @returns {number | null} */
+/**
+ * What the board tells by the durations of earlier runs; without those, by how far the run is
+ * and what it took till then.
+ * @param {Run} run @param {number} now @returns {number | null}
+ */
 function secondsLeft(run, now) {
-  const { progress, started, state } = run;
+  const { progress, started, state, left: told } = run;
+  if (typeof told === "number" && state === "running") return Math.max(0, told - (now - (run.told ?? now)));
   if (state !== "running" || progress === null || progress < 0.02 || progress >= 1) return null;
   // Counted from what was heard last, so that it runs down between two results.
   const [elapsed, since] = [run.seen - started, Math.max(0, now - run.seen)];
@@ -90,12 +85,12 @@ function secondsLeft(run, now) {
   return left >= 1 ? left : null; // it takes longer than it did
 }
 
-/** @param {{ run: Run }} properties */
-function About({ run }) {
-  return html`<details class="about">
+/** @param {{ run: Run, children: any }} properties */
+function About({ run, children }) {
+  return html`<div class="below">${children}<details class="about">
     <summary>${counted(run.sessions.length, "session")}, begun ${date(run.started)}</summary>
     ${run.sessions.map((session, index) => html`<${OfSession} key=${session.session_id} session=${session} number=${index + 1} isOne=${run.sessions.length === 1} />`)}
-  </details>`;
+  </details></div>`;
 }
 
 /** @param {{ session: Session, number: number, isOne: boolean }} properties */
@@ -118,9 +113,6 @@ function OfSession({ session, number, isOne }) {
     ${!isOne && html`<dt>session ${number}</dt><dd>${time(session.started ?? session.seen)}</dd>`}
     ${facts
       .filter(([, value]) => value !== null && value !== undefined && value !== "")
-      .map(
-        ([name, value]) =>
-          html`<dt key=${name}>${name}</dt><dd>${typeof value === "object" ? JSON.stringify(value) : String(value)}</dd>`,
-      )}
+      .map(([name, value]) => html`<dt key=${name}>${name}</dt><dd><${Value} value=${value} /></dd>`)}
   </dl>`;
 }

@@ -1,47 +1,55 @@
 // What the page knows: runs, the run that is shown with its rows, and the line to the board.
 
+import { Answers } from "./answers.js";
 import * as api from "./api.js";
+import { Cursor } from "./cursor.js";
+import { Known } from "./known.js";
+import { Line } from "./line.js";
 import { link, parse } from "./route.js";
 import { Rows } from "./rows.js";
+import { clock } from "./source.js";
 
 /** @typedef {import("./types.js").Run} Run */
-/** @typedef {import("./types.js").Result} Result */
 /** @typedef {import("./route.js").Route} Route */
-
-/** Bodies that are kept, so that memory stays constant. */
-const MOST_RESULTS = 200;
 
 export class Model {
   /** @param {() => void} draw called at most once a frame after something has changed */
   constructor(draw) {
     this.draw = draw;
+    this.isDrawing = false;
     this.route = parse(location.hash);
-    /** @type {Map<number, Run>} */
-    this.runs = new Map();
+    this.isEntry = true; // nothing was shown before
+    this.known = new Known();
+    this.answers = new Answers(() => this.changed());
+    /** The run that is loaded; pages about other things leave it so. @type {{ id: string | null, project: string | null }} */
+    this.loaded = { id: this.route.run, project: this.route.run === null ? null : this.route.project };
     /** @type {Run | null} */
     this.run = null;
     this.rows = new Rows();
     this.isLoading = true;
     this.hasRuns = false;
-    this.areRunsAll = false;
-    /** @type {"open" | "lost" | "stopped"} */
-    this.line = "open";
+    /** @type {Map<string, number | null>} of a project, or "" for all: since when runs are known; null if all are */
+    this.since = new Map();
     this.error = "";
-    /** @type {Map<string, Result | Error | null>} */
-    this.results = new Map();
-    /** @type {string[] | null} */
-    this.notRun = null;
     /** @type {Set<string>} the groups of the tree that are not as they are at first */
     this.toggled = new Set();
-    /** @type {string | null} the row that the keys have reached */
-    this.cursor = null;
-    this.wantsFocus = false;
+    this.cursor = new Cursor(this);
+    /** @type {import("./list.js").Shown | null} the list that is seen */
+    this.list = null;
     this.isHelpOpen = false;
-    /** @type {EventSource | null} */
-    this.stream = null;
-    this.isDrawing = false;
     this.turn = 0; // of loading; what an earlier one brings is not wanted any more
+    this.visits = 0;
     this.ahead = 0; // seconds by which the board's clock is ahead of this one
+    this.line = new Line(
+      {
+        hello: ({ now }) => this.begin(now),
+        runs: (runs) => this.update(runs),
+        rows: (rows) => this.rows.add(rows),
+        reset: () => this.load(),
+      },
+      () => this.changed(),
+      () => this.load(),
+    );
   }
 
   start() {
@@ -55,7 +63,12 @@ export class Model {
 
   /** Epoch seconds, by the board's clock. */
   get now() {
-    return Date.now() / 1000 + this.ahead;
+    return clock() + this.ahead;
+  }
+
+  /** Another one when there is something new across runs, or somebody comes to look. */
+  get version() {
+    return `${this.known.version} ${this.visits}`;
   }
 
   /** Draw with the next frame. */
@@ -81,105 +94,81 @@ export class Model {
   /** @param {Route} route */
   follow(route) {
     const before = this.route;
-    const isSame = before.run !== null && route.run === before.run;
+    this.isEntry = false;
+    const isLoaded = route.run !== null && route.run === this.loaded.id;
     // A link may leave out the project, where the run's id alone tells which one is meant.
-    this.route = isSame && route.project === null ? { ...route, project: before.project } : route;
-    if (before.test !== null && route.test === null) this.focus(before.test);
-    if (!isSame || this.route.project !== before.project) this.load();
-    this.changed();
-  }
-
-  /** Put the keyboard's focus on a row. @param {string} key */
-  focus(key) {
-    this.cursor = key;
-    this.wantsFocus = true;
+    this.route = isLoaded && route.project === null ? { ...route, project: this.loaded.project } : route;
+    const isOther = before.page !== route.page || before.nodeid !== route.nodeid;
+    if (isOther) this.visits += 1;
+    this.cursor.wantsFocus = false;
+    if (before.test !== null && route.test === null && !isOther) this.cursor.focus(before.test);
+    else if (isOther && this.cursor.key !== null) this.cursor.focus(this.cursor.key);
+    const { run, project } = this.route;
+    if (route.page === "run" && (!isLoaded || project !== this.loaded.project)) {
+      this.loaded = { id: run, project };
+      this.load();
+    }
     this.changed();
   }
 
   /** Load the run that is shown, then listen to what changes. */
   async load() {
     const turn = ++this.turn;
-    this.stream?.close();
-    const { run, project } = this.route;
+    this.line.close();
     this.run = null;
-    this.notRun = null;
     this.rows = new Rows();
     this.error = "";
     this.isLoading = true;
     this.changed();
     try {
-      if (run !== null) {
-        const found = await api.run(run, project);
-        if (turn !== this.turn) return;
-        this.run = found;
-        this.route = { ...this.route, project: found.project || null };
-        this.update([found]);
-        for await (const part of api.rows(run, project)) {
-          if (turn !== this.turn) return;
-          this.rows.add(part);
-          this.changed();
-        }
-        this.rows.loaded = this.rows.all.length;
-      }
+      if (this.loaded.id !== null) await this.loadRun(this.loaded.id, this.loaded.project, turn);
     } catch (error) {
       if (turn !== this.turn) return;
       if (error instanceof TypeError) {
-        this.lose();
+        this.line.lose();
         return;
       }
       this.error = String(error instanceof Error ? error.message : error);
     }
+    if (turn !== this.turn) return;
     this.isLoading = false;
-    this.listen();
+    const { id, project } = this.loaded;
+    this.line.listen({ run: this.run && id, project, after: this.rows.last });
     this.changed();
   }
 
-  /** Nobody answers: try again. */
-  lose() {
-    if (this.line === "open") this.line = "lost";
-    const turn = this.turn;
-    setTimeout(() => turn === this.turn && this.load(), 1000);
-    this.changed();
-  }
-
-  listen() {
-    const { run, project } = this.route;
-    this.stream?.close();
-    const stream = api.stream({ run: this.run && run, project, after: this.rows.last });
-    this.stream = stream;
-    const on = (/** @type {string} */ name, /** @type {(data: any) => void} */ handle) =>
-      stream.addEventListener(name, (event) => {
-        if (stream !== this.stream) return;
-        handle(JSON.parse(/** @type {MessageEvent} */ (event).data));
-        this.changed();
-      });
-    on("hello", ({ now }) => {
-      this.ahead = now - Date.now() / 1000;
-      this.line = "open";
-      this.loadRuns(); // what changed before, or while the line was lost
-    });
-    on("runs", (runs) => this.update(runs));
-    on("rows", (rows) => this.rows.add(rows));
-    on("reset", () => this.load());
-    on("bye", () => {
-      this.line = "stopped";
-    });
-    stream.addEventListener("error", () => {
-      if (stream !== this.stream) return;
-      if (this.line === "open") this.line = "lost";
-      // The browser tries again by itself, unless it was answered with an error.
-      if (stream.readyState === EventSource.CLOSED) this.lose();
+  /** @param {string} id @param {string | null} project @param {number} turn */
+  async loadRun(id, project, turn) {
+    const found = await api.run(id, project);
+    if (turn !== this.turn) return;
+    this.run = found;
+    this.loaded.project = found.project || null;
+    if (this.route.run === id) this.route = { ...this.route, project: this.loaded.project };
+    this.update([found]);
+    for await (const part of api.rows(id, project)) {
+      if (turn !== this.turn) return;
+      this.rows.add(part);
       this.changed();
-    });
+    }
+    this.rows.loaded = this.rows.all.length;
   }
 
-  /** The newest runs; those after the ones that are known already. @param {boolean} [older] */
-  async loadRuns(older = false) {
-    const before = older ? (this.newest.at(-1)?.started ?? null) : null;
+  /** The board answers. @param {number} now its clock */
+  begin(now) {
+    this.ahead = now - clock();
+    this.answers.retryAll();
+    this.loadRuns(null); // what changed before, or while the line was lost
+  }
+
+  /** The newest runs; those after the ones that are known already. @param {string | null} project @param {boolean} [older] */
+  async loadRuns(project, older = false) {
+    const name = project ?? "";
+    const before = older ? (this.since.get(name) ?? null) : null;
     try {
-      const runs = await api.runs(before);
+      const runs = await api.runs(before, project);
       this.hasRuns = true;
-      if (older || runs.length < api.MOST_RUNS) this.areRunsAll = runs.length < api.MOST_RUNS;
+      const oldest = runs.length < api.MOST_RUNS ? null : (runs.at(-1)?.started ?? null);
+      if (older || oldest === null || !this.since.has(name)) this.since.set(name, oldest);
       this.update(runs);
     } catch {
       // The stream tells that the line is lost, and when it is back.
@@ -190,54 +179,34 @@ export class Model {
   /** @param {Run[]} runs */
   update(runs) {
     for (const run of runs) {
-      if (run.state === "gone") this.runs.delete(run.id);
-      else this.runs.set(run.id, { ...run, running: run.running ?? this.runs.get(run.id)?.running ?? [] });
+      this.known.take(run, this.now);
       if (run.id !== this.run?.id) continue;
       if (run.state === "gone") this.load();
-      else this.run = this.runs.get(run.id) ?? null;
+      else this.run = this.known.get(run.id) ?? null;
     }
     const { route } = this;
-    const newest = this.newest[0];
+    const newest = this.known.newest[0];
     if (route.isLatest && newest && newest.id !== this.run?.id && (this.hasRuns || this.run))
       this.follow({ ...route, run: newest.run_id, project: newest.project || null });
     // A link to a run that had not begun.
-    else if (this.error && route.run !== null && runs.some((run) => run.run_id === route.run)) this.load();
+    else if (this.error && runs.some((run) => run.run_id === this.loaded.id)) this.load();
   }
 
-  /** The runs, the newest first. */
-  get newest() {
-    return [...this.runs.values()].sort((a, b) => b.started - a.started || b.id - a.id);
+  /** Whether there are older runs than those that are known. @param {string | null} project */
+  hasOlder(project) {
+    return this.since.get("") !== null && this.since.get(project ?? "") !== null;
   }
 
   /** The whole of a result; null until it is there. @param {string} key */
   result(key) {
-    const known = this.results.get(key);
-    if (known !== undefined) return known;
-    if (this.results.size > MOST_RESULTS) this.results.clear();
-    this.results.set(key, null);
-    const keep = (/** @type {Result | Error} */ result) => {
-      this.results.set(key, result);
-      this.changed();
-    };
-    api.result(key).then(keep, keep);
-    return null;
+    return this.answers.get(`result ${key}`, () => api.result(key));
   }
 
-  /** Try again to get what could not be got. @param {string} key */
-  retry(key) {
-    this.results.delete(key);
-    this.changed();
-  }
-
-  async loadNotRun() {
-    const { run, project } = this.route;
-    if (run === null || this.notRun !== null) return;
-    this.notRun = [];
-    try {
-      this.notRun = await api.notRun(run, project);
-    } catch {
-      this.notRun = null; // the next drawing tries again
-    }
-    this.changed();
+  /** What was planned and has no result; null until that is there. */
+  notRun() {
+    const { id, project } = this.loaded;
+    if (id === null) return null;
+    const found = this.answers.get(`not run ${this.run?.id}`, () => api.notRun(id, project), this.run?.done);
+    return found instanceof Error ? null : found;
   }
 }

@@ -1,46 +1,16 @@
 // The rows of one run: kept small, filtered as they come, grouped by worker, file and scope.
 
 import { BAD, OUTCOMES } from "./format.js";
-import { DURATION, FILE, ID, KEY, NAME, NODEID, OUTCOME, PROBLEM, SCOPE, WORKER } from "./types.js";
+import { DURATION, FILE, ID, KEY, NAME, NODEID, OUTCOME, SCOPE, WORKER } from "./types.js";
+import { View } from "./view.js";
 
 /** @typedef {import("./types.js").Row} Row */
-/** @typedef {{ q: string, outcome: string, worker: string, scope: string, bad: boolean }} Filter */
+/** @typedef {import("./view.js").Filter} Filter */
 /** What one worker of one session has run. @typedef {{ session: string, worker: string, rows: Row[], bad: number }} Lane */
 /** @typedef {{ scope: string, number: number, bad: number, seconds: number }} ScopeSum */
 
-/** @param {Filter} filter @returns {(row: Row) => boolean} */
-function fitting({ bad, outcome, worker, scope, q }) {
-  // No lower-case copy of each of a hundred thousand names at each letter.
-  const wanted = q && new RegExp(q.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
-  return (row) =>
-    (!bad || BAD.has(row[OUTCOME])) &&
-    (!outcome || row[OUTCOME] === outcome) &&
-    (!worker || row[WORKER] === worker) &&
-    (!scope || row[SCOPE] === scope) &&
-    (!wanted || wanted.test(row[NODEID]) || (row[PROBLEM] !== null && wanted.test(row[PROBLEM])));
-}
-
-/** A filtered list that grows with the rows; only what came new is looked at. */
-class View {
-  /** @param {Filter} filter @param {string} key */
-  constructor(filter, key) {
-    this.filter = filter;
-    this.fits = fitting(filter);
-    this.key = key;
-    /** @type {Row[]} */
-    this.rows = [];
-    this.seen = 0;
-  }
-
-  /** @param {Row[]} all */
-  update(all) {
-    for (; this.seen < all.length; this.seen++) {
-      const row = /** @type {Row} */ (all[this.seen]);
-      if (this.fits(row)) this.rows.push(row);
-    }
-    return this.rows;
-  }
-}
+/** Rows that can be looked at in one frame. */
+const FEW = 20_000;
 
 export class Rows {
   constructor() {
@@ -57,6 +27,7 @@ export class Rows {
     this.last = 0;
     /** @type {View | null} */
     this.view = null;
+    this.isBehind = false; // there are rows that the filter that is drawn has not looked at yet
     /** @type {{ of: Row[], length: number, rows: Row[] }} */
     this.slow = { of: [], length: -1, rows: [] };
     /** @type {Map<string, string>} each text that many rows have, kept once */
@@ -116,25 +87,34 @@ export class Rows {
     if (BAD.has(row[OUTCOME])) sum.bad += 1;
   }
 
-  /** @param {Filter} filter */
-  filtered(filter) {
+  /** @param {Filter} filter @param {Record<string, import("./types.js").Mark>} marks of node ids */
+  filtered(filter, marks) {
     const key = JSON.stringify(filter);
-    const before = this.view;
-    if (before?.key === key) return before.update(this.all);
-    const view = new View(filter, key);
+    const before = this.view?.marks === null || this.view?.marks === marks ? this.view : null;
+    if (before?.key === key) return this.updated(before);
+    const view = new View(filter, key, marks);
     const { q } = filter;
     // A letter more finds only among what was found before.
-    if (before !== null && q.startsWith(before.filter.q) && JSON.stringify({ ...before.filter, q }) === key) {
+    const isNarrower =
+      before !== null && q.startsWith(before.filter.q) && JSON.stringify({ ...before.filter, q }) === key;
+    if (isNarrower && before.rows.length < FEW) {
       view.rows = before.rows.filter(view.fits);
       view.seen = before.seen;
     }
     this.view = view;
-    return view.update(this.all);
+    return this.updated(view);
+  }
+
+  /** @param {View} view */
+  updated(view) {
+    const rows = view.update(this.all);
+    this.isBehind = view.seen < this.all.length;
+    return rows;
   }
 
   /** The slowest rows of a list, at most 1,000. @param {Row[]} rows */
   slowest(rows) {
-    if (this.slow.of !== rows || this.slow.length !== rows.length) {
+    if (!this.isBehind && (this.slow.of !== rows || this.slow.length !== rows.length)) {
       const sorted = [...rows].sort((a, b) => b[DURATION] - a[DURATION]);
       this.slow = { of: rows, length: rows.length, rows: sorted.slice(0, 1000) };
     }

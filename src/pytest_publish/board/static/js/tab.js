@@ -1,6 +1,6 @@
 // The browser's tab, and what a screen reader is told.
 
-import { bad, progress } from "./format.js";
+import { bad, parts, progress } from "./format.js";
 import { summary } from "./tests.js";
 
 /** @typedef {import("./types.js").Run} Run */
@@ -8,9 +8,14 @@ import { summary } from "./tests.js";
 let announced = "";
 let at = Number.NEGATIVE_INFINITY; // when something was announced last: not each of a hundred failures
 
-/** @param {Run | null} run */
-export function showInTab(run) {
-  document.title = title(run);
+/** What the pages about more than one run are called. @type {Record<string, string>} */
+const TITLES = { runs: "All runs", flaky: "Flaky tests", slow: "Slow tests", causes: "Causes", compare: "Compared" };
+
+/** @param {import("./model.js").Model} model */
+export function showInTab({ route, run }) {
+  const name = route.page === "test" ? parts(route.nodeid).slice(1).join("") : TITLES[route.page];
+  document.title =
+    name === undefined || route.isHome ? title(run) : `${name}${route.project ? ` · ${route.project}` : ""}`;
   const icon = /** @type {HTMLLinkElement} */ (document.getElementById("icon"));
   const href = `data:image/svg+xml,${encodeURIComponent(picture(run))}`;
   if (icon.href !== href) icon.href = href;

@@ -13,9 +13,10 @@ const MOST_OPEN = 1000;
 /** @type {{ rows: Row[], length: number, toggled: string, lines: TreeLine[] }} */
 let last = { rows: [], length: -1, toggled: "", lines: [] };
 
-/** @param {Row[]} rows @param {Set<string>} toggled @returns {TreeLine[]} */
-export function treeLines(rows, toggled) {
+/** @param {Row[]} rows @param {Set<string>} toggled @param {boolean} isBehind more rows come with the next frame @returns {TreeLine[]} */
+export function treeLines(rows, toggled, isBehind) {
   const closed = [...toggled].join("\n");
+  if (isBehind && last.rows === rows) return last.lines;
   if (last.rows !== rows || last.length !== rows.length || last.toggled !== closed)
     last = { rows, length: rows.length, toggled: closed, lines: laidOut(rows, toggled) };
   return last.lines;

@@ -1,0 +1,56 @@
+"""What was published and lies in files: outboxes, logs and trees, read and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from .leftovers import found_below
+from .locks import is_free
+from .outbox import key_of
+from .outbox import Outbox
+from .will import executed
+
+
+def published_in(path: Path) -> Iterator[bytes]:
+    """Yield each object that was published, as it was written; some may come twice.
+
+    They are those in a file, or in all outboxes and results below a folder. The end of a
+    run that was killed is told as its relay would. Raises OSError.
+    """
+    if not path.is_dir():
+        yield from _in_file(Outbox(path))
+        return
+    for outbox in found_below(path):
+        yield from _in_file(outbox)
+    for result in sorted(result_files(path), key=_time_of):
+        yield result.read_bytes()
+
+
+def result_files(tree: Path) -> Iterator[Path]:
+    """Yield the file of each whole result of a tree."""
+    for path in tree.rglob("result.json"):
+        # What was never finished, and a folder or a FIFO of others, are none.
+        if not path.parent.name.startswith(".") and path.is_file():
+            yield path
+
+
+def _time_of(result: Path) -> Any:
+    data = result.read_bytes()
+    return orjson.loads(data).get("stop_time", 0.0) if key_of(data) is not None else 0.0
+
+
+def _in_file(outbox: Outbox) -> Iterator[bytes]:
+    with outbox.path.open("rb") as file:
+        for line in file:
+            if line == b"{\n":  # somebody's tool made several lines of a result.json
+                yield line + file.read()
+            elif key_of(line) is not None:
+                yield line
+    if outbox.header() is not None and is_free(outbox):
+        end = executed(outbox, outbox.path.stat().st_mtime)
+        if end is not None:
+            yield end

@@ -1,0 +1,121 @@
+"""What the board tells of real runs that come one after another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from typing import Final
+
+import pytest
+
+from boards import Board
+
+
+PUBLISHED: Final = ("--publish-events", "--publish-project", "shop", "-q")
+#: The second test fails where the file says so, the third one the first time in each run.
+SUITE: Final = """
+import pathlib, pytest
+
+here = pathlib.Path(__file__).parent
+
+def checked(number):
+    assert number < 3, f"{number} is too much for {here / 'shop.py'}"
+
+def test_good(): pass
+
+def test_mended():
+    checked(int((here / "number").read_text()))
+
+@pytest.mark.flaky(reruns=1)
+def test_unsteady(tmp_path_factory):
+    mark = here / "mark"
+    was_there = mark.exists()
+    mark.unlink() if was_there else mark.touch()
+    assert was_there, "not yet"
+"""
+#: Three seconds of tests in unequal parts.
+SLEEPS: Final = (0.8, *(0.1,) * 14, 0.4, 0.4)
+SLEEPING: Final = f"""
+import time, pytest
+
+@pytest.mark.parametrize("seconds", {SLEEPS})
+def test_sleeping(seconds):
+    time.sleep(seconds)
+"""
+
+
+def test_runs_tell_what_broke_and_why(
+    start_board: Callable[..., Board],
+    run_pytest: Callable[..., pytest.RunResult],
+    pytester: pytest.Pytester,
+) -> None:
+    board = start_board()
+    pytester.makepyfile(test_shop=SUITE)
+
+    def run(run_id: str, number: int) -> None:
+        (pytester.path / "number").write_text(str(number), "utf-8")
+        run_pytest(
+            *("-p", "rerunfailures", "--publish", board.url, *PUBLISHED),
+            *("--publish-run-id", run_id, "--publish-metadata", f"commit=c{number}"),
+        )
+
+    for run_id, number in (("one", 1), ("two", 4), ("three", 15), ("four", 1)):
+        run(run_id, number)
+    three = board.get("/api/runs/three/changes")
+    marks = {
+        nodeid.partition("::")[2]: (told["mark"], told["since"] and told["since"]["run_id"])
+        for nodeid, told in three["failures"].items()
+    }
+    assert marks == {"test_mended": ("failing", "two"), "test_unsteady": ("flaky", None)}
+    four = board.get("/api/runs/four/changes")
+    mended = [(one["nodeid"], one["since"]["run_id"]) for one in four["mended"]]
+    assert mended == [("test_shop.py::test_mended", "two")]
+    causes = {one["frame"]: one for one in board.get("/api/causes")["causes"]}
+    assert causes["test_shop.py:checked"]["number"] == 2
+    assert causes["test_shop.py:checked"]["message"] == "… is too much for …"
+    assert causes["test_shop.py:test_unsteady"]["number"] == 4
+    (flaky,) = board.get("/api/flaky", project="shop")["tests"]
+    assert (flaky["name"], flaky["outcomes"], flaky["reruns"]) == ("test_unsteady", "rrrr", 4)
+    assert board.run("four")["metadata"]["commit"] == "c1"
+
+
+def newest(board: Board) -> Any:
+    """Return the newest run."""
+    return board.get("/api/runs", limit="1")[0]
+
+
+def test_what_is_left_is_told_within_a_fifth(
+    start_board: Callable[..., Board],
+    run_pytest: Callable[..., pytest.RunResult],
+    pytester: pytest.Pytester,
+) -> None:
+    board = start_board()
+    pytester.makepyfile(SLEEPING)
+
+    def run(run_id: str, *arguments: str) -> None:
+        run_pytest("--publish", board.url, *PUBLISHED, "--publish-run-id", run_id, *arguments)
+
+    run("before", "-n", "4")
+    for run_id, arguments in (("serial", ()), ("two", ("-n", "2"))):
+        told: list[tuple[float, float]] = []
+        with board.stream() as events:
+            thread = threading.Thread(target=run, args=(run_id, *arguments))
+            thread.start()
+            shown = newest(board)
+            while shown["run_id"] != run_id or shown["state"] != "finished":
+                next(events)
+                shown = newest(board)
+                # From the first result on: nobody knows how long workers take to start.
+                if shown["run_id"] == run_id and shown["done"] and shown["left"]:
+                    told.append((time.time(), shown["left"]))
+            thread.join()
+        rows = board.results(run_id)
+        end = max(row["start_time"] + row["duration"] for row in rows)
+        whole = end - min(row["start_time"] for row in rows)
+        early = [(end - at, left) for at, left in told if at < end - whole / 2]
+        assert early
+        for real, left in early:
+            assert real == pytest.approx(left, abs=whole / 5)
+        assert board.run(run_id)["left"] is None

@@ -1,0 +1,135 @@
+"""Older files, and runs that are not kept."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from typing import Final
+
+import pytest
+
+from boards import Board
+from published import Session
+from support import eventually
+
+
+#: Three nightly runs, as the board kept them in format 1: sqlite3's ``.dump``.
+FORMAT_1: Final = Path(__file__).with_name("store-1.sql")
+TESTS: Final = 3_000
+COUNT: Final = "SELECT count(*) FROM results"
+PROGRAM: Final = (sys.executable, "-m", "pytest_publish", "board", "--port=0")
+
+
+def query(path: Path, question: str) -> list[Any]:
+    """Ask a store's file itself."""
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(question).fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_file_of_format_1_is_brought_up_to_date(
+    tmp_path: Path, start_board: Callable[..., Board]
+) -> None:
+    path = tmp_path / "store.sqlite3"
+    connection = sqlite3.connect(path)
+    connection.executescript(FORMAT_1.read_text("utf-8"))
+    connection.close()
+    board = start_board()
+    assert [run["run_id"] for run in board.get("/api/runs")] == [
+        "nightly-2",
+        "nightly-1",
+        "nightly-0",
+    ]
+    eventually(lambda: not query(path, "SELECT * FROM unfinished"), "all to be filled in")
+    sold = "test_shop.py::test_sell[pears]"
+    changes = board.get("/api/runs/nightly-2/changes")
+    assert changes["failures"][sold]["mark"] == "flaky"  # all three were of one commit
+    assert changes["failures"][sold]["since"]["run_id"] == "nightly-1"
+    (cause,) = board.get("/api/causes", days="10000")["causes"]
+    assert (cause["id"], cause["number"]) == (changes["failures"][sold]["cause"], 2)
+    assert board.get("/api/tests", nodeid="test_shop.py::test_buy")["median"] == 2.0
+    assert board.get("/api/tests", nodeid=sold)["results"][0]["commit"] == "3f2c1a"
+    # It goes on as if it had always been of this format.
+    again = Session("shop")
+    board.post(again.start(), again.collected([sold]), again.result(sold))
+    assert board.get("/api/flaky")["tests"][0]["outcomes"] == "pffp"
+    assert board.run(again.run_id)["progress"] == 1
+
+
+def fill(board: Board, number: int) -> None:
+    """Publish a run; the first has tests that no other has."""
+    session = Session("kept", f"run {number}", begin=time.time() + 3600 * number - 86_400)
+    file = "test_all.py" if number else "test_old.py"
+    tests = [f"{file}::test_{one}" for one in range(TESTS)]
+    results = [session.result(one, "passed", duration=0.01, stdout="line\n" * 40) for one in tests]
+    results[-1] = session.result(tests[-1] + "[fails]", "failed")
+    board.post(session.start(), *results, session.finish())
+
+
+def test_the_oldest_runs_go_despite_a_kill(
+    start_board: Callable[..., Board],
+) -> None:
+    board = start_board()
+    for number in range(6):
+        fill(board, number)
+    store = board.store
+    assert board.stop() == 0
+    size = store.stat().st_size
+    board = start_board("--keep", "2")
+    # It serves, and shows no run of which a part is gone.
+    eventually(lambda: query(store, COUNT) != [(6 * TESTS,)], "a part of a run to go")
+    assert {run["done"] for run in board.get("/api/runs")} == {TESTS}
+    board.stop(signal.SIGKILL)
+    assert query(store, COUNT) >= [(2 * TESTS,)]
+    assert query(store, "PRAGMA integrity_check") == [("ok",)]
+
+    board = start_board("--keep", "2")
+    live = Session("kept", "live")
+    board.post(live.start(), live.result("test_all.py::test_0"))
+    # Three are newer than the two that are kept: one of them goes as well.
+    eventually(lambda: len(board.get("/api/runs")) == 2, "two runs to be left")
+    eventually(lambda: not query(store, "SELECT * FROM removed"), "the rest to go")
+    shown = board.get("/api/runs")
+    assert [(run["run_id"], run["done"]) for run in shown] == [("live", 1), ("run 5", TESTS)]
+    assert len(board.results("run 5", limit="20000")) == TESTS
+    assert board.session.get(f"{board.url}/api/runs/run 4").status_code == 404
+    counted = "SELECT (SELECT count(*) FROM results), (SELECT count(*) FROM objects)"
+    eventually(
+        lambda: query(store, counted) == [(TESTS + 1, TESTS + 1 + 3)], "nothing of the others"
+    )
+    # What no run has any more is forgotten: the tests of the first run.
+    tests = board.session.get(f"{board.url}/api/tests", params={"nodeid": "test_old.py::test_0"})
+    assert tests.status_code == 404
+    assert query(store, "SELECT count(*) FROM recent") == [(TESTS,)]
+    assert len(query(store, "SELECT * FROM causes")) == 1
+    eventually(lambda: store.stat().st_size < size / 2, "the file to shrink")
+
+
+def test_a_run_that_is_running_is_kept(start_board: Callable[..., Board]) -> None:
+    board = start_board("--keep", "1d")
+    old, running = Session("days"), Session("days")
+    old.begin = old.now = time.time() - 3 * 86_400
+    running.begin = old.begin
+    board.post(old.start(), old.result("test_a.py::test"), old.finish())
+    board.post({**running.start(), "time": running.begin}, running.result("test_a.py::test"))
+    eventually(lambda: len(board.get("/api/runs")) == 1, "the old run to go")
+    assert board.run(running.run_id)["state"] == "running"
+    board.post(running.finish())
+    eventually(lambda: not board.get("/api/runs"), "the other one to go once it is over")
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "30w", "", "1.5d"])
+def test_a_wrong_keep_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+    command = [*PROGRAM, f"--keep={text}", "--store", str(tmp_path / "store")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+    assert "--keep" in run.stderr
+    assert "as 30d" in run.stderr
