@@ -1,6 +1,6 @@
 """What the board keeps: every object as it came, and what its pages ask for.
 
-One SQLite file (WAL). One thread writes, a batch in a transaction; any thread reads.
+One SQLite file (WAL). One thread at a time writes, a batch in a transaction; any reads.
 An object is known by its session and ``seq``: one that comes again changes nothing.
 """
 
