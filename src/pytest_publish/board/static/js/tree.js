@@ -57,9 +57,10 @@ function groupOf(key, title, level, rows, isLarge, toggled) {
 
 /** Classes, also such in classes. @param {string} nodeid */
 function className(nodeid) {
-  const [path] = parts(nodeid);
-  const at = path.indexOf("::");
-  return at < 0 ? "" : path.slice(at + 2, -2);
+  const begin = nodeid.indexOf("::");
+  const bracket = nodeid.indexOf("[");
+  const end = nodeid.lastIndexOf("::", bracket < 0 ? nodeid.length : bracket);
+  return begin < end ? nodeid.slice(begin + 2, end) : "";
 }
 
 /** @param {Row[]} rows @param {(row: Row) => string} keyOf @returns {[string, Row[]][]} by their keys' order */
