@@ -16,6 +16,7 @@ import pytest
 import requests
 import yaml
 
+from daemons import free_port
 from daemons import nginx
 from daemons import sshd
 from documents import Document
@@ -230,6 +231,26 @@ def test_the_readme_tells_the_cost_that_was_counted() -> None:
 
 
 # docs/recipes.md
+
+
+def test_the_receiver_shows_each_result(shell: Shell) -> None:
+    shutil.copytree(ROOT / "examples", shell.folder / "examples")
+    receiver = shell.folder / "examples/receiver.py"
+    port = str(free_port())
+    receiver.write_text(receiver.read_text("utf-8").replace("8080", port), "utf-8")
+    command = RECIPES["a POST for each result"].replace("8080", port)
+    # Without pytest's own letters between the receiver's.
+    silent = f"{shell.environment['PYTEST_ADDOPTS']} -p no:terminal"
+    commands = f"set -m\n{command.replace('.venv/bin/', '')}"
+    shown = shell.run(commands, PYTEST_ADDOPTS=silent)
+    # Sorted, because until the receiver has started several connections wait for it.
+    assert received(shown) == received(RECIPES["what the receiver prints"])
+    assert len(received(shown)) == 6
+
+
+def received(shown: str) -> list[tuple[str, str]]:
+    """Return the outcomes and node ids that a receiver printed."""
+    return sorted(re.findall(r"^(\w+) +[0-9.]+ s  test_shop.py::(.+)$", shown, re.MULTILINE))
 
 
 def test_logstash_gets_fields_that_there_are() -> None:

@@ -10,7 +10,6 @@ from typing import Final
 
 import pytest
 
-from daemons import free_port
 from documents import Document
 from documents import lines
 from documents import not_run
@@ -88,25 +87,6 @@ def constant(value: Any) -> Any:
     )
 
 
-def test_the_receiver_shows_each_result(example: Shell) -> None:
-    receiver = example.folder / "examples/receiver.py"
-    port = str(free_port())
-    receiver.write_text(receiver.read_text("utf-8").replace("8080", port), "utf-8")
-    command = README["a POST for each result"].replace("8080", port)
-    # Without pytest's own letters between the receiver's.
-    silent = f"{example.environment['PYTEST_ADDOPTS']} -p no:terminal"
-    commands = f"set -m\n{command.replace('.venv/bin/', '')}"
-    shown = example.run(commands, PYTEST_ADDOPTS=silent)
-    # Sorted, because until the receiver has started several connections wait for it.
-    assert received(shown) == received(README["what the receiver prints"])
-    assert len(received(shown)) == 6
-
-
-def received(shown: str) -> list[tuple[str, str]]:
-    """Return the outcomes and node ids that a receiver printed."""
-    return sorted(re.findall(r"^(\w+) +[0-9.]+ s  test_shop.py::(.+)$", shown, re.MULTILINE))
-
-
 def test_the_main_uses_publish_each_test(suite: Shell, endpoint: Endpoint) -> None:
     for command in lines(README["the main uses"]):
         before = len(endpoint.posts), len(tree_results(suite.folder / "results"))
@@ -133,6 +113,11 @@ def test_settings_in_an_ini_file_are_enough(suite: Shell, endpoint: Endpoint) ->
 
 def test_the_command_that_sends_is_in_docs_too() -> None:
     assert README["pytest-publish send"] in Document("docs/delivery.md")["pytest-publish send"]
+
+
+def test_the_board_starts_as_in_its_docs() -> None:
+    command = README["the board and a run"].rpartition(".venv/bin/")[2]
+    assert command.replace("--open ", "") in Document("docs/board.md")["the board and a run"]
 
 
 def test_each_switch_is_in_the_list_of_all() -> None:

@@ -20,8 +20,12 @@ DESCRIPTION: Final = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what ``main`` reads."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=7777, help="%(default)s; 0 for a free one")
-    parser.add_argument("--store", type=Path, metavar="FILE", help="where runs are kept")
+    parser.add_argument(
+        "--port", type=int, default=7777, help="port to listen on, 0 for a free one (%(default)s)"
+    )
+    parser.add_argument(
+        "--store", type=Path, metavar="FILE", help="keep runs in this file, not in the data folder"
+    )
     parser.add_argument(
         "--keep",
         metavar="N|DAYS",
