@@ -22,6 +22,7 @@ from boards import Board
 # A page of a busy machine shows what it should, but not within Playwright's 5 seconds.
 expect.set_options(timeout=30_000)
 
+
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """Start a board that the tests of a module share."""
