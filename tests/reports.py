@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import io
 import json
 import re
 import subprocess
@@ -12,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from typing import Final
+
+from pytest_publish import cli
 
 
 _BLOCK: Final = re.compile(r'<script type="text/plain" id="([\w-]+)">([\w+/=]*)</script>')
@@ -58,14 +62,15 @@ class Report:
 
 def make_report(source: Path, output: Path, *arguments: str) -> Report:
     """Make a report of what is at a path."""
-    done = run_report(source, "-o", output, *arguments)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{output}: ")
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        assert cli.main(["report", str(source), "-o", str(output), *arguments]) == 0
+    assert told.getvalue().startswith(f"{output}: ")
     return Report(output)
 
 
 def run_report(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run ``pytest-publish report``."""
+    """Run ``pytest-publish report`` in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "pytest_publish", "report", *map(str, arguments)],
         capture_output=True,

@@ -12,10 +12,15 @@ from typing import Final
 
 import pytest
 from playwright.sync_api import Browser
+from playwright.sync_api import expect
 from playwright.sync_api import Page
 from playwright.sync_api import sync_playwright
 
 from boards import Board
+
+
+# A page of a busy machine shows what it should, but not within Playwright's 5 seconds.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")

@@ -127,17 +127,18 @@ def test_flaky_tests_are_found_and_followed_while_runs_go_on(board: Board, page:
 
 
 def test_two_runs_are_chosen_and_compared(board: Board, page: Page) -> None:
-    a_run(board, "compared", 1, ship="failed")
-    a_run(board, "compared", 2, pay="failed")
-    a_run(board, "other", 2)
+    # The newest of all, because the list draws only what is seen.
+    a_run(board, "compared", 18, ship="failed")
+    a_run(board, "compared", 19, pay="failed")
+    a_run(board, "other", 19)
     page.goto(f"{board.url}/#/runs")
     first, second = (
-        page.locator(".line").filter(has_text=f"compared-{number}") for number in (1, 2)
+        page.locator(".line").filter(has_text=f"compared-{number}") for number in (18, 19)
     )
     # The other address in the metadata is no http.
-    expect(second.locator(".ci a")).to_have_attribute("href", "https://ci.example.org/2")
+    expect(second.locator(".ci a")).to_have_attribute("href", "https://ci.example.org/19")
     second.get_by_role("checkbox").check()
-    other = page.locator(".line").filter(has_text="other-2")
+    other = page.locator(".line").filter(has_text="other-19")
     expect(other.get_by_role("checkbox")).to_be_disabled()
     first.get_by_role("checkbox").check()
     page.get_by_role("link", name="Compare these two").click()
@@ -149,7 +150,7 @@ def test_two_runs_are_chosen_and_compared(board: Board, page: Page) -> None:
     page.reload()
     lines(page).click()
     expect(page.get_by_role("complementary", name="Result")).to_contain_text("test_pay")
-    assert "/run/compared-1?" in page.url
+    assert "/run/compared-18?" in page.url
     page.go_back()
     expect(page.get_by_role("tab", name="Mended 1")).to_be_visible()
 

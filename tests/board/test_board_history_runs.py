@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from boards import Board
+from published import Session
 
 
 PUBLISHED: Final = ("--publish-events", "--publish-project", "shop", "-q")
@@ -40,9 +41,9 @@ SLEEPS: Final = (0.8, *(0.1,) * 14, 0.4, 0.4)
 SLEEPING: Final = f"""
 import time, pytest
 
-@pytest.mark.parametrize("seconds", {SLEEPS})
-def test_sleeping(seconds):
-    time.sleep(seconds)
+@pytest.mark.parametrize("number", range({len(SLEEPS)}))
+def test_sleeping(number):
+    time.sleep({SLEEPS}[number])
 """
 
 
@@ -92,12 +93,17 @@ def test_what_is_left_is_told_within_a_fifth(
     pytester: pytest.Pytester,
 ) -> None:
     board = start_board()
-    pytester.makepyfile(SLEEPING)
+    pytester.makepyfile(test_shop=SLEEPING)
+    before = Session("shop", begin=time.time() - 86_400)
+    results = [
+        before.result(f"test_shop.py::test_sleeping[{number}]", duration=seconds)
+        for number, seconds in enumerate(SLEEPS)
+    ]
+    board.post(before.start(), *results, before.finish())
 
     def run(run_id: str, *arguments: str) -> None:
         run_pytest("--publish", board.url, *PUBLISHED, "--publish-run-id", run_id, *arguments)
 
-    run("before", "-n", "4")
     for run_id, arguments in (("serial", ()), ("two", ("-n", "2"))):
         told: list[tuple[float, float]] = []
         with board.stream() as events:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,15 +14,23 @@ from typing import Final
 import pytest
 
 from boards import Board
+from published import body
+from published import Object
 from published import Session
+from pytest_publish import cli
+from pytest_publish.board.store import Published
+from pytest_publish.board.store import Store
+from pytest_publish.board.upkeep import parse_keep
+from pytest_publish.board.upkeep import Upkeep
 from support import eventually
 
 
 #: Three nightly runs, as the board kept them in format 1: sqlite3's ``.dump``.
 FORMAT_1: Final = Path(__file__).with_name("store-1.sql")
-TESTS: Final = 3_000
+RUNS: Final = 5
+#: More than are removed in one transaction.
+TESTS: Final = 1_200
 COUNT: Final = "SELECT count(*) FROM results"
-PROGRAM: Final = (sys.executable, "-m", "pytest_publish", "board", "--port=0")
 
 
 def query(path: Path, question: str) -> list[Any]:
@@ -64,28 +71,34 @@ def test_a_file_of_format_1_is_brought_up_to_date(
     assert board.run(again.run_id)["progress"] == 1
 
 
-def fill(board: Board, number: int) -> None:
-    """Publish a run; the first has tests that no other has."""
+def add(store: Store, *objects: Object) -> None:
+    """Have a store keep objects as if they had been published."""
+    store.add([Published(body(one)[1:-1], one) for one in objects], time.time())
+
+
+def fill(store: Store, number: int) -> None:
+    """Keep a run; the first has tests that no other has."""
     session = Session("kept", f"run {number}", begin=time.time() + 3600 * number - 86_400)
     file = "test_all.py" if number else "test_old.py"
     tests = [f"{file}::test_{one}" for one in range(TESTS)]
-    results = [session.result(one, "passed", duration=0.01, stdout="line\n" * 40) for one in tests]
+    text = random.Random(number).randbytes(1_000).hex()  # of which little can be packed
+    results = [session.result(one, "passed", duration=0.01, stdout=text) for one in tests]
     results[-1] = session.result(tests[-1] + "[fails]", "failed")
-    board.post(session.start(), *results, session.finish())
+    add(store, session.start(), *results, session.finish())
 
 
 def test_the_oldest_runs_go_despite_a_kill(
-    start_board: Callable[..., Board],
+    tmp_path: Path, start_board: Callable[..., Board]
 ) -> None:
-    board = start_board()
-    for number in range(6):
-        fill(board, number)
-    store = board.store
-    assert board.stop() == 0
+    store = tmp_path / "store.sqlite3"
+    kept = Store(store)
+    for number in range(RUNS):
+        fill(kept, number)
+    kept.close()
     size = store.stat().st_size
     board = start_board("--keep", "2")
     # It serves, and shows no run of which a part is gone.
-    eventually(lambda: query(store, COUNT) != [(6 * TESTS,)], "a part of a run to go")
+    eventually(lambda: query(store, COUNT) != [(RUNS * TESTS,)], "a part of a run to go")
     assert {run["done"] for run in board.get("/api/runs")} == {TESTS}
     board.stop(signal.SIGKILL)
     assert query(store, COUNT) >= [(2 * TESTS,)]
@@ -98,9 +111,9 @@ def test_the_oldest_runs_go_despite_a_kill(
     eventually(lambda: len(board.get("/api/runs")) == 2, "two runs to be left")
     eventually(lambda: not query(store, "SELECT * FROM removed"), "the rest to go")
     shown = board.get("/api/runs")
-    assert [(run["run_id"], run["done"]) for run in shown] == [("live", 1), ("run 5", TESTS)]
-    assert len(board.results("run 5", limit="20000")) == TESTS
-    assert board.session.get(f"{board.url}/api/runs/run 4").status_code == 404
+    assert [(run["run_id"], run["done"]) for run in shown] == [("live", 1), ("run 4", TESTS)]
+    assert len(board.results("run 4", limit="20000")) == TESTS
+    assert board.session.get(f"{board.url}/api/runs/run 3").status_code == 404
     counted = "SELECT (SELECT count(*) FROM results), (SELECT count(*) FROM objects)"
     eventually(
         lambda: query(store, counted) == [(TESTS + 1, TESTS + 1 + 3)], "nothing of the others"
@@ -113,23 +126,46 @@ def test_the_oldest_runs_go_despite_a_kill(
     eventually(lambda: store.stat().st_size < size / 2, "the file to shrink")
 
 
-def test_a_run_that_is_running_is_kept(start_board: Callable[..., Board]) -> None:
-    board = start_board("--keep", "1d")
+def test_a_run_that_is_running_is_kept(tmp_path: Path) -> None:
+    # Not by a board, which looks for old runs only now and then.
+    store = Store(tmp_path / "store.sqlite3")
+    upkeep = Upkeep(store, parse_keep("1d"))
+
+    def kept() -> list[int]:
+        while upkeep.step(time.time())[0]:
+            pass
+        return store.run_ids(limit=10, before=time.time())
+
     old, running = Session("days"), Session("days")
     old.begin = old.now = time.time() - 3 * 86_400
     running.begin = old.begin
-    board.post(old.start(), old.result("test_a.py::test"), old.finish())
-    board.post({**running.start(), "time": running.begin}, running.result("test_a.py::test"))
-    eventually(lambda: len(board.get("/api/runs")) == 1, "the old run to go")
-    assert board.run(running.run_id)["state"] == "running"
-    board.post(running.finish())
-    eventually(lambda: not board.get("/api/runs"), "the other one to go once it is over")
+    add(store, old.start(), old.result("test_a.py::test"), old.finish())
+    add(store, {**running.start(), "time": running.begin}, running.result("test_a.py::test"))
+    assert kept() == [store.find_run(running.run_id)]
+    add(store, running.finish())
+    assert kept() == []
+    store.close()
+
+
+def test_as_many_free_pages_go_as_were_asked_for(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.sqlite3")
+    fill(store, 0)
+    with store.transaction() as connection:
+        connection.execute("DELETE FROM objects")
+    (free,) = store.reader.execute("PRAGMA freelist_count").fetchone()
+    assert free > 300
+    store.give_back(300)
+    assert tuple(store.reader.execute("PRAGMA freelist_count").fetchone()) == (free - 300,)
+    store.close()
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "30w", "", "1.5d"])
-def test_a_wrong_keep_is_told_in_one_line(tmp_path: Path, text: str) -> None:
-    command = [*PROGRAM, f"--keep={text}", "--store", str(tmp_path / "store")]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    assert (run.returncode, run.stderr.count("\n")) == (2, 1)
-    assert "--keep" in run.stderr
-    assert "as 30d" in run.stderr
+def test_a_wrong_keep_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    store = str(tmp_path / "store")
+    assert cli.main(["board", "--port=0", f"--keep={text}", "--store", store]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "--keep" in told
+    assert "as 30d" in told

@@ -222,7 +222,8 @@ class Store:
         """Cut free pages off the file, as far as it was made for that."""
         with self._writing:
             if pages:
-                self._writer.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
+                # execute() would stop after one page: each is a row, of no columns.
+                self._writer.executescript(f"PRAGMA incremental_vacuum({pages:d})")
             # Only this makes the file itself smaller, unless somebody reads just now.
             self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from pytest_publish.delivery.cursor import Cursor
@@ -34,7 +35,8 @@ cursors = st.builds(
 )
 
 
-@given(st.lists(cursors, min_size=1, max_size=4))
+@settings(max_examples=30)  # each writes files, and texts are dear to make up
+@given(st.lists(cursors, min_size=1, max_size=3))
 @example([Cursor(problem="\x01" * 2000, refusal="\x01" * 2000), Cursor(offset=1)])
 @example([Cursor(refusal="x" * 2000), Cursor(offset=1)])
 @example([Cursor(problem="\U0001f600" * 2000), Cursor(offset=1)])
