@@ -98,6 +98,8 @@ class Transport:
 
     def _prepare_request(self) -> None:
         # By requests, which knows user:password and .netrc.
+        # Without its Accept and Connection, which say what HTTP/1.1 takes for granted.
+        self._session.headers.clear()
         request = self._session.prepare_request(requests.Request("POST", self._config.url))
         request.headers["Content-Type"] = "application/json"
         request.headers["User-Agent"] = "pytest-publish"
