@@ -202,8 +202,12 @@ class _Adapter(requests.adapters.HTTPAdapter):
         pool: Any = self.get_connection_with_tls_context(request, verify, proxies=proxies)
         self.cert_verify(pool, request.url, verify, None)  # type: ignore[no-untyped-call]
         if pool.ConnectionCls.response_class is not _FinalResponse:
-            final = {"response_class": _FinalResponse}
-            pool.ConnectionCls = type("Connection", (pool.ConnectionCls,), final)
+            # urllib3's own putheader looks at each value for its SKIP_HEADER, which none is.
+            ours = {
+                "response_class": _FinalResponse,
+                "putheader": http.client.HTTPConnection.putheader,
+            }
+            pool.ConnectionCls = type("Connection", (pool.ConnectionCls,), ours)
         return pool, self.request_url(request, proxies)
 
 
