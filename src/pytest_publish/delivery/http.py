@@ -97,9 +97,9 @@ class Transport:
             self._unsendable = f"nothing can be POSTed to this URL: {type(error).__name__}"
 
     def _prepare_request(self) -> None:
-        # By requests, which knows user:password and .netrc.
-        # Without its Accept and Connection, which say what HTTP/1.1 takes for granted.
+        # Without Accept and the like, which say what HTTP takes for granted.
         self._session.headers.clear()
+        # By requests, which knows user:password and .netrc.
         request = self._session.prepare_request(requests.Request("POST", self._config.url))
         request.headers["Content-Type"] = "application/json"
         request.headers["User-Agent"] = "pytest-publish"
