@@ -133,7 +133,6 @@ def test_never(): pass
 """
 
 
-@pytest.mark.parametrize("distribution", [(), ("-n", "1")], ids=["serial", "xdist"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_loses_nothing_that_had_finished(
     pytester: pytest.Pytester,
