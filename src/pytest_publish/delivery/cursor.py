@@ -34,6 +34,9 @@ class Cursor:
 
     def settle(self, line: Line) -> None:
         """Take note that a line is settled."""
+        if line.start == self.offset and not self.settled_ranges:  # one connection
+            self.offset = line.stop
+            return
         merged: list[tuple[int, int]] = []
         for start, stop in sorted([*self.settled_ranges, (line.start, line.stop)]):
             if start == self.offset:

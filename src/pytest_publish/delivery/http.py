@@ -97,6 +97,8 @@ class Transport:
             self._unsendable = f"nothing can be POSTed to this URL: {type(error).__name__}"
 
     def _prepare_request(self) -> None:
+        # Without Accept and the like, which say what HTTP takes for granted.
+        self._session.headers.clear()
         # By requests, which knows user:password and .netrc.
         request = self._session.prepare_request(requests.Request("POST", self._config.url))
         request.headers["Content-Type"] = "application/json"
@@ -200,8 +202,12 @@ class _Adapter(requests.adapters.HTTPAdapter):
         pool: Any = self.get_connection_with_tls_context(request, verify, proxies=proxies)
         self.cert_verify(pool, request.url, verify, None)  # type: ignore[no-untyped-call]
         if pool.ConnectionCls.response_class is not _FinalResponse:
-            final = {"response_class": _FinalResponse}
-            pool.ConnectionCls = type("Connection", (pool.ConnectionCls,), final)
+            # urllib3's own putheader looks at each value for its SKIP_HEADER, which none is.
+            ours = {
+                "response_class": _FinalResponse,
+                "putheader": http.client.HTTPConnection.putheader,
+            }
+            pool.ConnectionCls = type("Connection", (pool.ConnectionCls,), ours)
         return pool, self.request_url(request, proxies)
 
 
