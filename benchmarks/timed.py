@@ -25,6 +25,7 @@ from typing import TypeAlias
 
 import page
 from floor import FLOORS
+from peers import AGAIN
 from peers import BOTH
 from peers import ENVIRONMENT
 from peers import EVENTS
@@ -52,11 +53,10 @@ FAR: Final = 0.05
 #: Where nobody listens.
 DEAD: Final = "http://127.0.0.1:9/"
 
-_AGAIN: Final = dataclasses.replace(PLAIN, name="plain pytest again")
 _IMPATIENT: Final = dataclasses.replace(
     PUBLISH, arguments=(*PUBLISH.arguments, "--publish-grace=1")
 )
-_ALL: Final = (PLAIN, _AGAIN, JUNITXML, PUBLISH, EVENTS, PUBDIR, BOTH)
+_ALL: Final = (PLAIN, AGAIN, JUNITXML, PUBLISH, EVENTS, PUBDIR, BOTH)
 
 
 @dataclasses.dataclass(frozen=True)
