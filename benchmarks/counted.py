@@ -171,8 +171,8 @@ def tables(figures: Figures) -> str:
         (
             f"**{peer.name}**" if peer in OURS else peer.name,
             f"{figures.ratio(peer.name):.2f}",
-            f"{figures.of_one(peer.name) - plain:,.0f}",
-            f"{figures.start(peer.name) / 1e6:.0f}",
+            f"{round(figures.of_one(peer.name) - plain):,}",
+            str(round(figures.start(peer.name) / 1e6)),
         )
         for peer in PEERS
     )

@@ -286,13 +286,14 @@ def _parts(clock: Clock) -> Iterator[str]:
 
 def main() -> None:
     """Measure, and write each table into the page as soon as it is there."""
-    load = os.getloadavg()[0]
+    where, before = page.where(), os.getloadavg()[0]
     shared_memory = Path("/dev/shm")  # noqa: S108 - in a new folder
+    parts = []
     with running_sink() as sink, tempfile.TemporaryDirectory(dir=shared_memory) as name:
-        text = f"{page.where()}; load average before: {load:.1f}. {_MEANING}"
         for part in _parts(Clock(Path(name), sink)):
-            text += f"\n\n{part}"
-            page.put("timed", text)
+            parts.append(part)
+            load = f"load average {before:.1f} before and {os.getloadavg()[0]:.1f} after"
+            page.put("timed", "\n\n".join((f"{where}; {load}. {_MEANING}", *parts)))
 
 
 if __name__ == "__main__":
