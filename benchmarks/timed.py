@@ -61,9 +61,10 @@ _ALL: Final = (PLAIN, AGAIN, JUNITXML, PUBLISH, EVENTS, PUBDIR, BOTH)
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """Seconds in all and from the first test's start to the last one's end; peak memory."""
+    """Seconds in all, of all processes' CPU, and of the tests alone; peak memory."""
 
     wall: float
+    cpu: float
     tests: float
     megabytes: float
 
@@ -98,9 +99,10 @@ class Clock:
         probe = folder / "probe"
         variables = {"PYTHONPATH": str(Path(__file__).parent), "BENCHMARK_PROBE": str(probe)}
         command = [*peer.command(suite, folder, url), "-p", "probe", *arguments]
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), _cpu_of_children()
         subprocess.run(command, env=ENVIRONMENT | variables, stdout=subprocess.DEVNULL, check=True)
-        return Run(time.perf_counter() - begun, *json.loads(probe.read_bytes()))
+        wall, cpu = time.perf_counter() - begun, _cpu_of_children() - before
+        return Run(wall, cpu, *json.loads(probe.read_bytes()))
 
     def rounds(
         self,
@@ -202,6 +204,7 @@ def _row(runs: Runs, name: str, tests: int) -> tuple[str, ...]:
         name,
         _spread((run.wall / plain.wall for run, plain in pairs), 2),
         _spread((run.tests - plain.tests) / tests * 1e6 for run, plain in pairs),
+        _spread((run.cpu - plain.cpu) / tests * 1e6 for run, plain in pairs),
         f"{statistics.median(run.megabytes - plain.megabytes for run, plain in pairs):.1f}",
     )
 
@@ -210,24 +213,19 @@ def _trivial(clock: Clock, peers: tuple[Peer, ...], suite: Path, *arguments: str
     tests = _tests(suite)
     runs = clock.rounds(peers, suite, ROUNDS if tests == TESTS else 1, *arguments)
     what = " ".join((f"{tests:,} trivial tests", *arguments))
-    head = (what, "times plain pytest", "added µs a test", "added MB")
+    head = (what, "times plain pytest", "added µs a test", "added CPU µs a test", "added MB")
     return page.table(head, (_row(runs, name, tests) for name in runs))
 
 
 def _starts(clock: Clock) -> str:
     runs = clock.rounds((PLAIN, INSTALLED, PUBDIR, PUBLISH, EVENTS), clock.suite(1), STARTS)
-    rows = (
-        (
-            name,
-            _spread(run.wall * 1000 for run in of),
-            _spread(
-                (run.wall - plain.wall) * 1000
-                for run, plain in zip(of, runs[PLAIN.name], strict=True)
-            ),
-        )
-        for name, of in runs.items()
-    )
-    return page.table(("a session of one test", "ms", "added ms"), rows)
+    rows = []
+    for name, of in runs.items():
+        pairs = list(zip(of, runs[PLAIN.name], strict=True))
+        wall = _spread((run.wall - plain.wall) * 1000 for run, plain in pairs)
+        cpu = _spread((run.cpu - plain.cpu) * 1000 for run, plain in pairs)
+        rows.append((name, _spread(run.wall * 1000 for run in of), wall, cpu))
+    return page.table(("a session of one test", "ms", "added ms", "added CPU ms"), rows)
 
 
 def _arrival(clock: Clock) -> str:
