@@ -1,20 +1,18 @@
 """Counts what publishing costs, in instructions of the processor; writes docs/cost.md.
 
 Needs Linux and valgrind, and does not mind other work on the machine. What the processor
-does in the kernel is not counted: timed.py has that.
+does in the kernel is not counted: timed.py has that. The garbage collector is off, see
+without_gc/sitecustomize.py.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 from typing import TypeAlias
@@ -22,6 +20,7 @@ from typing import TypeAlias
 import page
 import picture
 from floor import FLOORS
+from peers import AGAIN
 from peers import ENVIRONMENT
 from peers import INSTALLED
 from peers import OTHERS
@@ -34,15 +33,15 @@ from sink import Sink
 from suite import write_suite
 
 
-#: Twice, because two counts of the same differ a little.
-ROUNDS: Final = 2
 #: Tests of two suites, so that what is done once a session cancels out.
 FEW, MANY = 200, 700
 #: Likewise results that the relay sends, and what is measured for comparison.
-FEW_SENT, MANY_SENT = 100, 300
+FEW_SENT, MANY_SENT = 1_000, 3_000
 SENDS: Final = {"one a POST": 1, "--publish-batch=100": 100}
 
-PEERS: Final = (PLAIN, INSTALLED, *OURS, *OTHERS)
+PEERS: Final = (PLAIN, AGAIN, INSTALLED, *OURS, *OTHERS)
+
+_WITHOUT_GC: Final = {"PYTHONPATH": str(Path(__file__).with_name("without_gc"))}
 
 #: Counts something once, into a new folder.
 Count: TypeAlias = Callable[[Path], int]
@@ -103,16 +102,17 @@ class Counter:
 
 def _counted(command: list[str], folder: Path) -> int:
     """Return the instructions of a process."""
-    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--child-silent-after-fork=yes"]
     log = folder / "valgrind"
-    _run([*valgrind, f"--log-file={log}", "--child-silent-after-fork=yes", *command])
-    found = re.search(r"Collected : (\d+)", log.read_text("utf-8"))
+    _run([*valgrind, "--cachegrind-out-file=/dev/null", f"--log-file={log}", *command])
+    found = re.search(r"I +refs: +([\d,]+)", log.read_text("utf-8"))
     assert found, log.read_text("utf-8")
-    return int(found[1])
+    return int(found[1].replace(",", ""))
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    variables = ENVIRONMENT | _WITHOUT_GC
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(
             f"{' '.join(command)}\nended with {done.returncode}:\n{done.stdout}{done.stderr}"
@@ -121,11 +121,11 @@ def _run(command: list[str]) -> None:
 
 #: What is counted: a name, and how many tests, results or times.
 Key: TypeAlias = tuple[str, int]
-Counts: TypeAlias = dict[Key, list[int]]
+Counts: TypeAlias = dict[Key, int]
 
 
 def counts_of_all(counter: Counter, folder: Path) -> Counts:
-    """Count everything, as many things at a time as there are processors."""
+    """Count everything, one thing after the other."""
     tasks: dict[Key, Count] = {}
     for peer in PEERS:
         tasks |= {(peer.name, tests): counter.session(peer, tests) for tests in (1, FEW, MANY)}
@@ -141,9 +141,7 @@ def counts_of_all(counter: Counter, folder: Path) -> Counts:
         print(f"{key[0]} {key[1]:,}: {instructions:,}", file=sys.stderr)
         return instructions
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        rounds = [pool.map(run, tasks) for _round in range(ROUNDS)]
-        return {key: list(counts) for key, *counts in zip(tasks, *rounds, strict=True)}
+    return {key: run(key) for key in tasks}
 
 
 class Figures:
@@ -151,19 +149,14 @@ class Figures:
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
-        #: How far two counts of the same were apart, per test, result or time.
-        self.spreads: list[float] = []
 
     def of_one(self, name: str, few: int = FEW, many: int = MANY) -> float:
         """Return the instructions of one more test."""
-        pairs = zip(self._counts[name, few], self._counts[name, many], strict=True)
-        each = [(more - less) / (many - few) for less, more in pairs]
-        self.spreads.append(max(each) - min(each))
-        return statistics.mean(each)
+        return (self._counts[name, many] - self._counts[name, few]) / (many - few)
 
-    def start(self, name: str) -> float:
+    def start(self, name: str) -> int:
         """Return the instructions that a session of one test costs more than plain pytest's."""
-        return statistics.mean(self._counts[name, 1]) - statistics.mean(self._counts[PLAIN.name, 1])
+        return self._counts[name, 1] - self._counts[PLAIN.name, 1]
 
     def ratio(self, name: str) -> float:
         """Return what a test costs, plain pytest being 1."""
@@ -178,8 +171,8 @@ def tables(figures: Figures) -> str:
         (
             f"**{peer.name}**" if peer in OURS else peer.name,
             f"{figures.ratio(peer.name):.2f}",
-            f"{figures.of_one(peer.name) - plain:,.0f}",
-            f"{figures.start(peer.name) / 1e6:.0f}",
+            f"{round(figures.of_one(peer.name) - plain):,}",
+            str(round(figures.start(peer.name) / 1e6)),
         )
         for peer in PEERS
     )
@@ -188,16 +181,11 @@ def tables(figures: Figures) -> str:
         (what.__doc__.rstrip(".") if what.__doc__ else name, f"{figures.of_one(name):,.0f}")
         for name, what in FLOORS.items()
     )
-    spread = (
-        f"Two counts of the same differed by {max(figures.spreads):,.0f} instructions at most, "
-        f"at the median by {statistics.median(figures.spreads):,.0f}."
-    )
     parts = (
         f"{page.where()}. A test costs plain pytest {plain:,.0f} instructions.",
         page.table(head, rows),
         page.table(("the relay", "instructions a result"), sent),
         page.table(("by itself", "instructions"), floors),
-        spread,
     )
     return "\n\n".join(parts)
 

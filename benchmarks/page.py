@@ -24,7 +24,6 @@ def put(name: str, text: str, page: str = "docs/cost.md") -> None:
     if not end:
         raise SystemExit(f"{page} has no part between <!-- {name} --> and <!-- /{name} -->")
     path.write_text(f"{before}{begin}{text}\n{end}{after}", "utf-8")
-    print(text)
 
 
 def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:

@@ -58,6 +58,8 @@ _TREE: Final = ("--pubdir={folder}/tree",)
 _IN_TREE: Final = ("tree/**/result.json", b'"type":"result"')
 
 PLAIN: Final = Peer("plain pytest")
+#: Its difference from PLAIN is how far two runs of the same are apart.
+AGAIN: Final = Peer("plain pytest again")
 INSTALLED: Final = Peer("installed, no switch", _OURS)
 JUNITXML: Final = Peer(
     "--junitxml", (), ("--junitxml={folder}/out.xml",), ("out.xml", b"<testcase ")

@@ -25,6 +25,7 @@ from typing import TypeAlias
 
 import page
 from floor import FLOORS
+from peers import AGAIN
 from peers import BOTH
 from peers import ENVIRONMENT
 from peers import EVENTS
@@ -39,31 +40,31 @@ from sink import Sink
 from suite import write_suite
 
 
-ROUNDS: Final = 5
-STARTS: Final = 15
+ROUNDS: Final = 3
+STARTS: Final = 9
 TESTS: Final = 5_000
 MANY: Final = 100_000
 FLOOR_TIMES: Final = 5_000
 _MEANING: Final = "Medians, with the lowest and the highest of the rounds in brackets."
-BATCHES: Final = (1, 10, 100)
+BATCHES: Final = (1, 100)
 DISTRIBUTED: Final = ("-n", "2")
 #: Seconds after which an endpoint far away answers.
 FAR: Final = 0.05
 #: Where nobody listens.
 DEAD: Final = "http://127.0.0.1:9/"
 
-_AGAIN: Final = dataclasses.replace(PLAIN, name="plain pytest again")
 _IMPATIENT: Final = dataclasses.replace(
     PUBLISH, arguments=(*PUBLISH.arguments, "--publish-grace=1")
 )
-_ALL: Final = (PLAIN, _AGAIN, JUNITXML, PUBLISH, EVENTS, PUBDIR, BOTH)
+_ALL: Final = (PLAIN, AGAIN, JUNITXML, PUBLISH, EVENTS, PUBDIR, BOTH)
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """Seconds in all and from the first test's start to the last one's end; peak memory."""
+    """Seconds in all, of all processes' CPU, and of the tests alone; peak memory."""
 
     wall: float
+    cpu: float
     tests: float
     megabytes: float
 
@@ -98,9 +99,10 @@ class Clock:
         probe = folder / "probe"
         variables = {"PYTHONPATH": str(Path(__file__).parent), "BENCHMARK_PROBE": str(probe)}
         command = [*peer.command(suite, folder, url), "-p", "probe", *arguments]
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), _cpu_of_children()
         subprocess.run(command, env=ENVIRONMENT | variables, stdout=subprocess.DEVNULL, check=True)
-        return Run(time.perf_counter() - begun, *json.loads(probe.read_bytes()))
+        wall, cpu = time.perf_counter() - begun, _cpu_of_children() - before
+        return Run(wall, cpu, *json.loads(probe.read_bytes()))
 
     def rounds(
         self,
@@ -202,6 +204,7 @@ def _row(runs: Runs, name: str, tests: int) -> tuple[str, ...]:
         name,
         _spread((run.wall / plain.wall for run, plain in pairs), 2),
         _spread((run.tests - plain.tests) / tests * 1e6 for run, plain in pairs),
+        _spread((run.cpu - plain.cpu) / tests * 1e6 for run, plain in pairs),
         f"{statistics.median(run.megabytes - plain.megabytes for run, plain in pairs):.1f}",
     )
 
@@ -210,24 +213,19 @@ def _trivial(clock: Clock, peers: tuple[Peer, ...], suite: Path, *arguments: str
     tests = _tests(suite)
     runs = clock.rounds(peers, suite, ROUNDS if tests == TESTS else 1, *arguments)
     what = " ".join((f"{tests:,} trivial tests", *arguments))
-    head = (what, "times plain pytest", "added µs a test", "added MB")
+    head = (what, "times plain pytest", "added µs a test", "added CPU µs a test", "added MB")
     return page.table(head, (_row(runs, name, tests) for name in runs))
 
 
 def _starts(clock: Clock) -> str:
     runs = clock.rounds((PLAIN, INSTALLED, PUBDIR, PUBLISH, EVENTS), clock.suite(1), STARTS)
-    rows = (
-        (
-            name,
-            _spread(run.wall * 1000 for run in of),
-            _spread(
-                (run.wall - plain.wall) * 1000
-                for run, plain in zip(of, runs[PLAIN.name], strict=True)
-            ),
-        )
-        for name, of in runs.items()
-    )
-    return page.table(("a session of one test", "ms", "added ms"), rows)
+    rows = []
+    for name, of in runs.items():
+        pairs = list(zip(of, runs[PLAIN.name], strict=True))
+        wall = _spread((run.wall - plain.wall) * 1000 for run, plain in pairs)
+        cpu = _spread((run.cpu - plain.cpu) * 1000 for run, plain in pairs)
+        rows.append((name, _spread(run.wall * 1000 for run in of), wall, cpu))
+    return page.table(("a session of one test", "ms", "added ms", "added CPU ms"), rows)
 
 
 def _arrival(clock: Clock) -> str:
@@ -271,25 +269,29 @@ def _floors(clock: Clock) -> str:
     return page.table(("by itself", "µs"), rows)
 
 
+def _parts(clock: Clock) -> Iterator[str]:
+    """Measure one thing after the other, beginning with what takes short."""
+    yield _arrival(clock)
+    yield _starts(clock)
+    trivial = clock.suite(TESTS)
+    yield _relay(clock, trivial)
+    yield _trivial(clock, _ALL, trivial, *DISTRIBUTED)
+    yield _trivial(clock, _ALL, trivial)
+    yield _trivial(clock, (PLAIN, EVENTS), clock.suite(MANY))
+    yield _floors(clock)
+    yield _trouble(clock)
+
+
 def main() -> None:
-    """Measure what takes short first, and write it all into the page."""
-    load = os.getloadavg()[0]
+    """Measure, and write each table into the page as soon as it is there."""
+    where, before = page.where(), os.getloadavg()[0]
     shared_memory = Path("/dev/shm")  # noqa: S108 - in a new folder
+    parts = []
     with running_sink() as sink, tempfile.TemporaryDirectory(dir=shared_memory) as name:
-        clock = Clock(Path(name), sink)
-        parts = [f"{page.where()}; load average before: {load:.1f}. {_MEANING}"]
-        trivial = clock.suite(TESTS)
-        parts += [
-            _floors(clock),
-            _starts(clock),
-            _arrival(clock),
-            _relay(clock, trivial),
-            _trouble(clock),
-            _trivial(clock, _ALL, trivial),
-            _trivial(clock, _ALL, trivial, *DISTRIBUTED),
-            _trivial(clock, (PLAIN, PUBLISH, EVENTS, PUBDIR), clock.suite(MANY)),
-        ]
-    page.put("timed", "\n\n".join(parts))
+        for part in _parts(Clock(Path(name), sink)):
+            parts.append(part)
+            load = f"load average {before:.1f} before and {os.getloadavg()[0]:.1f} after"
+            page.put("timed", "\n\n".join((f"{where}; {load}. {_MEANING}", *parts)))
 
 
 if __name__ == "__main__":
