@@ -70,7 +70,8 @@ class EventPublisher(Publisher):
         if not self._incoming and not results and not self.pending:
             return
         with self._lock:
-            self._hand_out_incoming()
+            if self._incoming:
+                self._hand_out_incoming()
             super().publish(results)
         self._look_again()
 

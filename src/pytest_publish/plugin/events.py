@@ -144,12 +144,13 @@ class SessionEvents:
             self._aggregator.hosts[worker] = message["host"]
 
     def _start(self, message: Starting, worker: str | None, tell: Any) -> None:
-        names: WorkerAnnotations = {
-            "nodeid": message["nodeid"],
-            "group": message["group"],
-            "name": message["name"],
-        }
-        self._aggregator.note_start(worker, message["scheduled"], names)
+        if worker is not None:  # else it can't die without this process
+            names: WorkerAnnotations = {
+                "nodeid": message["nodeid"],
+                "group": message["group"],
+                "name": message["name"],
+            }
+            self._aggregator.note_start(worker, message["scheduled"], names)
         tell(
             TestStart(
                 time=realos.now(),
