@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import ssl
 import sys
 from collections.abc import Callable
@@ -29,6 +30,9 @@ pytest_plugins = ["pytester"]
 # Hundreds of sessions load the same modules, which pytest rewrites: once is enough.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# A shell that starts the suite in the background has it, and so its sessions, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # pytester drops what a session in this process was the first to load.
 for module in ("pytest_publish.plugin.controller", "xdist.dsession", "xdist.remote"):
     with contextlib.suppress(ImportError):  # xdist may be missing
