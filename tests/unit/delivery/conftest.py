@@ -33,3 +33,9 @@ def holder(path: Path) -> Iterator[subprocess.Popen[bytes]]:
         assert process.stdout.readline() == b"held\n"
         yield process
         process.kill()
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file that each example of a property writes anew."""
+    return tmp_path_factory.mktemp("outbox") / "scratch.jsonl"

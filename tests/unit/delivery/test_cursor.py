@@ -14,17 +14,6 @@ from pytest_publish.delivery.outbox import Line
 from pytest_publish.delivery.outbox import Outbox
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "run-1.jsonl"
-
-
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a file that each example of a property writes anew."""
-    return tmp_path_factory.mktemp("outbox") / "scratch.jsonl"
-
-
 cursors = st.builds(
     Cursor,
     offset=st.integers(0, 2**62),

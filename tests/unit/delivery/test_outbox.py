@@ -36,17 +36,6 @@ bodies = st.lists(
 )
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "run-1.jsonl"
-
-
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a file that each example of a property writes anew."""
-    return tmp_path_factory.mktemp("outbox") / "scratch.jsonl"
-
-
 def read_all(path: Path, offset: int = 0) -> tuple[list[Line], OutboxReader]:
     """Read an outbox to its end; the reader is closed."""
     reader = OutboxReader(Outbox(path), offset)
