@@ -214,7 +214,7 @@ class _Answers:
 
 
 def _told(store: Store, run: int, now: float) -> dict[str, Any]:
-    """Return a run as a whole. What tells no events does not tell an end either."""
+    """Return a run as a whole. Without events, nothing tells how it ended."""
     told = store.run(run, now)
     assert told is not None
     if not any(session["has_events"] for session in told["sessions"]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import tempfile
 import time
@@ -40,10 +41,10 @@ def main(asked: argparse.Namespace, read: Reader) -> int:
     now = time.time()
     try:
         with tempfile.TemporaryDirectory(prefix="pytest-publish-") as folder:
-            store = report.opened(asked.path, read, Path(folder, "store"), now)
-            run = report.chosen(store, asked.path, asked.run, now)
-            report.write_report(store, run, now, asked.output)
-            store.close()
+            opened = report.opened(asked.path, read, Path(folder, "store"), now)
+            with contextlib.closing(opened) as store:
+                run = report.chosen(store, asked.path, asked.run, now)
+                report.write_report(store, run, now, asked.output)
     except report.ReportError as error:
         print(f"pytest-publish report: {error}", file=sys.stderr)
         return 2

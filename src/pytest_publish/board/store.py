@@ -200,7 +200,7 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write in one transaction; what it fails in changes nothing."""
+        """Write in one transaction; if that fails, nothing is changed."""
         with self._writing:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
