@@ -21,6 +21,18 @@ from support import eventually
 from support import OF_THIS_SESSION
 
 
+#: A suite of which one test has passed while another one still runs.
+WITH_A_LONG_TEST: Final = """
+import time
+
+def test_first():
+    pass
+
+def test_long():
+    time.sleep(60)
+"""
+
+
 JSON: Final = {"Content-Type": "application/json"}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from boards import Board
+from boards import WITH_A_LONG_TEST
 from support import eventually
 from support import RunPytest
 
@@ -119,17 +120,7 @@ def test_a_run_beside_it_ends_with_it_and_still_tells_how(
     pytester: pytest.Pytester,
     own_plugins: tuple[str, ...],
 ) -> None:
-    pytester.makepyfile(
-        """
-        import time
-
-        def test_first():
-            pass
-
-        def test_long():
-            time.sleep(60)
-        """
-    )
+    pytester.makepyfile(WITH_A_LONG_TEST)
     board = start_board("--", *own_plugins, "-q")
     eventually(lambda: any(run["done"] for run in board.get("/api/runs")), "the first result")
     assert board.stop() == 0

@@ -21,6 +21,7 @@ from playwright.sync_api import expect
 from playwright.sync_api import Page
 
 from boards import Board
+from boards import WITH_A_LONG_TEST
 from documents import Document
 from documents import Shell
 from firefox import firefox
@@ -106,17 +107,7 @@ def test_all_sources_of_a_run_give_the_same_report(
 def test_a_run_that_goes_on_and_one_that_was_killed(
     pytester: pytest.Pytester, own_plugins: tuple[str, ...], reader: Path
 ) -> None:
-    pytester.makepyfile(
-        """
-        import time
-
-        def test_first():
-            pass
-
-        def test_long():
-            time.sleep(60)
-        """
-    )
+    pytester.makepyfile(WITH_A_LONG_TEST)
     outbox, tree = reader / "outbox", reader / "tree"
     process = subprocess.Popen(
         [
