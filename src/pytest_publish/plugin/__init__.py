@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 _SWITCHES: Final = ("publish", "pubdir", "publish_log")
 #: What each option needs besides the controller; without it, it is not loaded.
 _NEEDED: Final = {
-    "publish": (".plugin.outbox_sink", ".delivery.leftovers"),
+    "publish": (".plugin.line_sink", ".delivery.process", ".delivery.leftovers"),
     "pubdir": (".plugin.tree_sink",),
-    "publish_log": (".plugin.log_sink",),
+    "publish_log": (".plugin.line_sink",),
     "publish_events": (".plugin.events",),
 }
 # Options of pytest (8.2 to 9.2) with which it runs no test.

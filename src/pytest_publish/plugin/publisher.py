@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # the plugin has loaded what the run's switches need
     from pytest_publish.delivery.process import DeliveryReport
     from pytest_publish.delivery.process import RelayProcess
 
-    from .log_sink import LogSink
+    from .line_sink import LogFile
     from .tree_sink import TreeSink
 
 
@@ -59,7 +59,7 @@ class Publisher:
         # What is sent for this process if it dies.
         self._will: dict[str, Any] | None = None
         self._has_waited = False
-        self.log: LogSink | None = None
+        self.log: LogFile | None = None
 
     @property
     def written(self) -> int:
@@ -84,10 +84,12 @@ class Publisher:
             self._sinks.append(self._tree)  # the first
         self._start_relays()
         if settings.log is not None:
-            from .log_sink import LogSink
+            from .line_sink import LineSink
+            from .line_sink import LogFile
 
-            self.log = LogSink(settings.log, settings.shown_log, self._problems)
-            self._sinks.append(self.log)
+            self.log = LogFile(settings.log)
+            sink = LineSink(self.log.append, f"to {settings.shown_log}", self._problems)
+            self._sinks.append(sink)
 
     def publish(self, results: collections.deque[TestResult]) -> None:
         """Take results out of their queue and give them to all sinks.
@@ -119,6 +121,8 @@ class Publisher:
         # All are closed before one is waited for, so that the relays finish together.
         for sink in self._sinks:
             sink.close()
+        for relay in self.relays:
+            relay.end()
         while self.relays:
             relay = self.relays[0]
             try:
@@ -145,7 +149,7 @@ class Publisher:
             return
         from pytest_publish.delivery.process import RelayProcess
 
-        from .outbox_sink import OutboxSink
+        from .line_sink import LineSink
 
         stamp = realos.strftime("%Y%m%dT%H%M%SZ", realos.gmtime(realos.now()))
         for number, delivery in enumerate(self._settings.deliveries):
@@ -154,7 +158,8 @@ class Publisher:
                 relay = RelayProcess(folder, name, delivery, self._will)
                 self.relays.append(relay)
                 # Before it starts: what waits in an outbox without a relay can be sent later.
-                self._sinks.append(OutboxSink(relay, self._problems))
+                where = f"to the outbox {relay.path}"
+                self._sinks.append(LineSink(relay.append, where, self._problems))
                 relay.start()
             except Exception as error:
                 self._problems.add("sending can't be started", error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from pytest_publish.tree.writer import TreeWriter
 
 from .problems import Problems
@@ -55,10 +57,7 @@ class TreeSink:
 
     def _write_kept(self) -> None:
         """Write kept results until one fails, so that earlier attempts get lower indices."""
-        for seq, pending in self._retry.in_turn():
-            try:
-                self._write(pending, may_wait=False)
-            except Exception as error:
-                self._retry.failed_again(seq, error)
-                return
-            self._retry.remove(seq)
+        try:
+            self._retry.write(functools.partial(self._write, may_wait=False))
+        except Exception:
+            self._retry.postpone_first()

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pytest_publish._os import realos
-from pytest_publish.plugin.log_sink import LogSink
+from pytest_publish.plugin.line_sink import LineSink
+from pytest_publish.plugin.line_sink import LogFile
 from pytest_publish.plugin.problems import Problems
 from pytest_publish.plugin.sink import PendingEvent
 from pytest_publish.results.events import SessionFinish
@@ -36,13 +37,14 @@ def test_each_is_a_line_by_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return write(fd, data)
 
     monkeypatch.setattr(realos, "write", noting)
-    sinks = [LogSink(path, "log", Problems()) for _ in range(2)]
+    logs = [LogFile(path) for _ in range(2)]
+    sinks = [LineSink(log.append, "to log", Problems()) for log in logs]
     for sink, seq in zip([*sinks, *sinks], range(4), strict=True):
         sink.write(one := pending(seq))
         sink.write(one)  # after an interrupt it is asked again
     assert written == [b"0\n", b"1\n", b"2\n", b"3\n"]
     assert path.read_bytes() == b"0\n1\n2\n3\n"
-    assert [sink.appended for sink in sinks] == [2, 2]
+    assert [log.appended for log in logs] == [2, 2]
 
 
 def test_what_a_full_disk_refuses_comes_later(
@@ -50,7 +52,7 @@ def test_what_a_full_disk_refuses_comes_later(
 ) -> None:
     path = tmp_path / "log"
     problems = Problems()
-    sink = LogSink(path, "log", problems)
+    sink = LineSink(LogFile(path).append, "to log", problems)
     write = realos.write
     monkeypatch.setattr(realos, "write", lambda fd, data: write(fd, data[:1]))
     sink.write(pending(10))
@@ -64,7 +66,8 @@ def test_what_a_full_disk_refuses_comes_later(
 
 def test_what_can_t_be_written_to_the_end_is_told(tmp_path: Path) -> None:
     problems = Problems()
-    sink = LogSink(tmp_path / "missing" / "log", "missing/log", problems)
+    log = LogFile(tmp_path / "missing" / "log")
+    sink = LineSink(log.append, "to missing/log", problems)
     sink.write(pending(1))
     sink.close()
     (line,) = problems.lines()
