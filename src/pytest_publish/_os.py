@@ -93,7 +93,9 @@ class _RealOs:
         """
         fd = self.open(path, os.O_WRONLY | os.O_CREAT | flags, mode)
         try:
-            self.write_all(fd, data)
+            written = self.write(fd, data)
+            if written < len(data):
+                self.write_all(fd, data[written:])
         finally:
             self.close(fd)
 

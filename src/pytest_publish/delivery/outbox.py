@@ -268,7 +268,9 @@ class OutboxWriter:
             if self._in_doubt:
                 realos.ftruncate(fd, self._size)
             self._in_doubt = True
-            _append(fd, line, self._size)
+            written = realos.write(fd, line)
+            if written < len(line):  # the next write tells why
+                _append(fd, line[written:], self._size)
         finally:
             realos.close(fd)
 

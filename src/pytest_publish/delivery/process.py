@@ -97,6 +97,8 @@ class RelayProcess:
         except OSError:
             self._writer_lock.release()
             raise
+        #: Hands over one result, as :meth:`OutboxWriter.append` does.
+        self.append: Final = self._writer.append
         self._process: subprocess.Popen[bytes] | None = None
         self._input: Descriptor | None = None
         self._has_ended = False
@@ -128,10 +130,6 @@ class RelayProcess:
         relay_config = RelayConfig(self.path, realos.getpid(), self._config)
         with contextlib.suppress(BrokenPipeError):  # it died at once, which wait() reports
             self._input.write(dumps(folders).encode() + b"\n" + relay_config.to_json())
-
-    def append(self, body: bytes) -> None:
-        """Hand over one result. Raises OSError if the outbox can't be written."""
-        self._writer.append(body)
 
     def cursor(self) -> Cursor:
         """Return how far the relay has got."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 from pytest_publish._os import HOST
 from pytest_publish._os import realos
 from pytest_publish.results.report import as_text
-from pytest_publish.results.report import Location
 
 from .arguments import join_paths
 from .ignored import hide
@@ -21,6 +19,7 @@ from .ignored import Ignored
 from .messages import header
 from .messages import totals
 from .session import PublishSession
+from .session import StartNotes
 from .settings import folders
 from .settings import Settings
 from .terminal import Progress
@@ -33,14 +32,15 @@ from .workerinput import WorkerInput
 
 
 class Controller:
-    """Passes what pytest reports to a :class:`PublishSession`."""
+    """Begins and ends a :class:`PublishSession`, and says on the terminal what became of it."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
         self._settings = settings
-        self._session = PublishSession(config, settings)
         self._terminal = Terminal(config, is_strict=settings.strict)
-        self._watch = Watch(self._terminal.warn, realos.monotonic, events=settings.events)
+        watch = Watch(self._terminal.warn, realos.monotonic, events=settings.events)
+        self._session = PublishSession(config, settings, watch)
+        config.pluginmanager.register(self._session, "publish_session")
         self._process = realos.getpid()
         self._failure: str | None = None
         self._has_summary = False
@@ -59,11 +59,12 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Controller: learn how the run is distributed, and start the relays."""
-        if self._config.pluginmanager.hasplugin("dsession"):
+        register = self._config.pluginmanager.register
+        is_distributed = self._config.pluginmanager.hasplugin("dsession")
+        if is_distributed:
             self._session.aggregator.dist = self._config.getoption("dist")
             self._share_run_id()
         else:
-            register = self._config.pluginmanager.register
             teller = None
             if self._session.events is not None:
                 send = self._session.events.receive_serially
@@ -71,6 +72,8 @@ class Controller:
                 register(teller, "publish_teller")
             register(ReportAnnotator(loadgroup=False, teller=teller), "publish_worker")
             register(Ignored(self._config.rootpath, self._ignored), "publish_ignored")
+        if is_distributed or self._config.getoption("forked", default=False):
+            register(StartNotes(self._session.aggregator), "publish_start_notes")
         self._session.start(session)
 
     @pytest.hookimpl(optionalhook=True)
@@ -106,43 +109,6 @@ class Controller:
         """Controller: with -v, say the run's id."""
         if self._verbosity > 0:
             self._terminal.say(f"publish: run_id {self._session.publisher.run_id}")
-
-    def pytest_runtest_logstart(self, nodeid: str, location: Location) -> None:
-        """Controller: note a test that may crash before its first report."""
-        self._session.aggregator.start(nodeid, location)
-
-    # Last, because other plugins change the report, pytest's subtests among them.
-    @pytest.hookimpl(trylast=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Controller: publish what a report completes."""
-        self._session.add(report)
-        relays = self._session.publisher.relays
-        if relays and report.when == "teardown":
-            self._watch.look(relays)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Controller: publish a file that failed or skipped while it was collected."""
-        if not report.passed:
-            self._session.note_collected(report)
-            self._session.publish_collected()
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_report_from_serializable(self) -> Generator[None, object, object]:
-        """Controller, in one of execnet's threads: note what workers report of files.
-
-        xdist (3.6 to 3.8) passes on only the first of the reports that read alike,
-        such as those of two files which are skipped by a module that both import.
-        """
-        report = yield
-        if isinstance(report, pytest.CollectReport):
-            self._session.note_collected(report)
-        return report
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self) -> None:
-        """Controller: publish the files whose reports xdist did not pass on."""
-        self._session.publish_collected()
 
     # Last, after the tests of all other plugins and the teardown of all fixtures.
     @pytest.hookimpl(trylast=True)

@@ -153,18 +153,16 @@ class SessionEvents:
             self._aggregator.note_start(worker, message["scheduled"], names)
         tell(
             TestStart(
+                message["nodeid"],
+                message["name"],
+                message["file"] or None,
+                message["line"],
+                self._attempt(message, worker),
+                self._aggregator.dist,
+                worker,
+                self._aggregator.scope(message["nodeid"], message["group"], message["scheduled"]),
+                message["time"],
                 time=realos.now(),
-                nodeid=message["nodeid"],
-                name=message["name"],
-                file=message["file"] or None,
-                line=message["line"],
-                attempt=self._attempt(message, worker),
-                xdist_dist=self._aggregator.dist,
-                xdist_worker=worker,
-                xdist_scope=self._aggregator.scope(
-                    message["nodeid"], message["group"], message["scheduled"]
-                ),
-                start_time=message["time"],
             )
         )
 

@@ -1,9 +1,14 @@
-"""What one run publishes: reports in, results out to the sinks, problems counted."""
+"""What one run publishes: reports in, results out to the sinks, problems counted.
+
+What pytest reports of tests and files comes in by hooks; the controller says when the session
+begins and ends.
+"""
 
 from __future__ import annotations
 
 import collections
 from collections.abc import Callable
+from collections.abc import Generator
 from collections.abc import Iterator
 from typing import Any
 from typing import TYPE_CHECKING
@@ -14,9 +19,11 @@ from pytest_publish._os import HOST
 from pytest_publish._os import realos
 from pytest_publish.results.aggregate import Aggregator
 from pytest_publish.results.annotations import annotations_of
-from pytest_publish.results.annotations import take_annotations
+from pytest_publish.results.annotations import ATTRIBUTE
+from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import as_text
+from pytest_publish.results.report import Location
 from pytest_publish.results.result import TestResult
 
 from .groups import GroupNotice
@@ -26,6 +33,7 @@ from .problems import Problems
 from .publisher import LOST
 from .publisher import Publisher
 from .settings import Settings
+from .terminal import Watch
 from .users_hooks import UsersHooks
 
 
@@ -36,7 +44,7 @@ if TYPE_CHECKING:  # a run without events does not load them
 class PublishSession:
     """The state of a run in the process that publishes; it raises nothing into the run."""
 
-    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, watch: Watch) -> None:
         self.problems = Problems()
         hooks = UsersHooks(config, self.problems)
         self.aggregator = Aggregator(dist=None, clock=realos.now)
@@ -56,6 +64,7 @@ class PublishSession:
             self.publisher = Publisher(settings, hooks.wants, self.problems)
         self.is_finished = False
         self._settings = settings
+        self._watch = watch
         self._folder = config.invocation_params.dir
         self._collected: collections.deque[pytest.CollectReport] = collections.deque()
         self._groups = GroupNotice(config)
@@ -68,27 +77,57 @@ class PublishSession:
         if self.events is not None:
             self.events.begin(session)
 
-    def add(self, report: pytest.TestReport) -> None:
-        """Take in a report, and publish the results that it completes."""
-        worker = None
-        if self.aggregator.dist is not None:  # else it has no node
-            worker = guarded(_worker_of, lambda _error: None, report)
-        annotations = take_annotations(report)
+    # Last, because other plugins change the report, pytest's subtests among them.
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Controller: publish the results that a report completes."""
+        found: WorkerAnnotations | None = report.__dict__.pop(ATTRIBUTE, None)
+        annotations: WorkerAnnotations = found or {}
         annotations["logged"] = True
         if "problem" in annotations:
             self.problems.add(*annotations["problem"])
-        if annotations.get("group") is not None and report.nodeid == annotations["nodeid"]:
-            self._groups.give()  # else xdist has added the group to the node id
-        results = guarded(self.aggregator.add, self._lost, report, annotations, worker)
+        worker = None
+        if self.aggregator.dist is not None:  # else it has neither a node nor a group
+            worker = guarded(_worker_of, lambda _error: None, report)
+            if annotations.get("group") is not None and report.nodeid == annotations["nodeid"]:
+                self._groups.give()  # else xdist has added the group to the node id
+        # In place of guarded(), which is one call more for each phase of each test.
+        try:
+            results = self.aggregator.add(report, annotations, worker)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            results = self._lost(error)
         if results or self.publisher.pending:
             self.publisher.publish(results)
+            if self.publisher.relays:
+                self._watch.look(self.publisher.relays)
 
-    def note_collected(self, report: pytest.CollectReport) -> None:
-        """Keep a report about a file until it can be published; any thread may call this."""
-        self._collected.append(report)
+    @pytest.hookimpl(trylast=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Controller: publish a file that failed or skipped while it was collected."""
+        if not report.passed:
+            self._collected.append(report)
+            self._publish_collected()
 
-    def publish_collected(self) -> None:
-        """Publish what there is to say of files that were collected."""
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_from_serializable(self) -> Generator[None, object, object]:
+        """Controller, in one of execnet's threads: note what workers report of files.
+
+        xdist (3.6 to 3.8) passes on only the first of the reports that read alike,
+        such as those of two files which are skipped by a module that both import.
+        """
+        report = yield
+        if isinstance(report, pytest.CollectReport):
+            self._collected.append(report)
+        return report
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """Controller: publish the files whose reports xdist did not pass on."""
+        self._publish_collected()
+
+    def _publish_collected(self) -> None:
         while self._collected:
             report = self._collected[0]
             annotations = annotations_of(report)
@@ -99,7 +138,7 @@ class PublishSession:
 
     def finish(self, on_progress: Callable[[str, int], None]) -> None:
         """Publish what is still open, and wait for the relays."""
-        self.publish_collected()
+        self._publish_collected()
         self.publisher.publish(guarded(self.aggregator.finish, self._lost))
         if self.events is not None:
             self.events.end()
@@ -133,3 +172,14 @@ class PublishSession:
 
 def _worker_of(report: Any) -> str | None:
     return as_text(report.node.gateway.id)
+
+
+class StartNotes:
+    """Notes which tests begin, where a test may crash without the process that publishes."""
+
+    def __init__(self, aggregator: Aggregator) -> None:
+        self._aggregator = aggregator
+
+    def pytest_runtest_logstart(self, nodeid: str, location: Location) -> None:
+        """Controller: note a test that may crash before its first report."""
+        self._aggregator.start(nodeid, location)

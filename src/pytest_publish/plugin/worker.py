@@ -14,8 +14,8 @@ from typing import Final
 import pytest
 
 from pytest_publish._os import HOST
-from pytest_publish.results.annotations import annotate
 from pytest_publish.results.annotations import annotations_of
+from pytest_publish.results.annotations import ATTRIBUTE
 from pytest_publish.results.annotations import ExceptionData
 from pytest_publish.results.annotations import SwallowedPhase
 from pytest_publish.results.annotations import WorkerAnnotations
@@ -52,6 +52,8 @@ class _AttemptStart:
         self.own_properties = 0
         # The last report of each phase, and its annotations.
         self.made: dict[str, tuple[pytest.TestReport, WorkerAnnotations]] = {}
+        # Looked up once, because it costs far more than to know it.
+        self.has_hooks = bool(item.config.hook.pytest_publish_properties.get_hookimpls())
 
 
 class ReportAnnotator:
@@ -97,8 +99,12 @@ class ReportAnnotator:
 
         pytest-rerunfailures (14 to 16.7) runs the same item again.
         """
-        # An error is ignored, because it comes again when the report is annotated.
-        guarded(self._begin, _ignored, item)
+        try:
+            self._begin(item)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: S110 - it comes again with the report
+            pass
         return (yield)
 
     def _begin(self, item: pytest.Item) -> None:
@@ -107,6 +113,7 @@ class ReportAnnotator:
         start = self._starts.get(id(item))
         if start is None:
             start = _AttemptStart(item)
+            self._forget_one_before(item)
         start.told = self._names(item, start.number + 1)  # which may raise
         start.number += 1
         self._starts[id(item)] = start
@@ -127,9 +134,14 @@ class ReportAnnotator:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Worker: add the test's names and its exception to the report."""
         report = yield
-        annotate(report, guarded(self._annotations, _only_trouble, item, call, report))
-        if call.when == "teardown":
-            self._forget_one_before(item)
+        # In place of guarded(), which is one call more for each phase of each test.
+        try:
+            annotations = self._annotations(item, call, report)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            annotations = _only_trouble(error)
+        setattr(report, ATTRIBUTE, annotations)
         return report
 
     def _annotations(
@@ -153,8 +165,7 @@ class ReportAnnotator:
         if item.user_properties:
             pairs = guarded(_recorded, pairs_of, item, start)
             annotations["properties"] = dumps(pairs)
-        # To see that there are no such hooks costs far less than to ask for the item's own.
-        if item.config.hook.pytest_publish_properties.get_hookimpls():
+        if start.has_hooks:
             _ask_hooks(item, report, annotations)
         return annotations
 
@@ -192,9 +203,8 @@ class ReportAnnotator:
         properties is kept.
         """
         last, self._last = self._last, item
-        if last is None or last is item or last.user_properties:
-            return
-        self._starts.pop(id(last), None)
+        if last is not None and not last.user_properties:
+            self._starts.pop(id(last), None)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(
@@ -212,7 +222,7 @@ class ReportAnnotator:
                 "duration": call.duration,
                 "excinfo": exception_data(cause_of_collect_error(call.excinfo)),
             }
-            annotate(report, annotations)
+            setattr(report, ATTRIBUTE, annotations)
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -236,10 +246,6 @@ class ReportAnnotator:
         sendable: dict[str, Any] = transportable(data)
         annotations["logged"] = True
         return sendable
-
-
-def _ignored(_error: BaseException) -> None:
-    """Ignore an error that is reported elsewhere."""
 
 
 def _only_trouble(error: BaseException) -> WorkerAnnotations:
@@ -279,13 +285,10 @@ def _add_swallowed(annotations: WorkerAnnotations, start: _AttemptStart) -> None
     flaky (3.8) swallows the reports of an attempt that it is going to repeat.
     pytest-rerunfailures only logs them later: the controller then ignores these.
     """
-    swallowed = [
-        _swallowed_phase(when, report, told.get("excinfo"))
-        for when, (report, told) in start.made.items()
-        if "logged" not in told
-    ]
-    if swallowed:
-        annotations["swallowed"] = swallowed
+    for when, (report, told) in start.made.items():
+        if "logged" not in told:
+            phase = _swallowed_phase(when, report, told.get("excinfo"))
+            annotations.setdefault("swallowed", []).append(phase)
     start.made = {}
 
 

@@ -13,7 +13,6 @@ from typing import Final
 from .annotations import WorkerAnnotations
 from .attempt import Attempt
 from .attempt import Key
-from .attempt import Names
 from .report import as_text
 from .report import captured_in
 from .report import CollectReport
@@ -96,7 +95,12 @@ class Aggregator:
         else:
             key = worker, report.nodeid
         attempt = self._attempts.get(key)
-        if attempt is not None and attempt.is_over_at(report.when, annotations):
+        # Whether it is of a later attempt of the test: pytest-rerunfailures (14 to 16.7) sends
+        # the phases' reports when the attempt is over, after those of its subtests.
+        if attempt is not None and (
+            annotations.get("attempt", attempt.number) != attempt.number
+            or (report.when == "setup" and attempt.phases)
+        ):
             if attempt.is_decided:
                 attempt.is_tried_again = True
                 self._finish(attempt)
@@ -198,8 +202,11 @@ class Aggregator:
             if self.dist == "loadgroup":
                 nodeid, group = without_group(nodeid, as_text(location[2]))
         name = annotations["name"] if "name" in annotations else name_in(nodeid)
-        told = annotations.get("attempt"), annotations.get("host")
-        return Attempt(key, Names(nodeid, group, name, location, *told))
+        attempt = Attempt(key, nodeid, name, location)
+        attempt.group = group
+        attempt.number = annotations.get("attempt")
+        attempt.host = annotations.get("host")
+        return attempt
 
     def _cut_off(self, attempt: Attempt) -> Phase:
         """Return a call of which no report came.
@@ -218,8 +225,9 @@ class Aggregator:
             if attempt.call is None and attempt.has_failed_subtest:  # cut off in the body
                 attempt.unreported_call = self._cut_off(attempt)
             attempt.fail_for_subtests()
-        self._closing = self._result(attempt), attempt
-        self._settle(*self._closing)
+        result = self._result(attempt)
+        self._closing = result, attempt
+        self._settle(result, attempt)
 
     def _settle(self, result: TestResult, attempt: Attempt | None) -> None:
         """Hand out a result that is made; done again after a Ctrl-C, it goes on."""
@@ -237,42 +245,44 @@ class Aggregator:
     def _result(self, attempt: Attempt) -> TestResult:
         verdict, outcome, excinfo, phase = judge(attempt)
         worker, scheduled = attempt.key
-        nodeid, group, name, (file, line, _domain), _number, host = attempt.names
-        if host is not None:
-            self.hosts[worker] = host
+        file, line, _domain = attempt.location
+        if attempt.host is not None:
+            self.hosts[worker] = attempt.host
         result = TestResult(
-            result=verdict,
-            outcome=outcome,
-            nodeid=nodeid,
-            name=name,
-            start_time=phase.start_time,
-            stop_time=phase.stop_time,
-            duration=phase.duration,
-            xdist_dist=self.dist,
-            xdist_worker=worker,
-            xdist_scope=None if self.dist is None else self.scope(nodeid, group, scheduled),
-            excinfo=excinfo,
-            file=file or None,
-            line=None if line is None else line + 1,
-            phases=attempt.phases,
-            subtests=attempt.subtests,
-            properties=attempt.properties | attempt.added,
-            host=self.hosts.get(worker),
-            _details=attempt.details,
+            verdict,
+            attempt.nodeid,
+            phase.start_time,
+            phase.stop_time,
+            phase.duration,
+            attempt.name,
+            outcome,
+            file or None,
+            None if line is None else line + 1,
+            attempt.phases,
+            attempt.subtests,
+            attempt.properties | attempt.added if attempt.added else attempt.properties,
+            self.hosts.get(worker),
+            attempt.details,
         )
+        if self.dist is not None:
+            result.xdist_dist = self.dist
+            result.xdist_worker = worker
+            result.xdist_scope = self.scope(attempt.nodeid, attempt.group, scheduled)
         if self._next_attempt:
             result.attempt = self._next_attempt.get(self._number_key(attempt), 1)
         if attempt.sections or attempt.subtest_sections:
             result.stdout = "".join(attempt.captured("stdout"))
             result.stderr = "".join(attempt.captured("stderr"))
             result.log = "\n".join(attempt.captured("log"))
-        if excinfo is not None and not attempt.details:
-            attempt.details.append((phase.when, excinfo.value))
+        if excinfo is not None:
+            result.excinfo = excinfo
+            if not attempt.details:
+                attempt.details.append((phase.when, excinfo.value))
         return result
 
     def _number_key(self, attempt: Attempt) -> Key:
         """Return by what a test's attempts are counted: on another worker, it is the same test."""
-        return (attempt.key[0] if self.dist == "each" else None, attempt.names.nodeid)
+        return (attempt.key[0] if self.dist == "each" else None, attempt.nodeid)
 
     def scope(self, nodeid: str, group: str | None, scheduled: str) -> str | None:
         """Return what xdist 3.6 to 3.8 computes in its schedulers' ``_split_scope``."""

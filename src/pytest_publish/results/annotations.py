@@ -1,8 +1,9 @@
 """What the process that runs a test adds to each of its reports.
 
-Where reports are made, `annotate` attaches it. xdist carries a report's attributes to the
-controller, if they were set while the report was made and hold exact builtins only. In a
-serial run the same report is simply there. The controller takes it off again.
+Where reports are made, it is set as their attribute :data:`ATTRIBUTE`. xdist carries a report's
+attributes to the controller, if they were set while the report was made and hold exact
+builtins only. In a serial run the same report is simply there. The controller takes it off
+again, because pytest's terminal reporter keeps all reports to the end.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .result import PhaseOutcome
 from .result import When
 
 
-_ATTRIBUTE: Final = "pytest_publish"
+ATTRIBUTE: Final = "pytest_publish"
 
 
 class _Exception(TypedDict):
@@ -80,21 +81,7 @@ class WorkerAnnotations(TypedDict, total=False):
     logged: bool
 
 
-def annotate(report: object, annotations: WorkerAnnotations) -> None:
-    """Attach annotations to a report."""
-    setattr(report, _ATTRIBUTE, annotations)
-
-
 def annotations_of(report: object) -> WorkerAnnotations:
     """Return a report's annotations; an empty dict if it has none."""
-    found: WorkerAnnotations | None = getattr(report, _ATTRIBUTE, None)
-    return {} if found is None else found
-
-
-def take_annotations(report: object) -> WorkerAnnotations:
-    """Return a report's annotations and remove them.
-
-    pytest's terminal reporter keeps all reports to the end, and need not keep these.
-    """
-    found: WorkerAnnotations | None = report.__dict__.pop(_ATTRIBUTE, None)
+    found: WorkerAnnotations | None = getattr(report, ATTRIBUTE, None)
     return {} if found is None else found

@@ -6,7 +6,6 @@ import dataclasses
 from json import loads
 from typing import Any
 from typing import Final
-from typing import NamedTuple
 from typing import TypeAlias
 
 from .annotations import SwallowedPhase
@@ -14,7 +13,6 @@ from .annotations import WorkerAnnotations
 from .colours import uncoloured
 from .colours import uncoloured_log
 from .report import captured_in
-from .report import CRASH
 from .report import detail_of
 from .report import excinfo_of
 from .report import Location
@@ -41,18 +39,6 @@ Key: TypeAlias = tuple[str | None, str]
 _UNREAD: Final = "<its text was not read: the run was interrupted>"
 
 
-class Names(NamedTuple):
-    """What a test is called, as its worker tells it, or as its first report does."""
-
-    nodeid: str
-    group: str | None
-    name: str
-    location: Location
-    # Which attempt it is by the worker's count, and the worker's machine.
-    number: int | None = None
-    host: str | None = None
-
-
 class Attempt:
     """What is known so far of one attempt of one test on one worker.
 
@@ -60,9 +46,25 @@ class Attempt:
     else is read of it that takes long or raises.
     """
 
-    def __init__(self, key: Key, names: Names) -> None:
+    group: str | None = None
+    # Which attempt it is by the worker's count, and the worker's machine.
+    number: int | None = None
+    host: str | None = None
+    call: Phase | None = None
+    # The phase in which the process died.
+    crash: Phase | None = None
+    # A call without a report of its own, known by its subtests only.
+    unreported_call: Phase | None = None
+    has_passed = True
+    # Another attempt follows, which gets the next number.
+    is_tried_again = False
+
+    def __init__(self, key: Key, nodeid: str, name: str, location: Location) -> None:
         self.key = key
-        self.names = names
+        # As its worker tells them, or its first report.
+        self.nodeid = nodeid
+        self.name = name
+        self.location = location
         self.phases: list[Phase] = []
         self.subtests: list[Subtest] = []
         self.properties: dict[str, Any] = {}
@@ -70,25 +72,6 @@ class Attempt:
         self.sections: Sections = []
         self.subtest_sections: Sections = []
         self.details: list[tuple[str, str]] = []
-        self.call: Phase | None = None
-        # The phase in which the process died.
-        self.crash: Phase | None = None
-        # A call without a report of its own, known by its subtests only.
-        self.unreported_call: Phase | None = None
-        self.has_passed = True
-        # Another attempt follows, which gets the next number.
-        self.is_tried_again = False
-
-    def is_over_at(self, when: str, annotations: WorkerAnnotations) -> bool:
-        """Tell whether a report is of a later attempt of the same test."""
-        if when == CRASH:
-            return False
-        # pytest-rerunfailures (14 to 16.7) sends the phases' reports when the attempt
-        # is over, after those of its subtests.
-        number = self.names.number
-        return annotations.get("attempt", number) != number or (
-            when == "setup" and bool(self.phases)
-        )
 
     @property
     def is_decided(self) -> bool:
@@ -161,10 +144,10 @@ class Attempt:
         excinfo = None if outcome in ("passed", "xpassed") else ExcInfo("Failed", _UNREAD)
         self.crash = dataclasses.replace(phase, outcome=outcome, excinfo=excinfo)
         scheduled = self.key[1]
-        text = text_of(report.longrepr).replace(scheduled, self.names.nodeid)
+        text = text_of(report.longrepr).replace(scheduled, self.nodeid)
         if excinfo is not None:
             self.crash.excinfo = ExcInfo("WorkerCrashed", text)
-        self.details.append(("crash", detail_of(report).replace(scheduled, self.names.nodeid)))
+        self.details.append(("crash", detail_of(report).replace(scheduled, self.nodeid)))
 
     def fail_for_subtests(self) -> None:
         """Fail the call if a subtest failed. Called again after an interrupt, it goes on.

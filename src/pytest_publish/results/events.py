@@ -65,13 +65,13 @@ class Collected(Event):
     nodeids: list[str]
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclasses.dataclass  # not by keywords, for the same reason as a TestResult
 class TestStart(Event):
     """The setup of a test begins."""
 
     __test__ = False  # for pytest: this is not a test class
 
-    type: Literal["test_start"] = "test_start"
+    type: Literal["test_start"] = dataclasses.field(default="test_start", kw_only=True)
     nodeid: str
     name: str
     file: str | None

@@ -5,9 +5,9 @@ Plugins change reports. So any attribute may be of any type, and reading it may 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from json import loads
+from math import isfinite
 from typing import Any
 from typing import Final
 from typing import get_args
@@ -72,11 +72,10 @@ UNNAMED: Final = "user_properties"
 def outcome_of(report: Report) -> PhaseOutcome:
     """Return a report's outcome in pytest's words, as its status hook does."""
     outcome: PhaseOutcome = report.outcome
-    if hasattr(report, "wasxfail"):
-        if outcome == "skipped":
-            return "xfailed"
-        if outcome == "passed" and report.when == "call":
-            return "xpassed"
+    if outcome == "passed":
+        return "xpassed" if report.when == "call" and hasattr(report, "wasxfail") else "passed"
+    if outcome == "skipped" and hasattr(report, "wasxfail"):
+        return "xfailed"
     if outcome in _OUTCOMES:
         return outcome
     # pytest-retry (1.7) has a word of its own for an attempt that does not count.
@@ -90,7 +89,7 @@ def times_of(report: Report) -> tuple[float, float, float]:
         type(start) is type(stop) is type(duration) is float
         # A test that moves the clock (time-machine) moves pytest's too.
         and duration >= 0.0
-        and -math.inf < start + stop + duration < math.inf
+        and isfinite(start + stop + duration)
     ):
         return start, stop, duration
     return _seconds(start), _seconds(stop), max(0.0, _seconds(duration))
@@ -98,15 +97,13 @@ def times_of(report: Report) -> tuple[float, float, float]:
 
 def _seconds(value: Any) -> float:
     number = guarded(float, lambda _error: 0.0, value)
-    return number if math.isfinite(number) else 0.0
+    return number if isfinite(number) else 0.0
 
 
 def location_of(location: Any) -> Location:
     """Return where a test is defined: file and name are empty, the line None, if not known."""
-    return guarded(_location_of, lambda _error: ("", None, ""), location)
-
-
-def _location_of(location: Any) -> Location:
+    if type(location) is not tuple or len(location) != 3:
+        return "", None, ""
     file, line, domain = location
     if type(file) is not str or not file.isascii():
         file = as_text(file)

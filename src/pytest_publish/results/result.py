@@ -94,42 +94,45 @@ class Subtest:
     text: str | None = None
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclasses.dataclass
 class TestResult:
     """One finished attempt of a test, its fields in the order of its JSON.
 
     Times are epoch seconds, ``duration`` is seconds. A ``pytest_publish_result``
     hook may change any of it.
+
+    What each test has is positional: Python (3.11) takes three times as long to make a
+    dataclass by keywords.
     """
 
     __test__ = False  # for pytest: this is not a test class
 
-    type: Literal["result"] = "result"
+    type: Literal["result"] = dataclasses.field(default="result", kw_only=True)
     result: Verdict
     nodeid: str
     start_time: float
     stop_time: float
     duration: float
-    stdout: str = ""
-    stderr: str = ""
-    log: str = ""
-    xdist_dist: str | None = None
-    xdist_worker: str | None = None
-    xdist_scope: str | None = None
-    excinfo: ExcInfo | None = None
+    stdout: str = dataclasses.field(default="", kw_only=True)
+    stderr: str = dataclasses.field(default="", kw_only=True)
+    log: str = dataclasses.field(default="", kw_only=True)
+    xdist_dist: str | None = dataclasses.field(default=None, kw_only=True)
+    xdist_worker: str | None = dataclasses.field(default=None, kw_only=True)
+    xdist_scope: str | None = dataclasses.field(default=None, kw_only=True)
+    excinfo: ExcInfo | None = dataclasses.field(default=None, kw_only=True)
     name: str
-    pubdir_path: str | None = None
+    pubdir_path: str | None = dataclasses.field(default=None, kw_only=True)
     outcome: Outcome
-    attempt: int = 1
-    run_id: str = ""
-    session_id: str = ""
-    seq: int = 0
+    attempt: int = dataclasses.field(default=1, kw_only=True)
+    run_id: str = dataclasses.field(default="", kw_only=True)
+    session_id: str = dataclasses.field(default="", kw_only=True)
+    seq: int = dataclasses.field(default=0, kw_only=True)
     file: str | None = None
     line: int | None = None
     phases: list[Phase] = dataclasses.field(default_factory=list)
     subtests: list[Subtest] = dataclasses.field(default_factory=list)
     properties: dict[str, Any] = dataclasses.field(default_factory=dict)
-    project: str = ""
+    project: str = dataclasses.field(default="", kw_only=True)
     host: str | None = None
     # Not in the JSON: orjson leaves out a dataclass's fields that begin with an underscore.
     _details: list[tuple[str, str]] = dataclasses.field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from typing import NamedTuple
+from typing import TypeAlias
 
 from .attempt import Attempt
 from .result import ExcInfo
@@ -27,34 +27,29 @@ _RESULTS: Final[dict[PhaseOutcome, tuple[Verdict, Outcome]]] = {
 _GRAVITY: Final = list(_RESULTS)
 
 
-class Judgement(NamedTuple):
-    """How an attempt is judged; ``phase`` is the one whose times are the result's."""
-
-    result: Verdict
-    outcome: Outcome
-    excinfo: ExcInfo | None
-    phase: Phase
+#: Result, outcome and exception of an attempt, and the phase whose times are the result's.
+Judgement: TypeAlias = tuple[Verdict, Outcome, "ExcInfo | None", Phase]
 
 
 def judge(attempt: Attempt) -> Judgement:
     """Judge an attempt of which at least one report came."""
     call = attempt.call
     if attempt.has_passed and call is not None:
-        return Judgement("pass", "passed", None, call)
+        return "pass", "passed", None, call
     if attempt.crash is not None:
         result, outcome = _RESULTS[attempt.crash.outcome]
         outcome = "crashed" if outcome == "failed" else outcome
-        return Judgement(result, outcome, attempt.crash.excinfo, attempt.crash)
+        return result, outcome, attempt.crash.excinfo, attempt.crash
     unreported = attempt.unreported_call
     if unreported is not None:
-        return Judgement("fail", "failed", unreported.excinfo, unreported)
+        return "fail", "failed", unreported.excinfo, unreported
     decisive = _decisive(attempt.phases)
     if call is None and decisive.outcome == "passed":
-        return Judgement("skip", "skipped", ExcInfo("Skipped", _NO_CALL), decisive)
+        return "skip", "skipped", ExcInfo("Skipped", _NO_CALL), decisive
     result, outcome = _RESULTS[decisive.outcome]
     if outcome == "failed" and decisive.when != "call":
         outcome = "error"
-    return Judgement(result, outcome, decisive.excinfo, call or decisive)
+    return result, outcome, decisive.excinfo, call or decisive
 
 
 def _decisive(phases: list[Phase]) -> Phase:

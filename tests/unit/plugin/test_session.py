@@ -14,6 +14,7 @@ from pytest_publish.delivery.process import RelayProcess
 from pytest_publish.plugin import hookspec
 from pytest_publish.plugin.session import PublishSession
 from pytest_publish.plugin.settings import Settings
+from pytest_publish.plugin.terminal import Watch
 from report_factories import report
 
 
@@ -47,7 +48,8 @@ def make_session(tmp_path: Path, log: Path) -> MakeSession:
     )
 
     def make(**changed: Any) -> PublishSession:
-        session = PublishSession(cast("pytest.Config", config), Settings(**settings | changed))
+        given = Settings(**settings | changed)
+        session = PublishSession(cast("pytest.Config", config), given, Watch(print, lambda: 0.0))
         session.start(cast("pytest.Session", None))
         return session
 
@@ -76,7 +78,7 @@ def test_a_report_that_can_not_be_read_costs_no_other_result(
 ) -> None:
     session = make_session()
     for each in (report("setup"), Unreadable(), report("call"), report("teardown")):
-        session.add(cast("pytest.TestReport", each))
+        session.pytest_runtest_logreport(cast("pytest.TestReport", each))
     assert len(names_in(log)) == 1
     (line,) = session.problem_lines()
     assert "RuntimeError: no " in line
@@ -86,12 +88,11 @@ def test_a_file_is_not_lost_to_a_ctrl_c(
     make_session: MakeSession, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = make_session()
-    session.note_collected(collected("test_a.py"))
-    session.note_collected(collected("test_b.py"))
     with monkeypatch.context() as patched:
         patched.setattr(session.publisher, "publish", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            session.publish_collected()
+            session.pytest_collectreport(collected("test_a.py"))
+    session.pytest_collectreport(collected("test_b.py"))
     session.finish(lambda _url, _waiting: None)
     assert names_in(log) == ["test_a.py", "test_b.py"]
 
