@@ -18,15 +18,16 @@ if TYPE_CHECKING:  # a run without events or a tree does not load them
 class PendingResult:
     """A result on its way to the sinks, and how far it has come."""
 
+    is_numbered = False
+    #: How many sinks have it.
+    taken = 0
+    #: Its directory in the tree, kept here so that a result is written under one index
+    #: only, however often its writing is interrupted and goes on.
+    reservation: Reservation | None = None
+    _body: bytes | None = None
+
     def __init__(self, result: TestResult) -> None:
         self.result = result
-        self.is_numbered = False
-        #: How many sinks have it.
-        self.taken = 0
-        #: Its directory in the tree, kept here so that a result is written under one index
-        #: only, however often its writing is interrupted and goes on.
-        self.reservation: Reservation | None = None
-        self._body: bytes | None = None
 
     @property
     def seq(self) -> int:
@@ -48,11 +49,12 @@ class PendingResult:
 class PendingEvent:
     """An event on its way to the sinks."""
 
+    is_numbered = False
+    taken = 0
+    body_ = b""
+
     def __init__(self, event: Event) -> None:
         self.event = event
-        self.is_numbered = False
-        self.taken = 0
-        self.body_ = b""
 
     @property
     def seq(self) -> int:

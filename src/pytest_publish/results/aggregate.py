@@ -98,7 +98,7 @@ class Aggregator:
         # Whether it is of a later attempt of the test: pytest-rerunfailures (14 to 16.7) sends
         # the phases' reports when the attempt is over, after those of its subtests.
         if attempt is not None and (
-            annotations.get("attempt", attempt.number) != attempt.number
+            ("attempt" in annotations and annotations["attempt"] != attempt.number)
             or (report.when == "setup" and attempt.phases)
         ):
             if attempt.is_decided:
@@ -239,7 +239,8 @@ class Aggregator:
             if attempt.is_tried_again or attempt.crash is not None or result.outcome == "rerun":
                 self._next_attempt[self._number_key(attempt)] = result.attempt + 1
             self._attempts.pop(attempt.key, None)
-            self._started.pop(attempt.key[1], None)
+            if self._started:
+                self._started.pop(attempt.key[1], None)
         self._closing = None
 
     def _result(self, attempt: Attempt) -> TestResult:
