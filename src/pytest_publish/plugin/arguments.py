@@ -15,12 +15,14 @@ from typing import Final
 
 import pytest
 
+from .options import OPTIONS
 
-_PATH_OPTIONS: Final = ("--pubdir", "--publish-outbox")
-_INI_TABLES: Final = (
-    ("pyproject.toml", "[tool.pytest"),
-    ("tox.ini", "[pytest]"),
-    ("setup.cfg", "[tool:pytest]"),
+
+_PATH_OPTIONS: Final = tuple(option.flag for option in OPTIONS if option.path)
+#: Where pytest looks for its configuration in a folder, and what such a file must hold.
+_INI_FILES: Final = (
+    *((name, "") for name in ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml")),
+    *(("pyproject.toml", "[tool.pytest"), ("tox.ini", "[pytest]"), ("setup.cfg", "[tool:pytest]")),
 )
 
 
@@ -52,10 +54,7 @@ def missed_ini_file(config: pytest.Config) -> str | None:
 
 def _ini_file_above(folder: Path) -> Path | None:
     for parent in (folder, *folder.parents):
-        for name in ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"):
-            if (parent / name).is_file():
-                return parent / name
-        for name, table in _INI_TABLES:
+        for name, table in _INI_FILES:
             with contextlib.suppress(OSError):
                 if table in (parent / name).read_text("utf-8", "replace"):
                     return parent / name

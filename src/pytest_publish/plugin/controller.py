@@ -40,7 +40,7 @@ class Controller:
         self._settings = settings
         self._session = PublishSession(config, settings)
         self._terminal = Terminal(config, is_strict=settings.strict)
-        self._watch = Watch(self._terminal.warn, realos.monotonic, events=settings.events)
+        self._watch = Watch(settings, self._terminal.warn, realos.monotonic)
         self._process = realos.getpid()
         self._failure: str | None = None
         self._has_summary = False
@@ -53,7 +53,7 @@ class Controller:
 
     def pytest_report_header(self) -> list[str]:
         """Controller: say where results go, and what earlier runs left."""
-        return list(header(self._settings, *self._left, self._config.invocation_params.dir))
+        return list(header(self._settings, *self._left))
 
     # First, because xdist starts its workers in its own sessionstart.
     @pytest.hookimpl(tryfirst=True)
@@ -201,11 +201,10 @@ class Controller:
 
     def _finish(self) -> None:
         progress = Progress(
+            self._settings,
             self._terminal.screen(),
             realos.monotonic,
-            max((delivery.grace for delivery in self._settings.deliveries), default=0.0),
             is_quiet=self._verbosity < 0,
-            events=self._settings.events,
         )
         self._session.finish(progress.show)
         progress.close()

@@ -80,7 +80,7 @@ class Publisher:
             from .tree_sink import TreeSink
 
             tree = TreeWriter(settings.pubdir, scheme=settings.scheme, which=settings.which)
-            self._tree = TreeSink(tree, settings.shown_pubdir, self._problems)
+            self._tree = TreeSink(tree, f"below {settings.shown(settings.pubdir)}", self._problems)
             self._sinks.append(self._tree)  # the first
         self._start_relays()
         if settings.log is not None:
@@ -88,8 +88,8 @@ class Publisher:
             from .line_sink import LogFile
 
             self.log = LogFile(settings.log)
-            sink = LineSink(self.log.append, f"to {settings.shown_log}", self._problems)
-            self._sinks.append(sink)
+            where = f"to {settings.shown(settings.log)}"
+            self._sinks.append(LineSink(self.log.append, where, self._problems))
 
     def publish(self, results: collections.deque[TestResult]) -> None:
         """Take results out of their queue and give them to all sinks.

@@ -56,7 +56,6 @@ class PublishSession:
             self.publisher = Publisher(settings, hooks.wants, self.problems)
         self.is_finished = False
         self._settings = settings
-        self._folder = config.invocation_params.dir
         self._collected: collections.deque[pytest.CollectReport] = collections.deque()
         self._groups = GroupNotice(config)
 
@@ -113,7 +112,7 @@ class PublishSession:
         count = sum(report.waiting + report.refused for _, report in self.publisher.delivered)
         if not count and not self.problems:
             return None
-        return strictly_failed(count, events=self._settings.events)
+        return strictly_failed(count, self._settings)
 
     def problem_lines(self) -> Iterator[str]:
         """Yield what the user has to know at the end."""
@@ -121,7 +120,7 @@ class PublishSession:
             yield f"publish: {self._settings.warning}"
         yield from self.problems.lines()
         for relay, report in self.publisher.delivered:
-            yield from undelivered(relay, report, self._folder, events=self._settings.events)
+            yield from undelivered(relay, report, self._settings)
         if self._groups.text is not None:
             yield self._groups.text
 

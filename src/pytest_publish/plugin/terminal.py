@@ -16,6 +16,7 @@ from pytest_publish.delivery.config import redact_url
 from .messages import INDENT
 from .messages import published
 from .messages import refused_by
+from .settings import Settings
 
 
 if TYPE_CHECKING:  # a run without a URL does not load them
@@ -116,11 +117,11 @@ class Watch:
     """
 
     def __init__(
-        self, say: Callable[[str], None], clock: Callable[[], float], *, events: bool = False
+        self, settings: Settings, say: Callable[[str], None], clock: Callable[[], float]
     ) -> None:
+        self._settings = settings
         self._say = say
         self._clock = clock
-        self._events = events
         self._process = realos.getpid()
         self._next = 0.0
         self._stuck: dict[str, tuple[int, float]] = {}
@@ -138,7 +139,7 @@ class Watch:
 
     def _look(self, url: str, cursor: Cursor, now: float) -> None:
         if cursor.refused:
-            line = refused_by(url, cursor.refused, cursor.refusal, events=self._events)
+            line = refused_by(url, cursor.refused, cursor.refusal, self._settings)
             self._say_once(url, "refused", line)
         if not cursor.problem:
             self._stuck.pop(url, None)
@@ -162,23 +163,22 @@ class Watch:
 class Progress:
     """Shows how many results are still to be sent while the session waits for a relay.
 
-    ``grace`` is the seconds without success after which a relay gives up. With
-    ``is_quiet`` only a long wait is shown.
+    With ``is_quiet`` only a long wait is shown.
     """
 
     def __init__(
         self,
+        settings: Settings,
         screen: Screen | None,
         clock: Callable[[], float],
-        grace: float,
         *,
         is_quiet: bool = False,
-        events: bool = False,
     ) -> None:
+        self._settings = settings
         self._screen = screen
-        self._events = events
         self._clock = clock
-        self._grace = grace
+        # The seconds without success after which a relay gives up.
+        self._grace = max((delivery.grace for delivery in settings.deliveries), default=0.0)
         self._waits: tuple[str, int] | None = None
         self._since = clock()
         self._next = self._since + (REPEAT if is_quiet else PATIENCE)
@@ -206,9 +206,7 @@ class Progress:
             screen.rewrite(f"publish: {waiting} to send, {limit}: {url}")
             return 0.2
         limit = f"gives up in {left:.0f} s if none arrives"
-        screen.say(
-            f"publish: {published(waiting, events=self._events)} to be sent to {url}; {limit}"
-        )
+        screen.say(f"publish: {published(waiting, self._settings)} to be sent to {url}; {limit}")
         return REPEAT
 
     def close(self) -> None:

@@ -18,12 +18,12 @@ class TreeSink:
     It comes before all other sinks, because a result's JSON names its directory.
     """
 
-    def __init__(self, tree: TreeWriter, shown_path: str, problems: Problems) -> None:
+    def __init__(self, tree: TreeWriter, where: str, problems: Problems) -> None:
         self.written = 0
         self._tree = tree
-        self._where = f"below {shown_path}"
+        self._where = where
         self._problems = problems
-        self._retry: RetryQueue[PendingResult] = RetryQueue(self._where, problems)
+        self._retry: RetryQueue[PendingResult] = RetryQueue(where, problems)
 
     def write(self, pending: Pending) -> None:
         """Write a result, after those that could not be written before."""

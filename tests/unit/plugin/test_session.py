@@ -28,18 +28,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_session(tmp_path: Path, log: Path) -> MakeSession:
-    settings: dict[str, Any] = {
-        "pubdir": None,
-        "shown_pubdir": "",
-        "scheme": "name",
-        "which": "all",
-        "deliveries": (),
-        "outbox_folder": None,
-        "run_id": None,
-        "strict": False,
-        "warning": None,
-        "log": log,
-    }
+    settings = Settings(tmp_path, log=log)
     manager = pytest.PytestPluginManager()
     manager.add_hookspecs(hookspec)
     config = SimpleNamespace(
@@ -47,7 +36,7 @@ def make_session(tmp_path: Path, log: Path) -> MakeSession:
     )
 
     def make(**changed: Any) -> PublishSession:
-        session = PublishSession(cast("pytest.Config", config), Settings(**settings | changed))
+        session = PublishSession(cast("pytest.Config", config), settings._replace(**changed))
         session.start(cast("pytest.Session", None))
         return session
 
