@@ -29,7 +29,7 @@ from faulty_server import OK
 from faulty_server import ResetError
 from faulty_server import status
 from pytest_publish.cli import main
-from pytest_publish.delivery.locks import SenderLock
+from pytest_publish.delivery.locks import sender_lock
 from pytest_publish.delivery.outbox import Header
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxWriter
@@ -1022,14 +1022,14 @@ def test_refused_results_wait_while_more_may_come(
     outbox = make_outbox(tmp_path, "0a1b2c3d4e", faulty_server.url, 1)
     left = make_outbox(tmp_path, "1a1b2c3d4e", faulty_server.url, 1)
     refused = left.rename(Outbox(outbox).refused.path)
-    lock = SenderLock(Outbox(outbox))
-    assert lock.acquire()
+    lock = sender_lock(Outbox(outbox))
+    assert lock is not None
     # In a process of its own, because a lock is its process's.
     command = [sys.executable, "-m", "pytest_publish", "send", str(refused)]
     held = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (held.returncode, faulty_server.posts) == (1, [])
     assert "a process is still sending it" in held.stdout
-    lock.release()
+    lock.close()
     before = outbox.read_bytes()
     assert send(refused).returncode == 0
     assert [post.key for post in faulty_server.posts] == ["1a1b2c3d4e-0"]

@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
-from .leftovers import found_below
+from .leftovers import found_in
 from .locks import is_free
+from .outbox import Header
 from .outbox import key_of
 from .outbox import Outbox
 from .will import executed
@@ -24,7 +25,7 @@ def published_in(path: Path) -> Iterator[bytes]:
     if not path.is_dir():
         yield from _in_file(Outbox(path))
         return
-    for outbox in found_below(path):
+    for outbox in found_in(path, below=True):
         yield from _in_file(outbox)
     for result in sorted(result_files(path), key=_time_of):
         yield result.read_bytes()
@@ -43,13 +44,21 @@ def _time_of(result: Path) -> Any:
     return orjson.loads(data).get("stop_time", 0.0) if key_of(data) is not None else 0.0
 
 
-def _in_file(outbox: Outbox) -> Iterator[bytes]:
-    with outbox.path.open("rb") as file:
+def lines_in(path: Path) -> Iterator[tuple[bytes, str | None]]:
+    """Yield each line of a file without the header, and its key; None if it is not ours."""
+    with path.open("rb") as file:
         for line in file:
-            if line == b"{\n":  # somebody's tool made several lines of a result.json
-                yield line + file.read()
-            elif key_of(line) is not None:
-                yield line
+            # Somebody's tool made several lines of a result.json.
+            body = (line + file.read() if line.strip() == b"{" else line).strip()
+            key = key_of(body)
+            if key is not None:
+                yield orjson.dumps(orjson.loads(body)) if b"\n" in body else body, key
+            elif body and Header.from_line(body) is None:
+                yield body, None
+
+
+def _in_file(outbox: Outbox) -> Iterator[bytes]:
+    yield from (body for body, key in lines_in(outbox.path) if key is not None)
     if outbox.header() is not None and is_free(outbox):
         end = executed(outbox, outbox.path.stat().st_mtime)
         if end is not None:
