@@ -6,7 +6,6 @@ A body is bytes; nothing here knows what is in it.
 from __future__ import annotations
 
 import base64
-import dataclasses
 import email.utils
 import functools
 import gzip
@@ -20,6 +19,8 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 from typing import Final
+from typing import NamedTuple
+from typing import TypeVar
 from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
@@ -51,21 +52,20 @@ _ANSWER_LIMIT: Final = 1 << 16
 _MOST_INTERIM: Final = 100
 _NO_RETRIES: Final = urllib3.Retry(total=False)
 
+_Error = TypeVar("_Error", bound=BaseException)
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Accepted:
+
+class Accepted(NamedTuple):
     """The endpoint answered 2xx."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """The endpoint will not take it, however often it is tried."""
 
     reason: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """It did not work this time; ``retry_after`` is what the endpoint asked for, in s."""
 
     reason: str
@@ -281,20 +281,17 @@ def _drain(response: urllib3.BaseHTTPResponse) -> None:
     """
     # Only an answer that says where it ends can be cut short.
     has_end = response.chunked or response.length_remaining is not None
-    if not has_end and not _closes(response):
-        response.close()  # its end may never come
-        return
+    left = _ANSWER_LIMIT if has_end or _closes(response) else 0  # its end may never come
     try:
-        left = _ANSWER_LIMIT
         while left > 0 and (part := response.read(left)):
             left -= len(part)
             if response.length_remaining == 0:  # to read nothing once more costs as much again
                 break
     except (urllib3.exceptions.HTTPError, OSError):
-        response.close()
         if has_end:
+            response.close()
             raise
-        return
+        left = 0
     if left > 0:
         response.release_conn()
     else:
@@ -309,31 +306,24 @@ def _closes(response: urllib3.BaseHTTPResponse) -> bool:
 
 def _reason(error: BaseException) -> str:
     """Return what went wrong in a few words, and none of the URL."""
-    proxy = _find(error, urllib3.exceptions.ProxyError)
-    if isinstance(proxy, urllib3.exceptions.ProxyError):
+    if proxy := _find(error, urllib3.exceptions.ProxyError):
         return f"the proxy: {_reason(proxy.original_error)}"
-    verification = _find(error, ssl.SSLCertVerificationError)
-    if isinstance(verification, ssl.SSLCertVerificationError):
+    if verification := _find(error, ssl.SSLCertVerificationError):
         return f"the certificate does not verify: {verification.verify_message}"
     system = _find(error, OSError)
-    if isinstance(system, OSError) and str(system):
+    if system is not None and str(system):
         return system.strerror or str(system)  # as requests tells of a missing CA bundle
     if isinstance(error, urllib3.exceptions.TimeoutError):
         return "timed out"
-    innermost = list(_chain(error))[-1]
-    return type(innermost).__name__
+    return type(list(_chain(error))[-1]).__name__
 
 
-def _find(error: BaseException, kind: type[BaseException]) -> BaseException | None:
-    # requests' own errors are OSErrors, without an errno.
-    return next(
-        (
-            found
-            for found in _chain(error)
-            if isinstance(found, kind) and not isinstance(found, requests.RequestException)
-        ),
-        None,
-    )
+def _find(error: BaseException, kind: type[_Error]) -> _Error | None:
+    for found in _chain(error):
+        # requests' own errors are OSErrors, without an errno.
+        if isinstance(found, kind) and not isinstance(found, requests.RequestException):
+            return found
+    return None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

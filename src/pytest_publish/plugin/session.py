@@ -46,10 +46,8 @@ class PublishSession:
             from .event_publisher import EventPublisher
             from .events import SessionEvents
 
-            wanted = hooks.wants, hooks.wants_event
-            publisher = EventPublisher(settings, *wanted, self.problems)
-            given = config, settings, publisher, self.aggregator, self.problems
-            self.events = SessionEvents(*given)
+            publisher = EventPublisher(settings, hooks.wants, hooks.wants_event, self.problems)
+            self.events = SessionEvents(config, settings, publisher, self.aggregator, self.problems)
             config.pluginmanager.register(self.events, "publish_events")
             self.publisher: Publisher = publisher
         else:

@@ -46,7 +46,7 @@ def encode(name: str) -> str:
     """
     if not name:
         return _EMPTY
-    component = _UNSAFE.sub(_percent, name)
+    component = _UNSAFE.sub(lambda found: _percent(found[0]), name)
     if _RESERVED.match(component):
         component = _percent(component[0]) + component[1:]
     encoded = component.encode()
@@ -67,9 +67,7 @@ def decode(component: str) -> str | None:
     return unquote_to_bytes(component).decode("utf-8", "surrogatepass")
 
 
-def _percent(character: str | re.Match[str]) -> str:
-    if not isinstance(character, str):
-        character = character.group()
+def _percent(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
 
 
