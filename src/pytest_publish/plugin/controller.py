@@ -12,6 +12,7 @@ import pytest
 
 from pytest_publish._os import HOST
 from pytest_publish._os import realos
+from pytest_publish.delivery.leftovers import left_in
 from pytest_publish.results.report import as_text
 from pytest_publish.results.report import Location
 
@@ -47,8 +48,6 @@ class Controller:
         self._ignored = hide(folders(config), settings.outbox_folder, config.rootpath)
         self._left: tuple[list[Path], list[Path]] = [], []
         if settings.outbox_folder is not None:
-            from pytest_publish.delivery.leftovers import left_in
-
             self._left = left_in(settings.outbox_folder)
 
     def pytest_report_header(self) -> list[str]:

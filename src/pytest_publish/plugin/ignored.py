@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -138,12 +139,10 @@ def _is_ours(folder: Path, rootdir: Path) -> bool:
 
 
 def _is_marked(folder: Path) -> bool:
-    flags = os.O_RDONLY | realos.NOFOLLOW | realos.NONBLOCK
+    path = f"{folder}{realos.SEPARATOR}.gitignore"
     try:
-        fd = realos.open(f"{folder}{realos.SEPARATOR}.gitignore", flags)
-        try:
-            return realos.pread(fd, len(_GITIGNORE) + 1, 0) == _GITIGNORE
-        finally:
-            realos.close(fd)
+        # Neither a link nor a FIFO, for which reading would wait.
+        is_file = stat.S_ISREG(realos.lstat(path).st_mode)
+        return is_file and realos.read_file(path) == _GITIGNORE
     except OSError:
         return False

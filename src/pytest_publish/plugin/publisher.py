@@ -7,25 +7,22 @@ import functools
 from collections.abc import Callable
 from typing import Any
 from typing import Final
-from typing import TYPE_CHECKING
 
 from pytest_publish._os import realos
+from pytest_publish.delivery.process import DeliveryReport
+from pytest_publish.delivery.process import RelayProcess
 from pytest_publish.results.result import TestResult
+from pytest_publish.tree.writer import TreeWriter
 
 from .ignored import remove_if_empty
+from .line_sink import LineSink
+from .line_sink import LogFile
 from .problems import Problems
 from .settings import Settings
 from .sink import Pending
 from .sink import PendingResult
 from .sink import Sink
-
-
-if TYPE_CHECKING:  # the plugin has loaded what the run's switches need
-    from pytest_publish.delivery.process import DeliveryReport
-    from pytest_publish.delivery.process import RelayProcess
-
-    from .line_sink import LogFile
-    from .tree_sink import TreeSink
+from .tree_sink import TreeSink
 
 
 #: What is said of a result that an error of our own has lost.
@@ -75,18 +72,11 @@ class Publisher:
         """Open the sinks, and start a relay for each URL."""
         settings = self._settings
         if settings.pubdir is not None:
-            from pytest_publish.tree.writer import TreeWriter
-
-            from .tree_sink import TreeSink
-
             tree = TreeWriter(settings.pubdir, scheme=settings.scheme, which=settings.which)
             self._tree = TreeSink(tree, f"below {settings.shown(settings.pubdir)}", self._problems)
             self._sinks.append(self._tree)  # the first
         self._start_relays()
         if settings.log is not None:
-            from .line_sink import LineSink
-            from .line_sink import LogFile
-
             self.log = LogFile(settings.log)
             where = f"to {settings.shown(settings.log)}"
             self._sinks.append(LineSink(self.log.append, where, self._problems))
@@ -147,10 +137,6 @@ class Publisher:
                     "name one with --publish-outbox DIR",
                 )
             return
-        from pytest_publish.delivery.process import RelayProcess
-
-        from .line_sink import LineSink
-
         stamp = realos.strftime("%Y%m%dT%H%M%SZ", realos.gmtime(realos.now()))
         for number, delivery in enumerate(self._settings.deliveries):
             name = f"{stamp}-{self._session_id[:8]}" + (f"-{number}" if number else "")

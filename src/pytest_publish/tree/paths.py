@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Final
 from typing import Literal
 from typing import TypeAlias
-from urllib.parse import unquote_to_bytes
 
 
 #: How tests are laid out: by their bare name, or by their whole node id.
@@ -56,15 +55,6 @@ def encode(name: str) -> str:
     kept = encoded[: MAX_BYTES - len(_CUT) - _HASH_LENGTH].decode("utf-8", "ignore")
     # An escape that was cut in two is left out.
     return re.sub(r"%[0-9A-F]?\Z", "", kept) + _CUT + digest[:_HASH_LENGTH]
-
-
-def decode(component: str) -> str | None:
-    """Return the name that :func:`encode` made a component of; None if it was cut."""
-    if component == _EMPTY:
-        return ""
-    if _CUT in component:
-        return None
-    return unquote_to_bytes(component).decode("utf-8", "surrogatepass")
 
 
 def _percent(character: str) -> str:
