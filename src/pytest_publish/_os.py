@@ -29,7 +29,6 @@ class _RealOs:
 
     open = staticmethod(os.open)
     close = staticmethod(os.close)
-    read = staticmethod(os.read)
     write = staticmethod(os.write)
     fstat = staticmethod(os.fstat)
     ftruncate = staticmethod(os.ftruncate)
@@ -53,16 +52,12 @@ class _RealOs:
     gmtime = staticmethod(time.gmtime)
     strftime = staticmethod(time.strftime)
 
-    SEPARATOR: Final = os.sep
-    NOFOLLOW: Final = os.O_NOFOLLOW
-    NONBLOCK: Final = os.O_NONBLOCK
-
     def makedirs(self, path: str) -> bool:
         """Create a folder and those above it; tell whether this call has made it."""
         try:
             return self._mkdir_new(path)
         except FileNotFoundError:
-            parent = path.rpartition(self.SEPARATOR)[0]
+            parent = path.rpartition("/")[0]
             self.makedirs(parent)
             return self._mkdir_new(path)
 

@@ -63,6 +63,7 @@ from .config import REFUSED_SUFFIX
 SUFFIX: Final = ".jsonl"
 
 _RUN_NAME: Final = re.compile(r"\d{8}T\d{6}Z-([0-9a-f]{8})(-\d+)?(\.refused)*\.jsonl")
+_REFUSED: Final = re.compile(r"(\.refused)+\.jsonl\Z")
 _HEADER: Final = b'{"type":"pytest-publish outbox",'
 _CHUNK: Final = 1 << 18
 
@@ -152,10 +153,7 @@ class Outbox(NamedTuple):
     @property
     def origin(self) -> Outbox:
         """The outbox from which these refused results come; else this one."""
-        name = self.path.name
-        while name.endswith(REFUSED_SUFFIX):
-            name = name.removesuffix(REFUSED_SUFFIX) + SUFFIX
-        return Outbox(self.path.with_name(name))
+        return Outbox(self.path.with_name(_REFUSED.sub(SUFFIX, self.path.name)))
 
     @property
     def is_named_by_run(self) -> bool:

@@ -33,7 +33,7 @@ class Ignored:
 
         whole, partly = places(folders["whole"]), places(folders["partly"])
         self._whole = whole
-        self._below = tuple(f"{place}{os.sep}" for place in whole | partly)
+        self._below = tuple(f"{place}/" for place in whole | partly)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Worker, or a serial run: leave alone what is ours, and the rest to others.
@@ -85,7 +85,7 @@ def hide_from_git(folder: Path, rootdir: Path) -> None:
     """Put a ``.gitignore`` into a folder that holds nothing yet, as pytest's cache has one."""
     try:
         if _is_ours(folder, rootdir) and not realos.listdir(str(folder)):
-            path = f"{folder}{realos.SEPARATOR}.gitignore"
+            path = f"{folder}/.gitignore"
             realos.write_file(path, _GITIGNORE, os.O_EXCL)
     except OSError:  # the folder is as good without it
         return
@@ -95,7 +95,7 @@ def remove_if_empty(folder: Path) -> None:
     """Remove a folder that holds nothing, or nothing but our ``.gitignore``."""
     try:
         if realos.listdir(str(folder)) == [".gitignore"] and _is_marked(folder):
-            realos.unlink(f"{folder}{realos.SEPARATOR}.gitignore")
+            realos.unlink(f"{folder}/.gitignore")
         realos.rmdir(str(folder))
     except OSError:  # it is not empty
         return
@@ -139,7 +139,7 @@ def _is_ours(folder: Path, rootdir: Path) -> bool:
 
 
 def _is_marked(folder: Path) -> bool:
-    path = f"{folder}{realos.SEPARATOR}.gitignore"
+    path = f"{folder}/.gitignore"
     try:
         # Neither a link nor a FIFO, for which reading would wait.
         is_file = stat.S_ISREG(realos.lstat(path).st_mode)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +32,7 @@ def header(settings: Settings, waiting: list[Path], refused: list[Path]) -> Iter
         what = "file of refused results waits", "files of refused results wait"
         yield f"publish: {counted(len(refused), *what)} to be sent or deleted; send with:"
         # To send a folder does not send the refused results in it.
-        yield _command_for(refused, settings, f"{os.sep}*{REFUSED_SUFFIX}")
+        yield _command_for(refused, settings, f"/*{REFUSED_SUFFIX}")
 
 
 def totals(
