@@ -194,7 +194,7 @@ def _results_in(tree: Path) -> list[tuple[str, Path]]:
     for path in sorted(result_files(tree)):
         key = key_of(path.read_bytes())
         if key is None:
-            _say(path, "is no result, and is not sent")
+            _say(path, "is not a result, and was not sent")
         else:
             found[key] = path
 
@@ -260,7 +260,7 @@ def _send_others_file(
     is_sent = _send_copy(path, bodies, config, will)
     others = len(lines) - len(bodies)
     if others:
-        _say(path, f"lines in it that are no results, and are not sent: {others}")
+        _say(path, f"lines that are not results, and were not sent: {others}")
     return is_sent and not others
 
 

@@ -908,7 +908,7 @@ def test_what_is_no_outbox_is_left_alone(
     assert not faulty_server.posts
     one = send(copied, "--to", faulty_server.url)
     assert (one.returncode, len(faulty_server.posts)) == (1, 2)
-    assert "lines in it that are no results, and are not sent: 1" in one.stdout
+    assert "lines that are not results, and were not sent: 1" in one.stdout
     result = min(pubdir.rglob("result.json"))
     (pretty := others / "result.json").write_text(
         json.dumps(json.loads(result.read_bytes()), indent=1)
@@ -1241,7 +1241,7 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     odd = tmp_path / "20261123T010203Z-0a1b2c3d.jsonl"
     odd.write_bytes(Header("ftp://elsewhere/", is_whole=True).to_line())
-    assert f"{odd}: can't be sent: 'ftp://elsewhere/' is no URL like " in send(odd).stdout
+    assert f"{odd}: can't be sent: 'ftp://elsewhere/' is not a URL like " in send(odd).stdout
     odd.unlink()
     (lines := tmp_path / "result.json").symlink_to("result.json")
     assert f"{lines}: can't be sent: " in send(lines).stdout
@@ -1253,7 +1253,7 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
     )
     bad = send(tmp_path, "--to", "user:hunter2@localhost")
     assert bad.returncode == 2
-    assert "'localhost' is no URL like" in bad.stderr
+    assert "'localhost' is not a URL like" in bad.stderr
     assert "hunter2" not in bad.stderr
 
 

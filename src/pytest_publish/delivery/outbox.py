@@ -147,7 +147,7 @@ class Outbox(NamedTuple):
 
     @property
     def holds_refused(self) -> bool:
-        """Whether it is such an outbox itself."""
+        """Whether it is an outbox of refused results itself."""
         return self.path.name.endswith(REFUSED_SUFFIX)
 
     @property
@@ -274,7 +274,7 @@ class OutboxWriter:
 class Line(NamedTuple):
     """One line of an outbox: a result, and where in the file it begins and ends.
 
-    A header counts to the line that follows it. ``key`` is None if the line is nothing
+    A header counts as a part of the line after it. ``key`` is None if the line is nothing
     that we publish: a part that a dying process wrote, or what somebody put there.
     """
 

@@ -46,8 +46,8 @@ _NICENESS: Final = 5
 # Below this many seconds a POST costs mostly this process's own time, and a second
 # connection would only compete with the first for the interpreter.
 _SLOW: Final = 0.005
-# Seconds after which a waiting line may be taken by another connection than the first.
-# One connection keeps the order; this is how late results may be for the sake of it.
+# Seconds after which a waiting line may be taken by another connection than the first. The
+# first alone keeps the order; for that, results may be late by this much.
 _PATIENCE: Final = 0.5
 # Seconds between two tries to start a thread.
 _THREAD_RETRY: Final = 0.1

@@ -1,7 +1,7 @@
-"""Paths on the command line that pytest takes for places of tests.
+"""Paths on the command line that pytest mistakes for folders with tests.
 
-pytest (8.2 to 9.2) looks for its rootdir and ini file before it knows the options of
-plugins, and so takes a path that exists, and is a word of its own, for a place of tests.
+pytest (8.2 to 9.2) looks for its rootdir and ini file before it knows the options of plugins.
+In ``--pubdir PATH`` it then mistakes a PATH that exists for a folder with tests.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def missed_ini_file(config: pytest.Config) -> str | None:
     missed = _ini_file_above(config.invocation_params.dir)
     if not separate or config.inipath is not None or missed is None:
         return None
-    return f"pytest did not find {missed}, because a path is a word of its own: write {separate[0]}"
+    option = separate[0]
+    return f"pytest did not read {missed}, because it took a path for tests: write {option}"
 
 
 def _ini_file_above(folder: Path) -> Path | None:

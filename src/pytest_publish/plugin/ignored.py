@@ -87,7 +87,7 @@ def hide_from_git(folder: Path, rootdir: Path) -> None:
         if _is_ours(folder, rootdir) and not realos.listdir(str(folder)):
             path = f"{folder}/.gitignore"
             realos.write_file(path, _GITIGNORE, os.O_EXCL)
-    except OSError:  # the folder is as good without it
+    except OSError:  # which only git would miss
         return
 
 

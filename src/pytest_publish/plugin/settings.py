@@ -166,7 +166,7 @@ class _Asked:
         try:
             return (base / Path(text).expanduser()).absolute()
         except RuntimeError:
-            raise _usage_error(name, f"{text!r} begins at the home of nobody") from None
+            raise _usage_error(name, f"there is no user whose home {text!r} begins with") from None
 
     def writable(self, name: str, make: Callable[[Path], Path]) -> Path | None:
         """Return a path, made by ``make``."""
@@ -212,7 +212,7 @@ def _deliveries_from(asked: _Asked, environment: Mapping[str, str]) -> tuple[Del
 def _metadata(pair: str) -> tuple[str, str]:
     name, equals, value = pair.partition("=")
     if not name.strip() or not equals:
-        raise ValueError("metadata is written KEY=VALUE")
+        raise ValueError("metadata must be written KEY=VALUE")
     return name.strip(), value.strip()
 
 

@@ -54,7 +54,7 @@ _types_of: Final[Callable[[Any], dict[str, Any]]] = functools.cache(get_type_hin
 def refuse_unknown(told: object) -> None:
     """Remove what is set under a name that no field has, and raise AttributeError for it.
 
-    It may be a text that was to be masked, and a misspelt name.
+    The hook may have misspelt the name of a text that it meant to mask.
     """
     unknown = [name for part in _parts(told) for name in _remove_unknown(part)]
     if unknown:

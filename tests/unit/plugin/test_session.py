@@ -113,9 +113,9 @@ def test_strict_fails_for_what_was_not_delivered_and_for_problems(
 
 
 def test_the_summary_begins_with_what_misled_pytest(make_session: MakeSession) -> None:
-    session = make_session(warning="pytest did not find pytest.ini")
+    session = make_session(warning="pytest did not read pytest.ini")
     session.problems.add("can't write", "No space left on device")
     assert list(session.problem_lines()) == [
-        "publish: pytest did not find pytest.ini",
+        "publish: pytest did not read pytest.ini",
         "publish: can't write: No space left on device",
     ]
