@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -112,7 +113,8 @@ class Publisher:
         for sink in self._sinks:
             sink.close()
         for relay in self.relays:
-            relay.end()
+            with contextlib.suppress(Exception):  # its DeliveryReport tells
+                relay.end()
         while self.relays:
             relay = self.relays[0]
             try:
