@@ -6,7 +6,6 @@ A body is bytes; nothing here knows what is in it.
 from __future__ import annotations
 
 import base64
-import email.utils
 import functools
 import gzip
 import hashlib
@@ -15,7 +14,6 @@ import http.client
 import random
 import ssl
 import time
-from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 from typing import Final
@@ -66,7 +64,7 @@ class Refused(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """It did not work this time; ``retry_after`` is what the endpoint asked for, in s."""
+    """It did not work this time; ``retry_after`` are the seconds that the endpoint asked for."""
 
     reason: str
     retry_after: float | None = None
@@ -75,12 +73,11 @@ class Failed(NamedTuple):
 class Transport:
     """Sends bodies to one URL, over one connection that is kept alive.
 
-    Not for use by several threads at once. ``clock`` returns epoch seconds.
+    Not for use by several threads at once.
     """
 
-    def __init__(self, config: DeliveryConfig, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, config: DeliveryConfig) -> None:
         self._config = config
-        self._clock = clock
         self._key = signing_key(config.secret)
         self._session = requests.Session()
         self._adapter = _Adapter()
@@ -136,7 +133,7 @@ class Transport:
             response = self._send(url, headers, sent)
             try:
                 if response.status not in FOLLOWED_STATUSES:
-                    return _judge(response, self._clock())
+                    return _judge(response)
             finally:
                 _drain(response)
             target = _target(url, response.headers.get("Location", ""))
@@ -178,7 +175,7 @@ class Transport:
 
     def _headers_of(self, key: str, body: bytes, sent: bytes) -> dict[str, str]:
         """Return the headers that name, sign (Standard Webhooks 1.0.0) and measure a body."""
-        timestamp = str(int(self._clock()))
+        timestamp = str(int(time.time()))
         headers = {
             "Content-Length": str(len(sent)),
             "Idempotency-Key": key,
@@ -231,19 +228,18 @@ def retry_delay(failed: Failed, tries: int) -> float:
     """Return how many seconds to wait after the ``tries``-th failure in a row.
 
     Capped exponential backoff with full jitter; what the endpoint asked for by
-    Retry-After is the least, within :data:`MAX_RETRY_AFTER`.
+    Retry-After is the least.
     """
     ceiling = min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(tries - 1, 30))
-    asked = min(failed.retry_after or 0.0, MAX_RETRY_AFTER)
-    return max(asked, BACKOFF_FLOOR, random.uniform(0.0, ceiling))  # noqa: S311 - no secret
+    return max(failed.retry_after or 0.0, BACKOFF_FLOOR, random.uniform(0.0, ceiling))  # noqa: S311 - no secret
 
 
-def _judge(response: urllib3.BaseHTTPResponse, now: float) -> Accepted | Refused | Failed:
+def _judge(response: urllib3.BaseHTTPResponse) -> Accepted | Refused | Failed:
     status = response.status
     if 200 <= status < 300:
         return Accepted()
     if status in RETRIED_STATUSES or status >= 500 or status < 200:
-        return Failed(_status(response), _retry_after(response, now))
+        return Failed(_status(response), _retry_after(response))
     return Refused(_status(response))
 
 
@@ -262,15 +258,13 @@ def _status(response: urllib3.BaseHTTPResponse) -> str:
     return printable(f"{response.status} {response.reason or ''}")
 
 
-def _retry_after(response: urllib3.BaseHTTPResponse, now: float) -> float | None:
-    """Return the seconds that Retry-After asks for: a number, or a date (RFC 9110)."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
+def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
+    """Return the seconds that Retry-After asks for, as a number or a date (RFC 9110)."""
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
+        asked = _NO_RETRIES.parse_retry_after(response.headers.get("Retry-After", ""))
+    except (urllib3.exceptions.HTTPError, ValueError, OverflowError):
         return None
+    return float(min(asked, MAX_RETRY_AFTER))
 
 
 def _drain(response: urllib3.BaseHTTPResponse) -> None:
