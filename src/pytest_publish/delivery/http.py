@@ -6,6 +6,7 @@ A body is bytes; nothing here knows what is in it.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import gzip
 import hashlib
@@ -17,7 +18,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 from typing import Final
-from typing import NamedTuple
 from typing import TypeVar
 from urllib.parse import urljoin
 from urllib.parse import urlsplit
@@ -53,17 +53,20 @@ _NO_RETRIES: Final = urllib3.Retry(total=False)
 _Error = TypeVar("_Error", bound=BaseException)
 
 
-class Accepted(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Accepted:
     """The endpoint answered 2xx."""
 
 
-class Refused(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Refused:
     """The endpoint will not take it, however often it is tried."""
 
     reason: str
 
 
-class Failed(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Failed:
     """It did not work this time; ``retry_after`` are the seconds that the endpoint asked for."""
 
     reason: str
@@ -231,7 +234,8 @@ def retry_delay(failed: Failed, tries: int) -> float:
     Retry-After is the least.
     """
     ceiling = min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(tries - 1, 30))
-    return max(failed.retry_after or 0.0, BACKOFF_FLOOR, random.uniform(0.0, ceiling))  # noqa: S311 - no secret
+    jitter = random.uniform(0.0, ceiling)  # noqa: S311 - no secret
+    return max(failed.retry_after or 0.0, BACKOFF_FLOOR, jitter)
 
 
 def _judge(response: urllib3.BaseHTTPResponse) -> Accepted | Refused | Failed:

@@ -31,9 +31,11 @@ def sender_lock(outbox: Outbox) -> BinaryIO | None:
     file = os.fdopen(_open(outbox.sender_lock), "wb")
     try:
         realos.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError as error:
         file.close()
-        return None
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
     return file
 
 

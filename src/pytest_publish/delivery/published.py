@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,14 +49,17 @@ def _time_of(result: Path) -> Any:
 def lines_in(path: Path) -> Iterator[tuple[bytes, str | None]]:
     """Yield each line of a file without the header, and its key; None if it is not ours."""
     with path.open("rb") as file:
-        for line in file:
-            # Somebody's tool made several lines of a result.json.
-            body = (line + file.read() if line.strip() == b"{" else line).strip()
-            key = key_of(body)
-            if key is not None:
-                yield orjson.dumps(orjson.loads(body)) if b"\n" in body else body, key
-            elif body and Header.from_line(body) is None:
-                yield body, None
+        first = file.readline()
+        lines: Iterable[bytes] = itertools.chain([first], file)
+        if key_of(first) is None and Header.from_line(first) is None:
+            data = first + file.read()
+            # Somebody's tool may have made several lines of a result.json.
+            is_one = key_of(data) is not None
+            lines = [orjson.dumps(orjson.loads(data))] if is_one else data.split(b"\n")
+        for line in lines:
+            body = line.strip()
+            if body and Header.from_line(body) is None:
+                yield body, key_of(body)
 
 
 def _in_file(outbox: Outbox) -> Iterator[bytes]:
