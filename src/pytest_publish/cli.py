@@ -250,7 +250,7 @@ def _send_others_file(
 ) -> bool:
     """Send from a file that is only read: a result.json, or results one a line.
 
-    ``will`` is what an outbox under a name of people's has left to be sent.
+    ``will`` is that of an outbox which people have renamed.
     """
     lines = list(lines_in(path)) if path.is_file() else []
     bodies = [body for body, key in lines if key is not None]

@@ -24,7 +24,7 @@ from urllib.parse import urlunsplit
 
 #: Where headers with secrets come from, one ``NAME: VALUE`` a line.
 HEADERS_VARIABLE: Final = "PYTEST_PUBLISH_HEADERS"
-#: Where the secret comes from with which bodies are signed.
+#: Where the secret for signatures comes from.
 SECRET_VARIABLE: Final = "PYTEST_PUBLISH_SECRET"
 #: The exit status of a relay whose endpoint has accepted everything. Not 0, which
 #: subprocess also gives for a child that something else has waited for.

@@ -40,7 +40,7 @@ def sender_lock(outbox: Outbox) -> BinaryIO | None:
 
 
 class WriterLock:
-    """Held by the run that writes an outbox, from before there is one to the run's end.
+    """Held by the run that writes an outbox, from before it makes the outbox until it ends.
 
     Until the relay has started, and after it has died, nothing else shows that the outbox
     was not left behind.

@@ -1,4 +1,4 @@
-"""What was published and lies in files: outboxes, logs and trees, read and never changed."""
+"""What was published and is kept in files: outboxes, logs and trees. They are only read."""
 
 from __future__ import annotations
 

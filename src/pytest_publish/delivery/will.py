@@ -1,10 +1,10 @@
 """The last will of a run: one more object to send if the run dies without its end.
 
 A run lays it down in the header of its outbox. Whoever finds the run dead, which is its
-relay or, if that is dead too, ``pytest-publish send``, appends it to the outbox (of one
-that people have renamed, to the copy that is sent). Only a process that holds the outbox's
-lock may do so, and the line that is then there tells the next one that it is done. What
-the object means is none of delivery's business.
+relay or, if that is dead too, ``pytest-publish send``, appends it to the outbox (if people
+have renamed the outbox, to the copy that is sent). Only a process that holds the outbox's
+lock may do so, and the next one sees by the last line that it is done. Delivery does not
+know what the object means.
 """
 
 from __future__ import annotations

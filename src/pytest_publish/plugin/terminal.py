@@ -20,8 +20,8 @@ from .messages import refused_by
 from .settings import Settings
 
 
-#: Seconds of waiting at the end of a run before its progress is shown, and between two
-#: lines of it where a line can't be written over.
+#: Seconds to wait at a run's end before progress is shown, and seconds between two lines of
+#: progress where a line can't be overwritten.
 PATIENCE: Final = 1.0
 REPEAT: Final = 10.0
 #: Seconds between two looks at the relays' cursors, and seconds without any success
@@ -57,7 +57,7 @@ class Screen:
             self._reporter.write_line(part, **markup)
 
     def title(self, lines: list[str]) -> None:
-        """Write lines as one title like pytest's, if it is wide enough; else one by one."""
+        """Write lines as one title in pytest's style if they fit; else one by one."""
         title = ", ".join(lines)
         if len(f"- publish: {title} -") <= self.width:
             self._reporter.write_sep("-", f"publish: {title}")
@@ -66,7 +66,7 @@ class Screen:
             self.say(f"publish: {line}")
 
     def rewrite(self, text: str) -> None:
-        """Write over the line of the last call, as much of a text as fits."""
+        """Overwrite what the last call wrote, with as much of a text as fits."""
         room = self.width - 1
         cut = text if len(text) <= room else f"{text[: room - 1]}…"
         self._reporter.write(f"\r{cut:{room}}", flush=True)
@@ -206,6 +206,6 @@ class Progress:
         return REPEAT
 
     def close(self) -> None:
-        """End the line that was written over."""
+        """End the line that was overwritten."""
         if self._is_open and self._screen is not None and self._screen.isatty:
             self._screen.begin_line()
