@@ -409,9 +409,11 @@ def test_a_path_elsewhere_keeps_the_ini_file(
     pubdir = tmp_path_factory.mktemp("elsewhere") / "tree"
     pytester.makeini("[pytest]\npython_functions = check_*\n")
     pytester.makepyfile("def check_it(): pass")
-    run = run_pytest("--pubdir", pubdir, "-n", "2")
+    log = pubdir.with_name("log")
+    run = run_pytest("--pubdir", pubdir, "--publish-log", log, "-n", "2")
     run.assert_outcomes(passed=1)
     assert tree_results(pubdir)[0]["file"].startswith("test_a_path")
+    assert len(log.read_bytes().splitlines()) == 1
     run = run_pytest("--pubdir", pubdir)
     run.stdout.fnmatch_lines([f"publish: pytest did not read *tox.ini*: write --pubdir={pubdir}"])
     run_pytest(f"--pubdir={pubdir}").assert_outcomes(passed=1)
