@@ -20,7 +20,6 @@ from .arguments import join_paths
 from .ignored import hide
 from .ignored import Ignored
 from .messages import header
-from .messages import totals
 from .session import PublishSession
 from .settings import folders
 from .settings import Settings
@@ -160,11 +159,8 @@ class Controller:
         screen = self._terminal.screen()
         if screen is None:
             return
-        publisher = self._session.publisher
         if self._verbosity >= 0:
-            lines = totals(
-                self._settings, publisher.written, publisher.appended, publisher.delivered
-            )
+            lines = self._session.publisher.totals()
             if lines:
                 screen.title(lines)
         for line in self._session.problem_lines():

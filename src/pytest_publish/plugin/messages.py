@@ -35,22 +35,9 @@ def header(settings: Settings, waiting: list[Path], refused: list[Path]) -> Iter
         yield _command_for(refused, settings, f"/*{REFUSED_SUFFIX}")
 
 
-def totals(
-    settings: Settings,
-    written: int,
-    appended: int,
-    delivered: list[tuple[RelayProcess, DeliveryReport]],
-) -> list[str]:
-    """Return how many results went where, a line for each place."""
-    lines = [
-        f"{published(report.sent, settings)} sent to {redact_url(relay.url)}"
-        for relay, report in delivered
-    ]
-    if settings.pubdir is not None:
-        lines.append(f"{counted(written, 'result')} written to {settings.shown(settings.pubdir)}")
-    if settings.log is not None:
-        lines.append(f"{published(appended, settings)} appended to {settings.shown(settings.log)}")
-    return lines
+def sent(relay: RelayProcess, report: DeliveryReport, settings: Settings) -> str:
+    """Return how many results an endpoint has accepted."""
+    return f"{published(report.sent, settings)} sent to {redact_url(relay.url)}"
 
 
 def undelivered(relay: RelayProcess, report: DeliveryReport, settings: Settings) -> Iterator[str]:

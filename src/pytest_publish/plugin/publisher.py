@@ -13,11 +13,11 @@ from pytest_publish._os import realos
 from pytest_publish.delivery.process import DeliveryReport
 from pytest_publish.delivery.process import RelayProcess
 from pytest_publish.results.result import TestResult
-from pytest_publish.tree.writer import TreeWriter
 
 from .ignored import remove_if_empty
 from .line_sink import LineSink
-from .line_sink import LogFile
+from .line_sink import LogSink
+from .messages import sent
 from .problems import Problems
 from .settings import Settings
 from .sink import Pending
@@ -57,30 +57,16 @@ class Publisher:
         # What is sent for this process if it dies.
         self._will: dict[str, Any] | None = None
         self._has_waited = False
-        self.log: LogFile | None = None
-
-    @property
-    def written(self) -> int:
-        """The number of results in the tree."""
-        return 0 if self._tree is None else self._tree.written
-
-    @property
-    def appended(self) -> int:
-        """The number of lines that were appended to the log."""
-        return 0 if self.log is None else self.log.appended
 
     def start(self) -> None:
         """Open the sinks, and start a relay for each URL."""
         settings = self._settings
         if settings.pubdir is not None:
-            tree = TreeWriter(settings.pubdir, scheme=settings.scheme, which=settings.which)
-            self._tree = TreeSink(tree, f"below {settings.shown(settings.pubdir)}", self._problems)
+            self._tree = TreeSink(settings.pubdir, settings, self._problems)
             self._sinks.append(self._tree)  # the first
         self._start_relays()
         if settings.log is not None:
-            self.log = LogFile(settings.log)
-            where = f"to {settings.shown(settings.log)}"
-            self._sinks.append(LineSink(self.log.append, where, self._problems))
+            self._sinks.append(LogSink(settings.log, settings, self._problems))
 
     def publish(self, results: collections.deque[TestResult]) -> None:
         """Take results out of their queue and give them to all sinks.
@@ -129,6 +115,11 @@ class Publisher:
             del self.relays[0]
         if self._settings.outbox_folder is not None:
             remove_if_empty(self._settings.outbox_folder)
+
+    def totals(self) -> list[str]:
+        """Return how much went where, a line for each place."""
+        to_urls = [sent(relay, report, self._settings) for relay, report in self.delivered]
+        return [*to_urls, *filter(None, (sink.total() for sink in self._sinks))]
 
     def _start_relays(self) -> None:
         folder = self._settings.outbox_folder

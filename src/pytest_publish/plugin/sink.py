@@ -84,3 +84,6 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Write what is still kept, for the last time. May be called again."""
+
+    def total(self) -> str:
+        """Return for the summary how much was written and where; "" if a relay tells."""

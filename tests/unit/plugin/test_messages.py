@@ -11,8 +11,8 @@ from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.process import DeliveryReport
 from pytest_publish.delivery.process import RelayProcess
 from pytest_publish.plugin.messages import header
+from pytest_publish.plugin.messages import sent
 from pytest_publish.plugin.messages import strictly_failed
-from pytest_publish.plugin.messages import totals
 from pytest_publish.plugin.messages import undelivered
 from pytest_publish.plugin.settings import Settings
 
@@ -20,10 +20,9 @@ from pytest_publish.plugin.settings import Settings
 URL = "http://user:hunter2@host/hook?token=hunter2"
 
 
-def settings_for(folder: Path, *urls: str, pubdir: Path | None = None) -> Settings:
+def settings_for(folder: Path, *urls: str) -> Settings:
     return Settings(
         folder,
-        pubdir=pubdir,
         deliveries=tuple(DeliveryConfig(url) for url in urls),
         outbox_folder=folder,
     )
@@ -33,19 +32,12 @@ def relay_in(folder: Path, url: str = URL) -> RelayProcess:
     return RelayProcess(folder, "a", DeliveryConfig(url))
 
 
-def test_the_totals_name_each_place_and_no_secret(tmp_path: Path) -> None:
+def test_what_was_sent_is_told_without_secrets(tmp_path: Path) -> None:
     outcome = DeliveryReport(sent=1, refused=0, waiting=0, reason="", refusal="")
-    read = settings_for(tmp_path, URL, pubdir=tmp_path / "tree")
-    assert totals(read, 2, 0, [(relay_in(tmp_path), outcome)]) == [
-        "1 result sent to http://host/hook?…",
-        "2 results written to tree",
-    ]
-    read = read._replace(log=tmp_path / "log", events=True)
-    assert totals(read, 2, 5, [(relay_in(tmp_path / "other"), outcome)]) == [
-        "1 result or event sent to http://host/hook?…",
-        "2 results written to tree",
-        "5 results and events appended to log",
-    ]
+    relay = relay_in(tmp_path)
+    assert sent(relay, outcome, Settings(tmp_path)) == "1 result sent to http://host/hook?…"
+    read = Settings(tmp_path, events=True)
+    assert sent(relay, outcome, read) == "1 result or event sent to http://host/hook?…"
 
 
 def test_what_is_counted_are_events_too(tmp_path: Path) -> None:

@@ -282,10 +282,10 @@ def test_what_could_not_be_written_for_a_while_is_written_once_and_in_order(
     publisher.publish(queue_of(["test_a"]))
     with problem(folder):
         publisher.publish(queue_of(["test_b", "test_a", "test_c"]))
-        assert publisher.written == 1
+        assert publisher.totals() == ["1 result written to tree"]
     if ends == "before the next result":
         publisher.publish(queue_of(["test_d"]))
-        assert publisher.written == 5
+        assert publisher.totals() == ["5 results written to tree"]
     publisher.finish(lambda _url, _waiting: None)
     assert list(problems.lines()) == []
     expected = [(name, seq) for seq, name in enumerate(["test_a", "test_b", "test_a", "test_c"])]
@@ -294,7 +294,7 @@ def test_what_could_not_be_written_for_a_while_is_written_once_and_in_order(
     assert names_and_numbers(lines_of(folder)) == expected
     results = tree_results(folder / "tree")
     assert names_and_numbers(results) == expected
-    assert publisher.written == len(expected)
+    assert f"{len(expected)} results written to tree" in publisher.totals()
     for result in results:
         assert json.loads(Path(result["pubdir_path"], "result.json").read_bytes()) == result
     test_a = sorted(path.name for path in (folder / "tree/test_a").iterdir())
@@ -413,4 +413,4 @@ def test_an_interrupt_while_kept_results_are_written_loses_none_and_doubles_none
     expected = [("test_a", 0), ("test_b", 1), ("test_c", 2)]
     for results in (lines_of(tmp_path), tree_results(tmp_path / "tree")):
         assert names_and_numbers(results) == expected
-    assert publisher.written == 3
+    assert "3 results written to tree" in publisher.totals()
