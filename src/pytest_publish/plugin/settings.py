@@ -74,7 +74,9 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str]) -> Sett
     deliveries = _deliveries_from(asked, environment)
     pubdir = asked.writable("pubdir", make_writable)
     log = asked.writable("publish_log", _writable_file)
-    outboxes = asked.writable("publish_outbox", make_writable) if deliveries else None
+    outboxes = None
+    if deliveries:
+        outboxes = asked.writable("publish_outbox", make_writable) or default_outbox_folder(config)
     return Settings(
         folder=config.invocation_params.dir,
         pubdir=pubdir,
@@ -82,7 +84,7 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str]) -> Sett
         which=cast("Filter", asked.choice("pubdir_filter")),
         log=log,
         deliveries=deliveries,
-        outbox_folder=outboxes or (default_outbox_folder(config) if deliveries else None),
+        outbox_folder=outboxes,
         # The tree takes none.
         events=asked.flag("publish_events") and bool(deliveries or log),
         metadata=dict(asked.each("publish_metadata", _metadata)),
