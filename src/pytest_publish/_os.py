@@ -29,7 +29,6 @@ class _RealOs:
 
     open = staticmethod(os.open)
     close = staticmethod(os.close)
-    read = staticmethod(os.read)
     write = staticmethod(os.write)
     fstat = staticmethod(os.fstat)
     ftruncate = staticmethod(os.ftruncate)
@@ -53,16 +52,12 @@ class _RealOs:
     gmtime = staticmethod(time.gmtime)
     strftime = staticmethod(time.strftime)
 
-    SEPARATOR: Final = os.sep
-    NOFOLLOW: Final = os.O_NOFOLLOW
-    NONBLOCK: Final = os.O_NONBLOCK
-
     def makedirs(self, path: str) -> bool:
         """Create a folder and those above it; tell whether this call has made it."""
         try:
             return self._mkdir_new(path)
         except FileNotFoundError:
-            parent = path.rpartition(self.SEPARATOR)[0]
+            parent = path.rpartition("/")[0]
             self.makedirs(parent)
             return self._mkdir_new(path)
 
@@ -121,25 +116,24 @@ class Descriptor:
 
     def write(self, data: bytes) -> None:
         """Write the whole of ``data``. Raises OSError."""
-        if not self._is_open:
+        fd = self._open_fd()
+        if fd is None:
             raise OSError("a test has closed it")
-        assert self._fd is not None
-        realos.write_all(self._fd, data)
+        realos.write_all(fd, data)
 
     def close(self) -> None:
         """Close it, if it is still there."""
-        if self._is_open:
-            assert self._fd is not None
+        fd, self._fd = self._open_fd(), None
+        if fd is not None:
             with contextlib.suppress(OSError):
-                realos.close(self._fd)
-        self._fd = None
+                realos.close(fd)
 
-    @property
-    def _is_open(self) -> bool:
+    def _open_fd(self) -> int | None:
+        """Return the descriptor if it still is of the file that it was opened for."""
         if self._fd is None:
-            return False
-        try:
-            now = realos.fstat(self._fd)
-        except OSError:
-            return False
-        return (now.st_dev, now.st_ino) == (self._stat.st_dev, self._stat.st_ino)
+            return None
+        with contextlib.suppress(OSError):
+            now, then = realos.fstat(self._fd), self._stat
+            if (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino):
+                return self._fd
+        return None

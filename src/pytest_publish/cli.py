@@ -10,14 +10,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from typing import Final
 from typing import TypeVar
-
-import orjson
 
 from pytest_publish.board import command as board
 from pytest_publish.board import report_command as report
@@ -32,15 +28,15 @@ from pytest_publish.delivery.config import redact_url
 from pytest_publish.delivery.config import REFUSED_SUFFIX
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
-from pytest_publish.delivery.leftovers import found_below
+from pytest_publish.delivery.leftovers import found_in
 from pytest_publish.delivery.locks import is_free
-from pytest_publish.delivery.locks import SenderLock
+from pytest_publish.delivery.locks import sender_lock
 from pytest_publish.delivery.outbox import Header
 from pytest_publish.delivery.outbox import key_of
 from pytest_publish.delivery.outbox import Outbox
-from pytest_publish.delivery.outbox import OutboxReader
 from pytest_publish.delivery.outbox import OutboxWriter
 from pytest_publish.delivery.outbox import SUFFIX
+from pytest_publish.delivery.published import lines_in
 from pytest_publish.delivery.published import published_in
 from pytest_publish.delivery.published import result_files
 from pytest_publish.delivery.relay import Relay
@@ -48,7 +44,6 @@ from pytest_publish.delivery.will import append_will
 
 
 _Checked = TypeVar("_Checked")
-_OPTIONS: Final = ("timeout", "grace", "connections", "batch", "gzip")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     try:
-        done = [_send(path, config) for path in asked.path]
+        done = [_guarded(path, functools.partial(_send, path, config)) for path in asked.path]
     except KeyboardInterrupt:
         print("\ninterrupted; what was not sent yet is where it was", file=sys.stderr)
         return 130
@@ -145,24 +140,14 @@ def _checking(check: Callable[[str], _Checked]) -> Callable[[str], _Checked]:
 
 def _config(asked: argparse.Namespace) -> DeliveryConfig:
     headers, secret = private_from(os.environ)
-    options = {name: value for name, value in vars(asked).items() if name in _OPTIONS}
+    options = {name: value for name, value in vars(asked).items() if name in DeliveryConfig._fields}
     return DeliveryConfig(
         asked.to or "", headers=(*headers, *asked.header), secret=secret, **options
     )
 
 
-def _send(path: Path, config: DeliveryConfig) -> bool:
-    """Send what is at a path; say what came of it, and return whether all is sent."""
-
-    def send() -> bool:
-        if path.is_dir():
-            return _send_folder(path, config)
-        return _send_file(Outbox(path), config, is_named=True)
-
-    return _guarded(path, send)
-
-
 def _guarded(path: Path, send: Callable[[], bool]) -> bool:
+    """Send what is at a path; say what went wrong, and return whether all is sent."""
     try:
         return send()
     except OSError as error:
@@ -173,55 +158,51 @@ def _guarded(path: Path, send: Callable[[], bool]) -> bool:
     return False
 
 
+def _send(path: Path, config: DeliveryConfig) -> bool:
+    if path.is_dir():
+        return _send_folder(path, config)
+    return _send_file(Outbox(path), config, is_named=True)
+
+
 def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
     """Send the outboxes in a folder, and the tree in it without what they hold."""
     done: list[bool] = []
-    keys: set[str] = set()
-    for outbox in found_below(folder):
+    keys: set[str | None] = set()
+    for outbox in found_in(folder, below=True):
         send = functools.partial(_send_found, outbox, config, keys)
         done.append(_guarded(outbox.path, send))
-    results = sorted(
-        (order, path) for order, path in _results_in(folder) if "{}-{}".format(*order) not in keys
-    )
-    if results:
-        paths = dict(results).values()  # of copies of a result, one
-        bodies = (_as_line(path.read_bytes()) for path in paths)
+    paths = [path for key, path in _results_in(folder) if key not in keys]
+    if paths:
+        bodies = (body for path in paths for body, _key in lines_in(path))
         done.append(_guarded(folder, lambda: _send_copy(folder, bodies, config)))
     if not done:
         _say(folder, "there is neither an outbox nor a result.json to send in it")
     return bool(done) and all(done)
 
 
-def _send_found(outbox: Outbox, config: DeliveryConfig, keys: set[str]) -> bool:
+def _send_found(outbox: Outbox, config: DeliveryConfig, keys: set[str | None]) -> bool:
     """Send an outbox of a folder; add what it holds to ``keys``, if it is for this URL."""
     header = outbox.header()
     if header is not None and _is_for(header, config):
-        keys.update(_keys_in(outbox))
+        keys.update(key for _body, key in lines_in(outbox.path))
     return _send_file(outbox, config, is_named=False)
 
 
-def _keys_in(outbox: Outbox) -> Iterator[str]:
-    reader = OutboxReader(outbox)
-    while lines := reader.read():
-        yield from (line.key for line in lines if line.key is not None)
-    reader.close()
-
-
-def _results_in(tree: Path) -> Iterator[tuple[tuple[str, int], Path]]:
-    """Yield each result of a tree, by what orders it, with its path."""
-    for path in result_files(tree):
-        data = path.read_bytes()
-        if key_of(data) is None:
-            _say(path, "is no result, and is not sent")
+def _results_in(tree: Path) -> list[tuple[str, Path]]:
+    """Return the key and the file of each result of a tree, in order; of copies, one."""
+    found: dict[str, Path] = {}
+    for path in sorted(result_files(tree)):
+        key = key_of(path.read_bytes())
+        if key is None:
+            _say(path, "is not a result, and was not sent")
         else:
-            result = orjson.loads(data)
-            yield (result["session_id"], result["seq"]), path
+            found[key] = path
 
+    def order(result: tuple[str, Path]) -> tuple[str, int]:
+        session, _hyphen, seq = result[0].partition("-")
+        return session, int(seq)
 
-def _as_line(data: bytes) -> bytes:
-    """Return a result in one line: as it is, unless people's tools made several of it."""
-    data = data.strip()
-    return orjson.dumps(orjson.loads(data)) if b"\n" in data else data
+    return sorted(found.items(), key=order)
 
 
 def _send_file(outbox: Outbox, config: DeliveryConfig, *, is_named: bool) -> bool:
@@ -269,25 +250,18 @@ def _send_others_file(
 ) -> bool:
     """Send from a file that is only read: a result.json, or results one a line.
 
-    ``will`` is what an outbox under a name of people's has left to be sent.
+    ``will`` is that of an outbox which people have renamed.
     """
-    bodies, others = _bodies_in(path.read_bytes()) if path.is_file() else ([], 0)
+    lines = list(lines_in(path)) if path.is_file() else []
+    bodies = [body for body, key in lines if key is not None]
     if not bodies:
         _say(path, "is neither an outbox nor a result, and is left alone")
         return False
     is_sent = _send_copy(path, bodies, config, will)
+    others = len(lines) - len(bodies)
     if others:
-        _say(path, f"lines in it that are no results, and are not sent: {others}")
+        _say(path, f"lines that are not results, and were not sent: {others}")
     return is_sent and not others
-
-
-def _bodies_in(data: bytes) -> tuple[list[bytes], int]:
-    """Return the results in a file, and how many lines are something else."""
-    if key_of(data) is not None:
-        return [_as_line(data)], 0
-    lines = [line for line in data.split(b"\n") if line and Header.from_line(line) is None]
-    bodies = [line for line in lines if key_of(line) is not None]
-    return bodies, len(lines) - len(bodies)
 
 
 def _send_copy(
@@ -329,10 +303,9 @@ def _keep_refused(source: Path, refused: Outbox, relay: Relay) -> None:
 
 
 def _add_to(aside: Outbox, refused: Outbox) -> None:
-    keys = set(_keys_in(aside)) if aside.path.exists() else set()
-    bodies, _others = _bodies_in(refused.path.read_bytes())
-    fresh = [body for body in bodies if key_of(body) not in keys]
-    aside.append(refused.header_for_refused(), b"".join(body + b"\n" for body in fresh))
+    there = {key for _body, key in lines_in(aside.path)} if aside.path.exists() else set()
+    fresh = [body + b"\n" for body, key in lines_in(refused.path) if key not in there]
+    aside.append(refused.header_for_refused(), b"".join(fresh))
 
 
 def _send_outbox(outbox: Outbox, config: DeliveryConfig) -> bool:
@@ -341,17 +314,13 @@ def _send_outbox(outbox: Outbox, config: DeliveryConfig) -> bool:
     origin = outbox.origin
     family = [outbox, origin] if origin != outbox and origin.path.exists() else [outbox]
     with contextlib.ExitStack() as held:
-        if not all(map(is_free, family)) or not all(_is_locked(each, held) for each in family):
-            _say(outbox, "a process is still sending it; try again when that run is over")
-            return False
+        for each in family:
+            lock = sender_lock(each) if is_free(each) else None
+            if lock is None:
+                _say(outbox, "a process is still sending it; try again when that run is over")
+                return False
+            held.enter_context(lock)
         return _send_locked(outbox, config)
-
-
-def _is_locked(outbox: Outbox, held: contextlib.ExitStack) -> bool:
-    """Take the sender lock until ``held`` ends; tell whether it was free."""
-    lock = SenderLock(outbox)
-    held.callback(lock.release)
-    return lock.acquire()
 
 
 def _send_locked(outbox: Outbox, config: DeliveryConfig) -> bool:

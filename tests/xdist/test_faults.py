@@ -29,7 +29,7 @@ from faulty_server import OK
 from faulty_server import ResetError
 from faulty_server import status
 from pytest_publish.cli import main
-from pytest_publish.delivery.locks import SenderLock
+from pytest_publish.delivery.locks import sender_lock
 from pytest_publish.delivery.outbox import Header
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxWriter
@@ -908,7 +908,7 @@ def test_what_is_no_outbox_is_left_alone(
     assert not faulty_server.posts
     one = send(copied, "--to", faulty_server.url)
     assert (one.returncode, len(faulty_server.posts)) == (1, 2)
-    assert "lines in it that are no results, and are not sent: 1" in one.stdout
+    assert "lines that are not results, and were not sent: 1" in one.stdout
     result = min(pubdir.rglob("result.json"))
     (pretty := others / "result.json").write_text(
         json.dumps(json.loads(result.read_bytes()), indent=1)
@@ -1022,14 +1022,14 @@ def test_refused_results_wait_while_more_may_come(
     outbox = make_outbox(tmp_path, "0a1b2c3d4e", faulty_server.url, 1)
     left = make_outbox(tmp_path, "1a1b2c3d4e", faulty_server.url, 1)
     refused = left.rename(Outbox(outbox).refused.path)
-    lock = SenderLock(Outbox(outbox))
-    assert lock.acquire()
+    lock = sender_lock(Outbox(outbox))
+    assert lock is not None
     # In a process of its own, because a lock is its process's.
     command = [sys.executable, "-m", "pytest_publish", "send", str(refused)]
     held = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (held.returncode, faulty_server.posts) == (1, [])
     assert "a process is still sending it" in held.stdout
-    lock.release()
+    lock.close()
     before = outbox.read_bytes()
     assert send(refused).returncode == 0
     assert [post.key for post in faulty_server.posts] == ["1a1b2c3d4e-0"]
@@ -1241,7 +1241,7 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     odd = tmp_path / "20261123T010203Z-0a1b2c3d.jsonl"
     odd.write_bytes(Header("ftp://elsewhere/", is_whole=True).to_line())
-    assert f"{odd}: can't be sent: 'ftp://elsewhere/' is no URL like " in send(odd).stdout
+    assert f"{odd}: can't be sent: 'ftp://elsewhere/' is not a URL like " in send(odd).stdout
     odd.unlink()
     (lines := tmp_path / "result.json").symlink_to("result.json")
     assert f"{lines}: can't be sent: " in send(lines).stdout
@@ -1253,7 +1253,7 @@ def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
     )
     bad = send(tmp_path, "--to", "user:hunter2@localhost")
     assert bad.returncode == 2
-    assert "'localhost' is no URL like" in bad.stderr
+    assert "'localhost' is not a URL like" in bad.stderr
     assert "hunter2" not in bad.stderr
 
 

@@ -136,20 +136,20 @@ def test_a_password_is_shown_nowhere(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--publish", "localhost:8080"], "--publish: 'localhost:8080' is no URL like"),
-        (["--publish", "http://"], "--publish: 'http://' is no URL like"),
-        (["--publish", "ftp://host/"], "--publish: 'ftp://host/' is no URL like"),
+        (["--publish", "localhost:8080"], "--publish: 'localhost:8080' is not a URL like"),
+        (["--publish", "http://"], "--publish: 'http://' is not a URL like"),
+        (["--publish", "ftp://host/"], "--publish: 'ftp://host/' is not a URL like"),
         (["--pubdir", "a-file"], "--pubdir: can't write to"),
         (["--pubdir", "a-file/below"], "--pubdir: can't write to"),
         (["--pubdir", "x", "--pubdir-layout", "flat"], "--pubdir-layout: 'flat' is none of"),
         (["--pubdir", "x", "--pubdir-filter", "good"], "--pubdir-filter: 'good' is none of"),
-        (["--publish", "http://h/", "--publish-header", "x"], "--publish-header: a header is"),
+        (["--publish", "http://h/", "--publish-header", "x"], "--publish-header: a header must"),
         (["--publish", "http://h/", "--publish-batch", "0"], "--publish-batch: '0' is not"),
         (["--publish", "http://h/", "--publish-timeout", "x"], "--publish-timeout: 'x' is not"),
         (["--publish=http://h/", "-o", "publish_gzip=maybe"], "--publish-gzip: invalid truth"),
         (["--publish=http://h/", "-o", "publish_grace=x"], "--publish-grace: 'x' is not"),
-        (["-o", "publish=x"], "--publish: 'x' is no URL"),
-        (["-n", "1", "--publish", "x"], "--publish: 'x' is no URL"),
+        (["-o", "publish=x"], "--publish: 'x' is not a URL"),
+        (["-n", "1", "--publish", "x"], "--publish: 'x' is not a URL"),
     ],
 )
 def test_a_bad_option_is_a_one_line_usage_error(
@@ -409,11 +409,13 @@ def test_a_path_elsewhere_keeps_the_ini_file(
     pubdir = tmp_path_factory.mktemp("elsewhere") / "tree"
     pytester.makeini("[pytest]\npython_functions = check_*\n")
     pytester.makepyfile("def check_it(): pass")
-    run = run_pytest("--pubdir", pubdir, "-n", "2")
+    log = pubdir.with_name("log")
+    run = run_pytest("--pubdir", pubdir, "--publish-log", log, "-n", "2")
     run.assert_outcomes(passed=1)
     assert tree_results(pubdir)[0]["file"].startswith("test_a_path")
+    assert len(log.read_bytes().splitlines()) == 1
     run = run_pytest("--pubdir", pubdir)
-    run.stdout.fnmatch_lines([f"publish: pytest did not find *tox.ini*: write --pubdir={pubdir}"])
+    run.stdout.fnmatch_lines([f"publish: pytest did not read *tox.ini*: write --pubdir={pubdir}"])
     run_pytest(f"--pubdir={pubdir}").assert_outcomes(passed=1)
 
 

@@ -24,7 +24,7 @@ from urllib.parse import urlunsplit
 
 #: Where headers with secrets come from, one ``NAME: VALUE`` a line.
 HEADERS_VARIABLE: Final = "PYTEST_PUBLISH_HEADERS"
-#: Where the secret comes from with which bodies are signed.
+#: Where the secret for signatures comes from.
 SECRET_VARIABLE: Final = "PYTEST_PUBLISH_SECRET"
 #: The exit status of a relay whose endpoint has accepted everything. Not 0, which
 #: subprocess also gives for a child that something else has waited for.
@@ -125,7 +125,7 @@ def signing_key(secret: str) -> bytes:
     except ValueError:  # also for what is not ASCII
         key = b""
     if secret and not key:
-        raise ValueError("a secret is written in base64, whsec_ may stand before it")
+        raise ValueError("a secret must be base64, with or without whsec_ before it")
     return key
 
 
@@ -140,17 +140,19 @@ def checked_url(url: str) -> str:
     except ValueError:
         usable = False
     if not usable or not url.isprintable() or set(url) & {" ", "\\"}:
-        raise ValueError(f"{_public(url)!r} is no URL like http://HOST/PATH or https://HOST/PATH")
+        raise ValueError(
+            f"{_public(url)!r} is not a URL like http://HOST/PATH or https://HOST/PATH"
+        )
     if any(ord(character) > 0xFF for text in private for character in text):
         raise ValueError(
-            f"{redact_url(url)!r} has a user or password that HTTP has no form for; send it in a "
-            f"header, by {HEADERS_VARIABLE}"
+            f"{redact_url(url)!r} has characters in its user or password that HTTP can't carry; "
+            f"send them in a header instead ({HEADERS_VARIABLE})"
         )
     return url
 
 
 def _public(url: str) -> str:
-    """Return what can be shown of what is no URL."""
+    """Return what can be shown of a text that is not a URL."""
     before, at, after = url.rpartition("@")
     if not at:
         # What looks like a port and is no number may be a password.
@@ -189,7 +191,7 @@ def checked_header(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     name, value = name.strip(), value.strip()
     if not colon or not name or not _TOKEN.issuperset(name):
-        raise ValueError("a header is written NAME: VALUE")
+        raise ValueError("a header must be written NAME: VALUE")
     # http.client encodes headers as Latin-1 and refuses line breaks.
     if not value.isprintable() or any(ord(character) > 0xFF for character in value):
         raise ValueError(f"the value of {name} has characters that no header can hold")

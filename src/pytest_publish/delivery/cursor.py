@@ -19,7 +19,7 @@ from .outbox import Outbox
 class Cursor:
     """How far an outbox is delivered: all lines before ``offset`` (bytes) are settled.
 
-    ``settled_ranges`` are the parts behind it that are settled too, each from and to an
+    ``settled_ranges`` are the parts after it that are settled too, each from and to an
     offset: what other connections sent while one line still waits. ``problem`` is what
     went wrong last with what is still waiting, ``refusal`` why the first of the refused
     results was refused.
@@ -57,10 +57,10 @@ class Cursor:
 class CursorFile:
     """Keeps a cursor; one process writes it, others read it at any time."""
 
-    # One write of a fixed size: no reader sees the end of a longer cursor that stood there.
+    # Each write has this size, so that no reader sees the rest of a longer one before it.
     _SIZE: Final = 2048
-    # Of each reason and of the ranges, what has room in any case: JSON takes up to 6 bytes
-    # a character, and 43 for a range in the largest file.
+    # As much of a reason and as many ranges as always fit: in JSON, a character takes up to
+    # 6 bytes and a range up to 43.
     _REASON_LENGTH: Final = 60
     _MAX_RANGES: Final = 25
 

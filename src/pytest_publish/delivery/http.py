@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import email.utils
 import functools
 import gzip
 import hashlib
@@ -16,10 +15,10 @@ import http.client
 import random
 import ssl
 import time
-from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 from typing import Final
+from typing import TypeVar
 from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
@@ -51,22 +50,24 @@ _ANSWER_LIMIT: Final = 1 << 16
 _MOST_INTERIM: Final = 100
 _NO_RETRIES: Final = urllib3.Retry(total=False)
 
+_Error = TypeVar("_Error", bound=BaseException)
 
-@dataclasses.dataclass(frozen=True, slots=True)
+
+@dataclasses.dataclass(frozen=True)
 class Accepted:
     """The endpoint answered 2xx."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Refused:
     """The endpoint will not take it, however often it is tried."""
 
     reason: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Failed:
-    """It did not work this time; ``retry_after`` is what the endpoint asked for, in s."""
+    """It did not work this time; ``retry_after`` are the seconds that the endpoint asked for."""
 
     reason: str
     retry_after: float | None = None
@@ -75,12 +76,11 @@ class Failed:
 class Transport:
     """Sends bodies to one URL, over one connection that is kept alive.
 
-    Not for use by several threads at once. ``clock`` returns epoch seconds.
+    Not for use by several threads at once.
     """
 
-    def __init__(self, config: DeliveryConfig, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, config: DeliveryConfig) -> None:
         self._config = config
-        self._clock = clock
         self._key = signing_key(config.secret)
         self._session = requests.Session()
         self._adapter = _Adapter()
@@ -136,7 +136,7 @@ class Transport:
             response = self._send(url, headers, sent)
             try:
                 if response.status not in FOLLOWED_STATUSES:
-                    return _judge(response, self._clock())
+                    return _judge(response)
             finally:
                 _drain(response)
             target = _target(url, response.headers.get("Location", ""))
@@ -178,7 +178,7 @@ class Transport:
 
     def _headers_of(self, key: str, body: bytes, sent: bytes) -> dict[str, str]:
         """Return the headers that name, sign (Standard Webhooks 1.0.0) and measure a body."""
-        timestamp = str(int(self._clock()))
+        timestamp = str(int(time.time()))
         headers = {
             "Content-Length": str(len(sent)),
             "Idempotency-Key": key,
@@ -231,19 +231,19 @@ def retry_delay(failed: Failed, tries: int) -> float:
     """Return how many seconds to wait after the ``tries``-th failure in a row.
 
     Capped exponential backoff with full jitter; what the endpoint asked for by
-    Retry-After is the least, within :data:`MAX_RETRY_AFTER`.
+    Retry-After is the least.
     """
     ceiling = min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(tries - 1, 30))
-    asked = min(failed.retry_after or 0.0, MAX_RETRY_AFTER)
-    return max(asked, BACKOFF_FLOOR, random.uniform(0.0, ceiling))  # noqa: S311 - no secret
+    jitter = random.uniform(0.0, ceiling)  # noqa: S311 - no secret
+    return max(failed.retry_after or 0.0, BACKOFF_FLOOR, jitter)
 
 
-def _judge(response: urllib3.BaseHTTPResponse, now: float) -> Accepted | Refused | Failed:
+def _judge(response: urllib3.BaseHTTPResponse) -> Accepted | Refused | Failed:
     status = response.status
     if 200 <= status < 300:
         return Accepted()
     if status in RETRIED_STATUSES or status >= 500 or status < 200:
-        return Failed(_status(response), _retry_after(response, now))
+        return Failed(_status(response), _retry_after(response))
     return Refused(_status(response))
 
 
@@ -262,15 +262,13 @@ def _status(response: urllib3.BaseHTTPResponse) -> str:
     return printable(f"{response.status} {response.reason or ''}")
 
 
-def _retry_after(response: urllib3.BaseHTTPResponse, now: float) -> float | None:
-    """Return the seconds that Retry-After asks for: a number, or a date (RFC 9110)."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
+def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
+    """Return the seconds that Retry-After asks for, as a number or a date (RFC 9110)."""
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
+        asked = _NO_RETRIES.parse_retry_after(response.headers.get("Retry-After", ""))
+    except (urllib3.exceptions.HTTPError, ValueError, OverflowError):
         return None
+    return float(min(asked, MAX_RETRY_AFTER))
 
 
 def _drain(response: urllib3.BaseHTTPResponse) -> None:
@@ -281,20 +279,17 @@ def _drain(response: urllib3.BaseHTTPResponse) -> None:
     """
     # Only an answer that says where it ends can be cut short.
     has_end = response.chunked or response.length_remaining is not None
-    if not has_end and not _closes(response):
-        response.close()  # its end may never come
-        return
+    left = _ANSWER_LIMIT if has_end or _closes(response) else 0  # its end may never come
     try:
-        left = _ANSWER_LIMIT
         while left > 0 and (part := response.read(left)):
             left -= len(part)
             if response.length_remaining == 0:  # to read nothing once more costs as much again
                 break
     except (urllib3.exceptions.HTTPError, OSError):
-        response.close()
         if has_end:
+            response.close()
             raise
-        return
+        left = 0
     if left > 0:
         response.release_conn()
     else:
@@ -309,31 +304,24 @@ def _closes(response: urllib3.BaseHTTPResponse) -> bool:
 
 def _reason(error: BaseException) -> str:
     """Return what went wrong in a few words, and none of the URL."""
-    proxy = _find(error, urllib3.exceptions.ProxyError)
-    if isinstance(proxy, urllib3.exceptions.ProxyError):
+    if proxy := _find(error, urllib3.exceptions.ProxyError):
         return f"the proxy: {_reason(proxy.original_error)}"
-    verification = _find(error, ssl.SSLCertVerificationError)
-    if isinstance(verification, ssl.SSLCertVerificationError):
+    if verification := _find(error, ssl.SSLCertVerificationError):
         return f"the certificate does not verify: {verification.verify_message}"
     system = _find(error, OSError)
-    if isinstance(system, OSError) and str(system):
+    if system is not None and str(system):
         return system.strerror or str(system)  # as requests tells of a missing CA bundle
     if isinstance(error, urllib3.exceptions.TimeoutError):
         return "timed out"
-    innermost = list(_chain(error))[-1]
-    return type(innermost).__name__
+    return type(list(_chain(error))[-1]).__name__
 
 
-def _find(error: BaseException, kind: type[BaseException]) -> BaseException | None:
-    # requests' own errors are OSErrors, without an errno.
-    return next(
-        (
-            found
-            for found in _chain(error)
-            if isinstance(found, kind) and not isinstance(found, requests.RequestException)
-        ),
-        None,
-    )
+def _find(error: BaseException, kind: type[_Error]) -> _Error | None:
+    for found in _chain(error):
+        # requests' own errors are OSErrors, without an errno.
+        if isinstance(found, kind) and not isinstance(found, requests.RequestException):
+            return found
+    return None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_publish._os import realos
@@ -16,21 +15,13 @@ from .outbox import SUFFIX
 from .will import open_will
 
 
-def found_in(folder: Path) -> list[Outbox]:
-    """Return the outboxes in a folder, the oldest first, and nothing else.
+def found_in(folder: Path, *, below: bool = False) -> list[Outbox]:
+    """Return the outboxes in a folder, or also ``below`` it, the oldest first.
 
     What was refused for good is not among them: it waits for a person.
     """
-    return _outboxes_among(folder.glob(f"*{SUFFIX}"))
-
-
-def found_below(folder: Path) -> list[Outbox]:
-    """Return the outboxes in a folder and in all folders in it, as :func:`found_in` does."""
-    return _outboxes_among(folder.rglob(f"*{SUFFIX}"))
-
-
-def _outboxes_among(paths: Iterable[Path]) -> list[Outbox]:
-    found = map(Outbox, sorted(paths))
+    pattern = f"**/*{SUFFIX}" if below else f"*{SUFFIX}"
+    found = map(Outbox, sorted(folder.glob(pattern)))
     return [outbox for outbox in found if not outbox.holds_refused and _is_outbox(outbox)]
 
 
@@ -69,15 +60,10 @@ def _is_removed(outbox: Outbox) -> bool:
 def refused_in(folder: Path) -> list[Outbox]:
     """Return the refused results in a folder to which no process adds any more."""
     found = map(Outbox, sorted(folder.glob(f"*{REFUSED_SUFFIX}")))
-    return [outbox for outbox in found if is_free(_refused_from(outbox))]
+    return [outbox for outbox in found if is_free(outbox.origin)]
 
 
 def left_in(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the files of :func:`waiting_in` and of :func:`refused_in`."""
     waiting, refused = waiting_in(folder), refused_in(folder)
     return [outbox.path for outbox in waiting], [outbox.path for outbox in refused]
-
-
-def _refused_from(refused: Outbox) -> Outbox:
-    name = refused.path.name.removesuffix(REFUSED_SUFFIX) + SUFFIX
-    return Outbox(refused.path.with_name(name))

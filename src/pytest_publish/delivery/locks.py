@@ -12,6 +12,7 @@ import fcntl
 import os
 import weakref
 from pathlib import Path
+from typing import BinaryIO
 from typing import Final
 
 from pytest_publish._os import Descriptor
@@ -21,35 +22,25 @@ from pytest_publish._os import realos
 from .outbox import Outbox
 
 
-class SenderLock:
-    """Held by the process that sends an outbox: its relay, or ``pytest-publish send``."""
+def sender_lock(outbox: Outbox) -> BinaryIO | None:
+    """Take the lock of the process that sends an outbox: its relay, or ``pytest-publish send``.
 
-    def __init__(self, outbox: Outbox) -> None:
-        self._path = outbox.sender_lock
-        self._fd: int | None = None
-
-    def acquire(self) -> bool:
-        """Take the lock, and tell whether it was free. Raises OSError if the disk has no locks."""
-        fd = _open(self._path)
-        try:
-            realos.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            realos.close(fd)
-            if isinstance(error, BlockingIOError):
-                return False
-            raise
-        self._fd = fd
-        return True
-
-    def release(self) -> None:
-        """Give the lock back."""
-        if self._fd is not None:
-            realos.close(self._fd)
-            self._fd = None
+    Returns the open file, which gives the lock back when it is closed; None if another process
+    has the lock. Raises OSError if the disk has no locks.
+    """
+    file = os.fdopen(_open(outbox.sender_lock), "wb")
+    try:
+        realos.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return file
 
 
 class WriterLock:
-    """Held by the run that writes an outbox, from before there is one to the run's end.
+    """Held by the run that writes an outbox, from before it makes the outbox until it ends.
 
     Until the relay has started, and after it has died, nothing else shows that the outbox
     was not left behind.

@@ -63,6 +63,7 @@ from .config import REFUSED_SUFFIX
 SUFFIX: Final = ".jsonl"
 
 _RUN_NAME: Final = re.compile(r"\d{8}T\d{6}Z-([0-9a-f]{8})(-\d+)?(\.refused)*\.jsonl")
+_REFUSED: Final = re.compile(r"(\.refused)+\.jsonl\Z")
 _HEADER: Final = b'{"type":"pytest-publish outbox",'
 _CHUNK: Final = 1 << 18
 
@@ -146,16 +147,13 @@ class Outbox(NamedTuple):
 
     @property
     def holds_refused(self) -> bool:
-        """Whether it is such an outbox itself."""
+        """Whether it is an outbox of refused results itself."""
         return self.path.name.endswith(REFUSED_SUFFIX)
 
     @property
     def origin(self) -> Outbox:
         """The outbox from which these refused results come; else this one."""
-        name = self.path.name
-        while name.endswith(REFUSED_SUFFIX):
-            name = name.removesuffix(REFUSED_SUFFIX) + SUFFIX
-        return Outbox(self.path.with_name(name))
+        return Outbox(self.path.with_name(_REFUSED.sub(SUFFIX, self.path.name)))
 
     @property
     def is_named_by_run(self) -> bool:
@@ -278,7 +276,7 @@ class OutboxWriter:
 class Line(NamedTuple):
     """One line of an outbox: a result, and where in the file it begins and ends.
 
-    A header counts to the line that follows it. ``key`` is None if the line is nothing
+    A header counts as a part of the line after it. ``key`` is None if the line is nothing
     that we publish: a part that a dying process wrote, or what somebody put there.
     """
 

@@ -110,7 +110,7 @@ class RelayProcess:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with os.fdopen(os.open(self.outbox.errors, flags, OWNER_ONLY), "wb") as errors:
             theirs, ours = os.pipe()
-            # Kept open for the case that no end mark can be written.
+            # Kept open in case no end mark can be written.
             self._input = Descriptor(ours)
             try:
                 self._process = _popen(
@@ -146,7 +146,7 @@ class RelayProcess:
             self._end_by_input()
 
     def _end_by_input(self) -> None:
-        """Tell it without the file: the disk is full, or the file another user's by now."""
+        """Tell it without the file, which is on a full disk or must not be written any more."""
         if self._process is None or self._input is None or self._process.poll() is not None:
             return
         try:

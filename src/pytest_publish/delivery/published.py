@@ -1,15 +1,18 @@
-"""What was published and lies in files: outboxes, logs and trees, read and never changed."""
+"""What was published and is kept in files: outboxes, logs and trees. They are only read."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from .leftovers import found_below
+from .leftovers import found_in
 from .locks import is_free
+from .outbox import Header
 from .outbox import key_of
 from .outbox import Outbox
 from .will import executed
@@ -24,7 +27,7 @@ def published_in(path: Path) -> Iterator[bytes]:
     if not path.is_dir():
         yield from _in_file(Outbox(path))
         return
-    for outbox in found_below(path):
+    for outbox in found_in(path, below=True):
         yield from _in_file(outbox)
     for result in sorted(result_files(path), key=_time_of):
         yield result.read_bytes()
@@ -43,13 +46,24 @@ def _time_of(result: Path) -> Any:
     return orjson.loads(data).get("stop_time", 0.0) if key_of(data) is not None else 0.0
 
 
+def lines_in(path: Path) -> Iterator[tuple[bytes, str | None]]:
+    """Yield each line of a file without the header, and its key; None if it is not ours."""
+    with path.open("rb") as file:
+        first = file.readline()
+        lines: Iterable[bytes] = itertools.chain([first], file)
+        if key_of(first) is None and Header.from_line(first) is None:
+            data = first + file.read()
+            # Somebody's tool may have made several lines of a result.json.
+            is_one = key_of(data) is not None
+            lines = [orjson.dumps(orjson.loads(data))] if is_one else data.split(b"\n")
+        for line in lines:
+            body = line.strip()
+            if body and Header.from_line(body) is None:
+                yield body, key_of(body)
+
+
 def _in_file(outbox: Outbox) -> Iterator[bytes]:
-    with outbox.path.open("rb") as file:
-        for line in file:
-            if line == b"{\n":  # somebody's tool made several lines of a result.json
-                yield line + file.read()
-            elif key_of(line) is not None:
-                yield line
+    yield from (body for body, key in lines_in(outbox.path) if key is not None)
     if outbox.header() is not None and is_free(outbox):
         end = executed(outbox, outbox.path.stat().st_mtime)
         if end is not None:

@@ -29,7 +29,7 @@ from .http import Failed
 from .http import Refused
 from .http import retry_delay
 from .http import Transport
-from .locks import SenderLock
+from .locks import sender_lock
 from .outbox import Line
 from .outbox import Outbox
 from .outbox import OutboxReader
@@ -46,8 +46,8 @@ _NICENESS: Final = 5
 # Below this many seconds a POST costs mostly this process's own time, and a second
 # connection would only compete with the first for the interpreter.
 _SLOW: Final = 0.005
-# Seconds after which a waiting line may be taken by another connection than the first.
-# One connection keeps the order; this is how late results may be for the sake of it.
+# Seconds after which a waiting line may be taken by another connection than the first. The
+# first alone keeps the order; for that, results may be late by this much.
 _PATIENCE: Final = 0.5
 # Seconds between two tries to start a thread.
 _THREAD_RETRY: Final = 0.1
@@ -364,17 +364,11 @@ def _run() -> int:
     relay_config = RelayConfig.from_json(sys.stdin.buffer.readline())
     os.nice(_NICENESS)
     outbox = Outbox(relay_config.outbox)
-    if not SenderLock(outbox).acquire():
+    lock = sender_lock(outbox)  # until this process ends
+    if lock is None:
         sys.exit(f"another process sends {outbox}")
-    run = _Run(relay_config.parent)
-
-    def is_over() -> bool:
-        if run.has_died():
-            with contextlib.suppress(OSError):  # the disk is full; asked again
-                append_will(outbox, realos.now())
-        return run.is_over()
-
-    relay = Relay(outbox, relay_config.config, is_over=is_over)
+    run = _Run(relay_config.parent, outbox)
+    relay = Relay(outbox, relay_config.config, is_over=run.is_over)
     is_done = relay.run() and not relay.is_torn
     is_accepted = is_done and not relay.cursor.refused
     if (is_done and run.has_died()) or (is_accepted and run.is_over()):
@@ -385,8 +379,10 @@ def _run() -> int:
 class _Run:
     """The run whose results are sent, as its relay learns of its end."""
 
-    def __init__(self, parent: int) -> None:
+    def __init__(self, parent: int, outbox: Outbox) -> None:
         self._parent = parent
+        self._outbox = outbox
+        self._has_will = True
         self._has_ended = False
         # From here on, reading returns at once if nothing has come.
         os.set_blocking(sys.stdin.fileno(), False)
@@ -399,4 +395,8 @@ class _Run:
     def is_over(self) -> bool:
         """Tell whether nothing more will be written, though there may be no end mark."""
         self._has_ended = self._has_ended or bool(sys.stdin.buffer.readline())
+        if self._has_will and self.has_died():
+            with contextlib.suppress(OSError):  # the disk is full; it is tried again
+                append_will(self._outbox, realos.now())
+                self._has_will = False
         return self._has_ended or self.has_died()

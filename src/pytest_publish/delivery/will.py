@@ -1,26 +1,20 @@
 """The last will of a run: one more object to send if the run dies without its end.
 
 A run lays it down in the header of its outbox. Whoever finds the run dead, which is its
-relay or, if that is dead too, ``pytest-publish send``, appends it to the outbox (of one
-that people have renamed, to the copy that is sent). Only a process that holds the outbox's
-lock may do so, and the line that is then there tells the next one that it is done. What
-the object means is none of delivery's business.
+relay or, if that is dead too, ``pytest-publish send``, appends it to the outbox (if people
+have renamed the outbox, to the copy that is sent). Only a process that holds the outbox's
+lock may do so, and the next one sees by the last line that it is done. Delivery does not
+know what the object means.
 """
 
 from __future__ import annotations
 
-import os
 from typing import Any
-from typing import BinaryIO
 
 import orjson
 
-from pytest_publish._os import realos
-
+from .outbox import Header
 from .outbox import Outbox
-
-
-_STEP = 1 << 16
 
 
 def append_will(outbox: Outbox, now: float) -> None:
@@ -33,13 +27,7 @@ def append_will(outbox: Outbox, now: float) -> None:
         return
     # A line that was cut off when the run died must not swallow this one.
     line = (b"\n" if _last_line(outbox)[1] else b"") + will + b"\n"
-    fd = realos.open(str(outbox.path), os.O_WRONLY | os.O_APPEND)
-    size = realos.fstat(fd).st_size
-    try:
-        if realos.write(fd, line) < len(line):  # the disk is full; somebody tries again
-            realos.ftruncate(fd, size)
-    finally:
-        realos.close(fd)
+    outbox.append(Header(), line)
 
 
 def executed(outbox: Outbox, now: float) -> bytes | None:
@@ -75,19 +63,9 @@ def _object(line: bytes) -> dict[str, Any]:
 
 def _last_line(outbox: Outbox) -> tuple[bytes, bool]:
     """Return the last whole line that is not empty, and whether a part of one follows."""
+    last = line = b""
     with outbox.path.open("rb") as file:
-        size = position = file.seek(0, os.SEEK_END)
-        tail = b""
-        while position:
-            position, tail = _before(file, position, tail)
-            whole, newline, rest = tail.rpartition(b"\n")
-            line = whole.rstrip(b"\n").rpartition(b"\n")
-            if newline and (line[1] or not position) and line[2]:
-                return line[2], bool(rest)
-        return b"", size > 0 and not tail.endswith(b"\n")
-
-
-def _before(file: BinaryIO, position: int, tail: bytes) -> tuple[int, bytes]:
-    start = max(0, position - _STEP)
-    file.seek(start)
-    return start, file.read(position - start) + tail
+        for line in file:
+            if line.endswith(b"\n") and line != b"\n":
+                last = line
+    return last, not line.endswith(b"\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
 from typing import Any
@@ -20,13 +19,6 @@ if TYPE_CHECKING:
 
 
 _SWITCHES: Final = ("publish", "pubdir", "publish_log")
-#: What each option needs besides the controller; without it, it is not loaded.
-_NEEDED: Final = {
-    "publish": (".plugin.line_sink", ".delivery.process", ".delivery.leftovers"),
-    "pubdir": (".plugin.tree_sink",),
-    "publish_log": (".plugin.line_sink",),
-    "publish_events": (".plugin.events",),
-}
 # Options of pytest (8.2 to 9.2) with which it runs no test.
 _WITHOUT_TESTS: Final = (
     *("cacheshow", "collectonly", "help", "markers", "setuponly", "setupplan"),
@@ -63,10 +55,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     if "PYTEST_XDIST_WORKER" not in os.environ:
         from . import controller  # noqa: F401
 
-        for option, modules in _NEEDED.items():
-            if _has_value(early_config, early_config.known_args_namespace, option):
-                for module in modules:
-                    importlib.import_module(module, "pytest_publish")
+        if _has_value(early_config, early_config.known_args_namespace, "publish_events"):
+            from . import events  # noqa: F401
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist's, which ends with the process

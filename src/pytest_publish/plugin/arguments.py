@@ -1,7 +1,7 @@
-"""Paths on the command line that pytest takes for places of tests.
+"""Paths on the command line that pytest mistakes for folders with tests.
 
-pytest (8.2 to 9.2) looks for its rootdir and ini file before it knows the options of
-plugins, and so takes a path that exists, and is a word of its own, for a place of tests.
+pytest (8.2 to 9.2) looks for its rootdir and ini file before it knows the options of plugins.
+In ``--pubdir PATH`` it then mistakes a PATH that exists for a folder with tests.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Final
 
 import pytest
 
+from .options import OPTIONS
 
-_PATH_OPTIONS: Final = ("--pubdir", "--publish-outbox")
-_INI_TABLES: Final = (
-    ("pyproject.toml", "[tool.pytest"),
-    ("tox.ini", "[pytest]"),
-    ("setup.cfg", "[tool:pytest]"),
+
+_PATH_OPTIONS: Final = tuple(option.flag for option in OPTIONS if option.path)
+#: Where pytest looks for its configuration in a folder, and what such a file must hold.
+_INI_FILES: Final = (
+    *((name, "") for name in ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml")),
+    *(("pyproject.toml", "[tool.pytest"), ("tox.ini", "[pytest]"), ("setup.cfg", "[tool:pytest]")),
 )
 
 
@@ -47,15 +49,13 @@ def missed_ini_file(config: pytest.Config) -> str | None:
     missed = _ini_file_above(config.invocation_params.dir)
     if not separate or config.inipath is not None or missed is None:
         return None
-    return f"pytest did not find {missed}, because a path is a word of its own: write {separate[0]}"
+    option = separate[0]
+    return f"pytest did not read {missed}, because it took a path for tests: write {option}"
 
 
 def _ini_file_above(folder: Path) -> Path | None:
     for parent in (folder, *folder.parents):
-        for name in ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"):
-            if (parent / name).is_file():
-                return parent / name
-        for name, table in _INI_TABLES:
+        for name, table in _INI_FILES:
             with contextlib.suppress(OSError):
                 if table in (parent / name).read_text("utf-8", "replace"):
                     return parent / name

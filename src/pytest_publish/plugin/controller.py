@@ -11,13 +11,13 @@ import pytest
 
 from pytest_publish._os import HOST
 from pytest_publish._os import realos
+from pytest_publish.delivery.leftovers import left_in
 from pytest_publish.results.report import as_text
 
 from .arguments import join_paths
 from .ignored import hide
 from .ignored import Ignored
 from .messages import header
-from .messages import totals
 from .session import PublishSession
 from .session import StartNotes
 from .settings import folders
@@ -38,7 +38,7 @@ class Controller:
         self._config = config
         self._settings = settings
         self._terminal = Terminal(config, is_strict=settings.strict)
-        watch = Watch(self._terminal.warn, realos.monotonic, events=settings.events)
+        watch = Watch(settings, self._terminal.warn, realos.monotonic)
         self._session = PublishSession(config, settings, watch)
         config.pluginmanager.register(self._session, "publish_session")
         self._process = realos.getpid()
@@ -47,13 +47,11 @@ class Controller:
         self._ignored = hide(folders(config), settings.outbox_folder, config.rootpath)
         self._left: tuple[list[Path], list[Path]] = [], []
         if settings.outbox_folder is not None:
-            from pytest_publish.delivery.leftovers import left_in
-
             self._left = left_in(settings.outbox_folder)
 
     def pytest_report_header(self) -> list[str]:
         """Controller: say where results go, and what earlier runs left."""
-        return list(header(self._settings, *self._left, self._config.invocation_params.dir))
+        return list(header(self._settings, *self._left))
 
     # First, because xdist starts its workers in its own sessionstart.
     @pytest.hookimpl(tryfirst=True)
@@ -127,11 +125,8 @@ class Controller:
         screen = self._terminal.screen()
         if screen is None:
             return
-        publisher = self._session.publisher
         if self._verbosity >= 0:
-            lines = totals(
-                self._settings, publisher.written, publisher.appended, publisher.delivered
-            )
+            lines = self._session.publisher.totals()
             if lines:
                 screen.title(lines)
         for line in self._session.problem_lines():
@@ -167,11 +162,10 @@ class Controller:
 
     def _finish(self) -> None:
         progress = Progress(
+            self._settings,
             self._terminal.screen(),
             realos.monotonic,
-            max((delivery.grace for delivery in self._settings.deliveries), default=0.0),
             is_quiet=self._verbosity < 0,
-            events=self._settings.events,
         )
         self._session.finish(progress.show)
         progress.close()

@@ -47,10 +47,9 @@ def exception_data(excinfo: pytest.ExceptionInfo[BaseException]) -> ExceptionDat
         "value": safe_str(excinfo.value),
         "traceback": guarded(user_frames, lambda _error: [], excinfo),
     }
-    if guarded(_has_more, lambda _error: False, excinfo.value):
-        whole = guarded(_whole_text, lambda _error: None, excinfo.value)
-        if whole is not None:
-            data["_text"] = whole
+    whole = guarded(_whole_text, lambda _error: None, excinfo.value)
+    if whole is not None:
+        data["_text"] = whole
     return data
 
 
@@ -108,8 +107,10 @@ def _has_more(error: BaseException) -> bool:
     return has_context or is_group or error.__cause__ is not None or hasattr(error, "__notes__")
 
 
-def _whole_text(error: BaseException) -> str:
-    """Return an exception as Python prints it, with causes, groups and notes."""
+def _whole_text(error: BaseException) -> str | None:
+    """Return an exception as Python prints it, if it has causes, notes, or a group's parts."""
+    if not _has_more(error):
+        return None
     whole = TracebackException(
         type(error), error, error.__traceback__, lookup_lines=False, compact=True
     )

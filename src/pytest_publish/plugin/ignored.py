@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,7 @@ class Ignored:
 
         whole, partly = places(folders["whole"]), places(folders["partly"])
         self._whole = whole
-        self._below = tuple(f"{place}{os.sep}" for place in whole | partly)
+        self._below = tuple(f"{place}/" for place in whole | partly)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Worker, or a serial run: leave alone what is ours, and the rest to others.
@@ -84,9 +85,9 @@ def hide_from_git(folder: Path, rootdir: Path) -> None:
     """Put a ``.gitignore`` into a folder that holds nothing yet, as pytest's cache has one."""
     try:
         if _is_ours(folder, rootdir) and not realos.listdir(str(folder)):
-            path = f"{folder}{realos.SEPARATOR}.gitignore"
+            path = f"{folder}/.gitignore"
             realos.write_file(path, _GITIGNORE, os.O_EXCL)
-    except OSError:  # the folder is as good without it
+    except OSError:  # which only git would miss
         return
 
 
@@ -94,7 +95,7 @@ def remove_if_empty(folder: Path) -> None:
     """Remove a folder that holds nothing, or nothing but our ``.gitignore``."""
     try:
         if realos.listdir(str(folder)) == [".gitignore"] and _is_marked(folder):
-            realos.unlink(f"{folder}{realos.SEPARATOR}.gitignore")
+            realos.unlink(f"{folder}/.gitignore")
         realos.rmdir(str(folder))
     except OSError:  # it is not empty
         return
@@ -138,12 +139,10 @@ def _is_ours(folder: Path, rootdir: Path) -> bool:
 
 
 def _is_marked(folder: Path) -> bool:
-    flags = os.O_RDONLY | realos.NOFOLLOW | realos.NONBLOCK
+    path = f"{folder}/.gitignore"
     try:
-        fd = realos.open(f"{folder}{realos.SEPARATOR}.gitignore", flags)
-        try:
-            return realos.pread(fd, len(_GITIGNORE) + 1, 0) == _GITIGNORE
-        finally:
-            realos.close(fd)
+        # Neither a link nor a FIFO, for which reading would wait.
+        is_file = stat.S_ISREG(realos.lstat(path).st_mode)
+        return is_file and realos.read_file(path) == _GITIGNORE
     except OSError:
         return False

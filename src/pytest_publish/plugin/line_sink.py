@@ -8,8 +8,10 @@ from pathlib import Path
 
 from pytest_publish._os import realos
 
+from .messages import published
 from .problems import Problems
 from .retry import RetryQueue
+from .settings import Settings
 from .sink import Pending
 
 
@@ -38,22 +40,33 @@ class LineSink:
         # A result that is too large for the space left may be followed by one that fits.
         self._retry.close(self._append)
 
+    def total(self) -> str:
+        """Return nothing: the relay of an outbox tells what has been sent."""
+        return ""
 
-class LogFile:
-    """The file of ``--publish-log``: each result is one line, appended by one write.
 
-    It is opened anew for each, as an outbox is: a test may close all files, and others may
+class LogSink(LineSink):
+    """Appends each result to the file of ``--publish-log``, by one write.
+
+    The file is opened anew for each, as an outbox is: a test may close all files, and others may
     move the file away. Several sessions may append to one file, so nothing is ever taken
     back; a Ctrl-C at the wrong moment may write a line twice.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.appended = 0
+    def __init__(self, path: Path, settings: Settings, problems: Problems) -> None:
+        self._settings = settings
+        self._shown = settings.shown(path)
+        super().__init__(self._append_line, f"to {self._shown}", problems)
+        self._appended = 0
         self._path = str(path)
         self._last: bytes | None = None
         self._is_torn = False
 
-    def append(self, body: bytes) -> None:
+    def total(self) -> str:
+        """Return how much was appended."""
+        return f"{published(self._appended, self._settings)} appended to {self._shown}"
+
+    def _append_line(self, body: bytes) -> None:
         """Append a result. Raises OSError, and then a part of it may be in the file."""
         if body is self._last:
             return
@@ -67,4 +80,4 @@ class LogFile:
                 raise OSError(f"only {written} of {len(line)} bytes were written")
         finally:
             realos.close(fd)
-        self._last, self._is_torn, self.appended = body, False, self.appended + 1
+        self._last, self._is_torn, self._appended = body, False, self._appended + 1

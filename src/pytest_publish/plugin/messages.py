@@ -2,106 +2,76 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
-from typing import TYPE_CHECKING
 
 from pytest_publish.delivery.config import redact_url
 from pytest_publish.delivery.config import REFUSED_SUFFIX
+from pytest_publish.delivery.process import DeliveryReport
+from pytest_publish.delivery.process import RelayProcess
 
 from .settings import Settings
-from .settings import short
-
-
-if TYPE_CHECKING:  # a run without a URL does not load them
-    from pytest_publish.delivery.process import DeliveryReport
-    from pytest_publish.delivery.process import RelayProcess
 
 
 #: Stands before a command, which is one whole line, so that it can be copied.
 INDENT: Final = "  "
 
 
-def header(
-    settings: Settings, waiting: list[Path], refused: list[Path], folder: Path
-) -> Iterator[str]:
+def header(settings: Settings, waiting: list[Path], refused: list[Path]) -> Iterator[str]:
     """Yield the lines of the header: where results go, and what earlier runs left."""
     places = [redact_url(delivery.url) for delivery in settings.deliveries]
-    if settings.pubdir is not None:
-        places.append(settings.shown_pubdir)
-    if settings.log is not None:
-        places.append(settings.shown_log)
+    places += [settings.shown(path) for path in (settings.pubdir, settings.log) if path is not None]
     yield f"publish: {', '.join(places)}"
     if waiting:
-        count = counted(
-            len(waiting), "outbox of an earlier run waits", "outboxes of earlier runs wait"
-        )
-        yield f"publish: {count} to be sent; send with:"
-        path = waiting[0] if len(waiting) == 1 else waiting[0].parent
-        yield _command(short(path, folder), "URL")
+        what = "outbox of an earlier run waits", "outboxes of earlier runs wait"
+        yield f"publish: {counted(len(waiting), *what)} to be sent; send with:"
+        yield _command_for(waiting, settings)
     if refused:
-        count = counted(
-            len(refused), "file of refused results waits", "files of refused results wait"
-        )
-        yield f"publish: {count} to be sent or deleted; send with:"
-        path = refused[0] if len(refused) == 1 else refused[0].parent
+        what = "file of refused results waits", "files of refused results wait"
+        yield f"publish: {counted(len(refused), *what)} to be sent or deleted; send with:"
         # To send a folder does not send the refused results in it.
-        every = "" if len(refused) == 1 else f"{os.sep}*{REFUSED_SUFFIX}"
-        yield _command(short(path, folder), "URL", every)
+        yield _command_for(refused, settings, f"/*{REFUSED_SUFFIX}")
 
 
-def totals(
-    settings: Settings,
-    written: int,
-    appended: int,
-    delivered: list[tuple[RelayProcess, DeliveryReport]],
-) -> list[str]:
-    """Return how many results went where, a line for each place."""
-    events = settings.events
-    lines = [
-        f"{published(report.sent, events=events)} sent to {redact_url(relay.url)}"
-        for relay, report in delivered
-    ]
-    if settings.pubdir is not None:
-        lines.append(f"{counted(written, 'result')} written to {settings.shown_pubdir}")
-    if settings.log is not None:
-        lines.append(f"{published(appended, events=events)} appended to {settings.shown_log}")
-    return lines
+def sent(relay: RelayProcess, report: DeliveryReport, settings: Settings) -> str:
+    """Return how many results an endpoint has accepted."""
+    return f"{published(report.sent, settings)} sent to {redact_url(relay.url)}"
 
 
-def undelivered(
-    relay: RelayProcess, report: DeliveryReport, folder: Path, *, events: bool = False
-) -> Iterator[str]:
-    """Yield what an endpoint refused and what still waits, with the commands that send it.
-
-    ``folder`` is where the user called pytest, and so where they will call the commands.
-    """
+def undelivered(relay: RelayProcess, report: DeliveryReport, settings: Settings) -> Iterator[str]:
+    """Yield what an endpoint refused and what still waits, with the commands that send it."""
     url = relay.url
     shown_url = url if url == redact_url(url) else "URL"
     if report.refused:
-        refused = refused_by(url, report.refused, report.refusal, events=events)
+        refused = refused_by(url, report.refused, report.refusal, settings)
         yield f"{refused} and set aside; send with:"
-        yield _command(short(relay.outbox.refused.path, folder), shown_url)
+        yield _command(settings.shown(relay.outbox.refused.path), shown_url)
     if report.waiting:
-        wait = f"{published(report.waiting, events=events)} wait{'s' * (report.waiting == 1)}"
+        wait = f"{published(report.waiting, settings)} wait{'s' * (report.waiting == 1)}"
         yield f"publish: {wait} to be sent to {redact_url(url)} ({report.reason}); send with:"
-        yield _command(short(relay.path, folder), shown_url)
+        yield _command(settings.shown(relay.path), shown_url)
 
 
-def strictly_failed(undelivered: int, *, events: bool = False) -> str:
+def strictly_failed(undelivered: int, settings: Settings) -> str:
     """Return why ``--publish-strict`` fails a run whose tests did not."""
     if undelivered:
-        return f"publish: {published(undelivered, events=events)} not delivered (--publish-strict)"
+        return f"publish: {published(undelivered, settings)} not delivered (--publish-strict)"
     return "publish: something went wrong, see above (--publish-strict)"
 
 
-def refused_by(url: str, count: int, reason: str, *, events: bool = False) -> str:
+def refused_by(url: str, count: int, reason: str, settings: Settings) -> str:
     """Return how many results an endpoint refused, and why."""
-    were = f"{published(count, events=events)} {'was' if count == 1 else 'were'}"
+    were = f"{published(count, settings)} {'was' if count == 1 else 'were'}"
     return f"publish: {were} refused by {redact_url(url)} ({reason})"
+
+
+def _command_for(paths: list[Path], settings: Settings, every: str = "") -> str:
+    """Return the command that sends a file, or ``every`` one in the folder of several."""
+    if len(paths) == 1:
+        return _command(settings.shown(paths[0]), "URL")
+    return _command(settings.shown(paths[0].parent), "URL", every)
 
 
 def _command(path: str, url: str, every: str = "") -> str:
@@ -113,9 +83,9 @@ def _command(path: str, url: str, every: str = "") -> str:
     return f"{INDENT}{send}{every} {to}"
 
 
-def published(count: int, *, events: bool) -> str:
+def published(count: int, settings: Settings) -> str:
     """Return a number of results, of which some are events if the run publishes them."""
-    if events:
+    if settings.events:
         return counted(count, "result or event", "results and events")
     return counted(count, "result")
 

@@ -16,7 +16,8 @@ import pytest
 class Option(NamedTuple):
     """An option and its ini setting.
 
-    ``default`` is as a user would write it; of ``choices`` it is the first.
+    ``default`` is as a user would write it; of ``choices`` it is the first. ``path`` is what
+    the option names, if that is a path into which the run writes.
     """
 
     flag: str
@@ -25,6 +26,7 @@ class Option(NamedTuple):
     ini_type: Literal["string", "linelist", "bool"] = "string"
     default: str | None = None
     choices: tuple[str, ...] = ()
+    path: Literal["folder", "file"] | None = None
 
     @property
     def name(self) -> str:
@@ -57,7 +59,7 @@ OPTIONS: Final = (
         "URL",
         "linelist",
     ),
-    Option("--pubdir", "Write each result into a directory tree below PATH", "PATH"),
+    Option("--pubdir", "Write each result into a directory tree below PATH", "PATH", path="folder"),
     Option(
         "--pubdir-layout",
         "Name a test's directory after the test, or nest directories as in its node id",
@@ -70,7 +72,12 @@ OPTIONS: Final = (
         default="all",
         choices=("all", "bad", "fail"),
     ),
-    Option("--publish-log", "Append each result to the file PATH, as a line of JSON", "PATH"),
+    Option(
+        "--publish-log",
+        "Append each result to the file PATH, as a line of JSON",
+        "PATH",
+        path="file",
+    ),
     Option(
         "--publish-events",
         "Also publish what the session is doing: its start, its collection, which test starts "
@@ -113,7 +120,10 @@ OPTIONS: Final = (
     ),
     Option("--publish-gzip", "Compress each POST", ini_type="bool"),
     Option(
-        "--publish-outbox", "Keep results in DIR, not in pytest's cache, until they are sent", "DIR"
+        "--publish-outbox",
+        "Keep results in DIR, not in pytest's cache, until they are sent",
+        "DIR",
+        path="folder",
     ),
     Option(
         "--publish-strict",

@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 
-# Linux's folder in memory, which containers with a read-only disk mostly have.
+# Linux's in-memory folder, which most containers with a read-only disk have.
 _IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a private one is made in it
 
 
@@ -81,6 +81,6 @@ def _private_in(folder: Path) -> Path:
 
 
 def _is_private(status: os.stat_result) -> bool:
-    """Tell whether it is a folder that only this user can read, and that they made."""
+    """Tell whether it is a folder that this user made and nobody else can read."""
     is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
     return is_own and not status.st_mode & 0o077

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
 from typing import Final
-from typing import TYPE_CHECKING
 
 from pytest_publish._os import realos
+from pytest_publish.delivery.process import DeliveryReport
+from pytest_publish.delivery.process import RelayProcess
 from pytest_publish.results.result import TestResult
 
 from .ignored import remove_if_empty
+from .line_sink import LineSink
+from .line_sink import LogSink
+from .messages import sent
 from .problems import Problems
 from .settings import Settings
 from .sink import Pending
 from .sink import PendingResult
 from .sink import Sink
-
-
-if TYPE_CHECKING:  # the plugin has loaded what the run's switches need
-    from pytest_publish.delivery.process import DeliveryReport
-    from pytest_publish.delivery.process import RelayProcess
-
-    from .line_sink import LogFile
-    from .tree_sink import TreeSink
+from .tree_sink import TreeSink
 
 
 #: What is said of a result that an error of our own has lost.
@@ -59,37 +57,16 @@ class Publisher:
         # What is sent for this process if it dies.
         self._will: dict[str, Any] | None = None
         self._has_waited = False
-        self.log: LogFile | None = None
-
-    @property
-    def written(self) -> int:
-        """The number of results in the tree."""
-        return 0 if self._tree is None else self._tree.written
-
-    @property
-    def appended(self) -> int:
-        """The number of lines that were appended to the log."""
-        return 0 if self.log is None else self.log.appended
 
     def start(self) -> None:
         """Open the sinks, and start a relay for each URL."""
         settings = self._settings
         if settings.pubdir is not None:
-            from pytest_publish.tree.writer import TreeWriter
-
-            from .tree_sink import TreeSink
-
-            tree = TreeWriter(settings.pubdir, scheme=settings.scheme, which=settings.which)
-            self._tree = TreeSink(tree, settings.shown_pubdir, self._problems)
+            self._tree = TreeSink(settings.pubdir, settings, self._problems)
             self._sinks.append(self._tree)  # the first
         self._start_relays()
         if settings.log is not None:
-            from .line_sink import LineSink
-            from .line_sink import LogFile
-
-            self.log = LogFile(settings.log)
-            sink = LineSink(self.log.append, f"to {settings.shown_log}", self._problems)
-            self._sinks.append(sink)
+            self._sinks.append(LogSink(settings.log, settings, self._problems))
 
     def publish(self, results: collections.deque[TestResult]) -> None:
         """Take results out of their queue and give them to all sinks.
@@ -122,7 +99,8 @@ class Publisher:
         for sink in self._sinks:
             sink.close()
         for relay in self.relays:
-            relay.end()
+            with contextlib.suppress(Exception):  # its DeliveryReport tells
+                relay.end()
         while self.relays:
             relay = self.relays[0]
             try:
@@ -138,6 +116,11 @@ class Publisher:
         if self._settings.outbox_folder is not None:
             remove_if_empty(self._settings.outbox_folder)
 
+    def totals(self) -> list[str]:
+        """Return how much went where, a line for each place."""
+        to_urls = [sent(relay, report, self._settings) for relay, report in self.delivered]
+        return [*to_urls, *filter(None, (sink.total() for sink in self._sinks))]
+
     def _start_relays(self) -> None:
         folder = self._settings.outbox_folder
         if folder is None:
@@ -147,10 +130,6 @@ class Publisher:
                     "name one with --publish-outbox DIR",
                 )
             return
-        from pytest_publish.delivery.process import RelayProcess
-
-        from .line_sink import LineSink
-
         stamp = realos.strftime("%Y%m%dT%H%M%SZ", realos.gmtime(realos.now()))
         for number, delivery in enumerate(self._settings.deliveries):
             name = f"{stamp}-{self._session_id[:8]}" + (f"-{number}" if number else "")

@@ -65,7 +65,7 @@ class RetryQueue(Generic[_Item]):
             self._remove(seq)
 
     def postpone_first(self) -> None:
-        """Have the first result, which failed, not keep the others from their turn."""
+        """Move the first result, which failed, to the end, so that it does not block the rest."""
         self.waiting.move_to_end(next(iter(self.waiting)))
 
     def close(self, write: Callable[[_Item], object]) -> None:

@@ -54,10 +54,8 @@ class PublishSession:
             from .event_publisher import EventPublisher
             from .events import SessionEvents
 
-            wanted = hooks.wants, hooks.wants_event
-            publisher = EventPublisher(settings, *wanted, self.problems)
-            given = config, settings, publisher, self.aggregator, self.problems
-            self.events = SessionEvents(*given)
+            publisher = EventPublisher(settings, hooks.wants, hooks.wants_event, self.problems)
+            self.events = SessionEvents(config, settings, publisher, self.aggregator, self.problems)
             config.pluginmanager.register(self.events, "publish_events")
             self.publisher: Publisher = publisher
         else:
@@ -65,7 +63,6 @@ class PublishSession:
         self.is_finished = False
         self._settings = settings
         self._watch = watch
-        self._folder = config.invocation_params.dir
         self._collected: collections.deque[pytest.CollectReport] = collections.deque()
         self._groups = GroupNotice(config)
 
@@ -152,7 +149,7 @@ class PublishSession:
         count = sum(report.waiting + report.refused for _, report in self.publisher.delivered)
         if not count and not self.problems:
             return None
-        return strictly_failed(count, events=self._settings.events)
+        return strictly_failed(count, self._settings)
 
     def problem_lines(self) -> Iterator[str]:
         """Yield what the user has to know at the end."""
@@ -160,7 +157,7 @@ class PublishSession:
             yield f"publish: {self._settings.warning}"
         yield from self.problems.lines()
         for relay, report in self.publisher.delivered:
-            yield from undelivered(relay, report, self._folder, events=self._settings.events)
+            yield from undelivered(relay, report, self._settings)
         if self._groups.text is not None:
             yield self._groups.text
 

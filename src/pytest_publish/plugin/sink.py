@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 from pytest_publish.results.encoding import to_json
 from pytest_publish.results.result import TestResult
+from pytest_publish.tree.writer import Reservation
 
 
-if TYPE_CHECKING:  # a run without events or a tree does not load them
+if TYPE_CHECKING:  # a run without events does not load them
     from pytest_publish.results.events import Event
-    from pytest_publish.tree.writer import Reservation
 
 
 class PendingResult:
@@ -86,3 +86,6 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Write what is still kept, for the last time. May be called again."""
+
+    def total(self) -> str:
+        """Return for the summary how much was written and where; "" if a relay tells."""

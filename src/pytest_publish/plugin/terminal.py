@@ -6,25 +6,22 @@ import textwrap
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Final
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_publish._os import realos
 from pytest_publish.delivery.config import redact_url
+from pytest_publish.delivery.cursor import Cursor
+from pytest_publish.delivery.process import RelayProcess
 
 from .messages import INDENT
 from .messages import published
 from .messages import refused_by
+from .settings import Settings
 
 
-if TYPE_CHECKING:  # a run without a URL does not load them
-    from pytest_publish.delivery.cursor import Cursor
-    from pytest_publish.delivery.process import RelayProcess
-
-
-#: Seconds of waiting at the end of a run before its progress is shown, and between two
-#: lines of it where a line can't be written over.
+#: Seconds to wait at a run's end before progress is shown, and seconds between two lines of
+#: progress where a line can't be overwritten.
 PATIENCE: Final = 1.0
 REPEAT: Final = 10.0
 #: Seconds between two looks at the relays' cursors, and seconds without any success
@@ -60,7 +57,7 @@ class Screen:
             self._reporter.write_line(part, **markup)
 
     def title(self, lines: list[str]) -> None:
-        """Write lines as one title like pytest's, if it is wide enough; else one by one."""
+        """Write lines as one title in pytest's style if they fit; else one by one."""
         title = ", ".join(lines)
         if len(f"- publish: {title} -") <= self.width:
             self._reporter.write_sep("-", f"publish: {title}")
@@ -69,7 +66,7 @@ class Screen:
             self.say(f"publish: {line}")
 
     def rewrite(self, text: str) -> None:
-        """Write over the line of the last call, as much of a text as fits."""
+        """Overwrite what the last call wrote, with as much of a text as fits."""
         room = self.width - 1
         cut = text if len(text) <= room else f"{text[: room - 1]}…"
         self._reporter.write(f"\r{cut:{room}}", flush=True)
@@ -116,11 +113,11 @@ class Watch:
     """
 
     def __init__(
-        self, say: Callable[[str], None], clock: Callable[[], float], *, events: bool = False
+        self, settings: Settings, say: Callable[[str], None], clock: Callable[[], float]
     ) -> None:
+        self._settings = settings
         self._say = say
         self._clock = clock
-        self._events = events
         self._process = realos.getpid()
         self._next = 0.0
         self._stuck: dict[str, tuple[int, float]] = {}
@@ -138,7 +135,7 @@ class Watch:
 
     def _look(self, url: str, cursor: Cursor, now: float) -> None:
         if cursor.refused:
-            line = refused_by(url, cursor.refused, cursor.refusal, events=self._events)
+            line = refused_by(url, cursor.refused, cursor.refusal, self._settings)
             self._say_once(url, "refused", line)
         if not cursor.problem:
             self._stuck.pop(url, None)
@@ -162,23 +159,22 @@ class Watch:
 class Progress:
     """Shows how many results are still to be sent while the session waits for a relay.
 
-    ``grace`` is the seconds without success after which a relay gives up. With
-    ``is_quiet`` only a long wait is shown.
+    With ``is_quiet`` only a long wait is shown.
     """
 
     def __init__(
         self,
+        settings: Settings,
         screen: Screen | None,
         clock: Callable[[], float],
-        grace: float,
         *,
         is_quiet: bool = False,
-        events: bool = False,
     ) -> None:
+        self._settings = settings
         self._screen = screen
-        self._events = events
         self._clock = clock
-        self._grace = grace
+        # The seconds without success after which a relay gives up.
+        self._grace = max((delivery.grace for delivery in settings.deliveries), default=0.0)
         self._waits: tuple[str, int] | None = None
         self._since = clock()
         self._next = self._since + (REPEAT if is_quiet else PATIENCE)
@@ -206,12 +202,10 @@ class Progress:
             screen.rewrite(f"publish: {waiting} to send, {limit}: {url}")
             return 0.2
         limit = f"gives up in {left:.0f} s if none arrives"
-        screen.say(
-            f"publish: {published(waiting, events=self._events)} to be sent to {url}; {limit}"
-        )
+        screen.say(f"publish: {published(waiting, self._settings)} to be sent to {url}; {limit}")
         return REPEAT
 
     def close(self) -> None:
-        """End the line that was written over."""
+        """End the line that was overwritten."""
         if self._is_open and self._screen is not None and self._screen.isatty:
             self._screen.begin_line()

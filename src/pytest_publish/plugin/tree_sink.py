@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 from pytest_publish.tree.writer import TreeWriter
 
+from .messages import counted
 from .problems import Problems
 from .retry import RetryQueue
+from .settings import Settings
 from .sink import Pending
 from .sink import PendingResult
 
@@ -18,12 +21,12 @@ class TreeSink:
     It comes before all other sinks, because a result's JSON names its directory.
     """
 
-    def __init__(self, tree: TreeWriter, shown_path: str, problems: Problems) -> None:
+    def __init__(self, path: Path, settings: Settings, problems: Problems) -> None:
         self.written = 0
-        self._tree = tree
-        self._where = f"below {shown_path}"
+        self._tree = TreeWriter(path, scheme=settings.scheme, which=settings.which)
+        self._shown = settings.shown(path)
         self._problems = problems
-        self._retry: RetryQueue[PendingResult] = RetryQueue(self._where, problems)
+        self._retry: RetryQueue[PendingResult] = RetryQueue(f"below {self._shown}", problems)
 
     def write(self, pending: Pending) -> None:
         """Write a result, after those that could not be written before."""
@@ -39,11 +42,15 @@ class TreeSink:
             if isinstance(error, OSError):
                 self._retry.keep(pending.result.seq, pending, len(pending.body()), error)
             else:  # a hook has set what can't be written, such as NaN for a time
-                self._problems.add(f"can't write {self._where}", error)
+                self._problems.add(f"can't write below {self._shown}", error)
 
     def close(self) -> None:
         """Write what is still kept, for the last time."""
         self._retry.close(self._write)
+
+    def total(self) -> str:
+        """Return how many results the tree got."""
+        return f"{counted(self.written, 'result')} written to {self._shown}"
 
     def _write(self, pending: PendingResult, *, may_wait: bool = True) -> None:
         """Write a result; called again, go on under the same index."""

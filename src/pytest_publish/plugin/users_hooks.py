@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from copy import deepcopy
 from typing import TYPE_CHECKING
 from typing import TypeVar
 
 import pytest
 
 from pytest_publish.results.guard import guarded
-from pytest_publish.results.repair import copied
 from pytest_publish.results.repair import refuse_unknown
 from pytest_publish.results.repair import repaired
 from pytest_publish.results.result import TestResult
@@ -59,7 +59,7 @@ class UsersHooks:
         ask: Callable[[], list[object]],
         repaired: Callable[[_Told, _Told], list[str]],
     ) -> bool:
-        before = copied(told)
+        before = deepcopy(told)
 
         def asked() -> list[object]:
             answers = list(ask())

@@ -1,4 +1,4 @@
-"""Takes the colours that pytest put in out of its texts, and keeps their indentation.
+"""Removes the colours that pytest has added to its texts, and keeps their indentation.
 
 What a test prints, logs or raises keeps its escape codes. So an escape code is removed
 only if pytest was seen to add it.

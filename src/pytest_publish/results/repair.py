@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from collections.abc import Container
 from collections.abc import Iterator
 from types import UnionType
@@ -47,29 +48,13 @@ _LEAST: Final = {
     **dict.fromkeys(("attempt", "line", "nodeid", "name"), 1),
     **dict.fromkeys(("duration", "total", "deselected", "first", "workers", "results"), 0),
 }
-
-
-def copied(value: _T) -> _T:
-    """Return a copy of a result or an event whose parts no hook can reach."""
-    if isinstance(value, list):
-        return [copied(element) for element in value]  # type: ignore[return-value]
-    if isinstance(value, dict):
-        return value.copy()  # type: ignore[return-value]
-    if _is_part(value):
-        return dataclasses.replace(  # type: ignore[type-var]
-            value, **{name: copied(held) for name, held in vars(value).items()}
-        )
-    return value
-
-
-def _is_part(value: object) -> bool:
-    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+_types_of: Final[Callable[[Any], dict[str, Any]]] = functools.cache(get_type_hints)
 
 
 def refuse_unknown(told: object) -> None:
     """Remove what is set under a name that no field has, and raise AttributeError for it.
 
-    It may be a text that was to be masked, and a misspelt name.
+    The hook may have misspelt the name of a text that it meant to mask.
     """
     unknown = [name for part in _parts(told) for name in _remove_unknown(part)]
     if unknown:
@@ -81,15 +66,15 @@ def _parts(value: object, depth: int = 0) -> Iterator[object]:
     if isinstance(value, list):
         for element in value:
             yield from _parts(element, depth)
-    elif _is_part(value) and depth < 3:
+    elif dataclasses.is_dataclass(type(value)) and depth < 3:
         yield value
         for held in vars(value).values():
             yield from _parts(held, depth + 1)
 
 
-def _remove_unknown(part: object) -> list[str]:
+def _remove_unknown(part: Any) -> list[str]:
     held = vars(part)
-    unknown = [name for name in held if name not in _types_of_fields(part)]
+    unknown = [name for name in held if name not in _types_of(type(part))]
     for name in unknown:
         del held[name]
     return unknown
@@ -135,24 +120,14 @@ def _is_verdict(result: TestResult) -> bool:
     return result.outcome in _VERDICTS[result.result]
 
 
-def _unfit_fields(part: object) -> list[str]:
+def _unfit_fields(part: Any) -> list[str]:
     """Return the names of a dataclass's fields that hold what they can't."""
     held = vars(part)
     return [
         name
-        for name, kind in _types_of_fields(part).items()
+        for name, kind in _types_of(type(part)).items()
         if not guarded(_fits, lambda _error: False, held.get(name, ...), kind, name)
     ]
-
-
-def _types_of_fields(part: object) -> dict[str, Any]:
-    kind: Any = type(part)
-    return _types_of(kind)
-
-
-@functools.cache
-def _types_of(part: type[object]) -> dict[str, Any]:
-    return get_type_hints(part)
 
 
 def _fits(value: Any, kind: Any, name: str = "") -> bool:

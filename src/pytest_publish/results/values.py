@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from typing import Final
-from typing import NamedTuple
 
 from .guard import guarded
 
@@ -23,14 +22,6 @@ MAX_INT: Final = 2**63 - 1
 # execnet 2.1 packs anything up to MAX_INT, but below zero only 32 bits.
 _MIN_INT_OF_EXECNET: Final = -(2**31)
 _EXACT_TYPES: Final = frozenset({type(None), bool, float, complex, bytes})
-
-
-class _Format(NamedTuple):
-    """In what JSON and execnet differ."""
-
-    min_int: int
-    scalar: Callable[[Any], Any]  # converts a float or bytes
-    container: Callable[[Any, tuple[int, ...]], Any]  # converts it and what is in it
 
 
 def escape(text: str) -> str:
@@ -83,7 +74,7 @@ def jsonable(value: object, parents: tuple[int, ...] = ()) -> Any:
     whatever else JSON has no form for. ``parents`` are the ids of the containers
     around it; a container that holds itself is described.
     """
-    return _plain(value, parents, _JSON)
+    return _plain(value, parents, for_json=True)
 
 
 def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
@@ -97,35 +88,33 @@ def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
         return value if value.isascii() else escape(value)
     if kind in _EXACT_TYPES:
         return value
-    return _plain(value, parents, _EXECNET)
+    return _plain(value, parents, for_json=False)
 
 
-def _plain(value: Any, parents: tuple[int, ...], form: _Format) -> Any:
+def _plain(value: Any, parents: tuple[int, ...], *, for_json: bool) -> Any:
     # A mock passes for what it is not, and a user's own __int__ may raise.
-    return guarded(_converted, lambda _error: describe(value), value, parents, form)
+    return guarded(_converted, lambda _error: describe(value), value, parents, for_json=for_json)
 
 
-def _converted(value: Any, parents: tuple[int, ...], form: _Format) -> Any:
+def _converted(value: Any, parents: tuple[int, ...], *, for_json: bool) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return escape(value)
     if isinstance(value, int):
-        return int(value) if form.min_int <= value <= MAX_INT else digits(value)
-    if isinstance(value, (float, bytes)):
-        return form.scalar(value)
+        least = MIN_INT if for_json else _MIN_INT_OF_EXECNET
+        return int(value) if least <= value <= MAX_INT else digits(value)
+    if isinstance(value, float):
+        return repr(float(value)) if for_json and not math.isfinite(value) else float(value)
+    if isinstance(value, bytes) and for_json:
+        return bytes.decode(value, "utf-8", "backslashreplace")
     if id(value) in parents or len(parents) > MAX_DEPTH:
         return describe(value)
-    return form.container(value, (*parents, id(value)))
+    convert = _json_container if for_json else _execnet_container
+    return convert(value, (*parents, id(value)))
 
 
-def _json_scalar(value: float | bytes) -> float | str:
-    if isinstance(value, bytes):
-        return bytes.decode(value, "utf-8", "backslashreplace")
-    return float(value) if math.isfinite(value) else repr(float(value))
-
-
-def _json_container(value: object, inside: tuple[int, ...]) -> Any:
+def _json_container(value: Any, inside: tuple[int, ...]) -> Any:
     if isinstance(value, dict):
         return {_json_key(key): jsonable(element, inside) for key, element in value.items()}
     if isinstance(value, (list, tuple)):
@@ -143,10 +132,6 @@ def _json_key(key: object) -> str:
     return plain if isinstance(plain, str) else describe(plain)
 
 
-def _execnet_scalar(value: float | bytes) -> float | str:
-    return describe(value) if isinstance(value, bytes) else float(value)
-
-
 def _execnet_container(value: Any, inside: tuple[int, ...]) -> Any:
     if isinstance(value, dict):
         return {
@@ -157,7 +142,3 @@ def _execnet_container(value: Any, inside: tuple[int, ...]) -> Any:
         if isinstance(value, container):
             return container(transportable(element, inside) for element in value)
     return describe(value)
-
-
-_JSON: Final = _Format(MIN_INT, _json_scalar, _json_container)
-_EXECNET: Final = _Format(_MIN_INT_OF_EXECNET, _execnet_scalar, _execnet_container)

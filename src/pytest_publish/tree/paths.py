@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Final
 from typing import Literal
 from typing import TypeAlias
-from urllib.parse import unquote_to_bytes
 
 
 #: How tests are laid out: by their bare name, or by their whole node id.
@@ -46,7 +45,7 @@ def encode(name: str) -> str:
     """
     if not name:
         return _EMPTY
-    component = _UNSAFE.sub(_percent, name)
+    component = _UNSAFE.sub(lambda found: _percent(found[0]), name)
     if _RESERVED.match(component):
         component = _percent(component[0]) + component[1:]
     encoded = component.encode()
@@ -58,18 +57,7 @@ def encode(name: str) -> str:
     return re.sub(r"%[0-9A-F]?\Z", "", kept) + _CUT + digest[:_HASH_LENGTH]
 
 
-def decode(component: str) -> str | None:
-    """Return the name that :func:`encode` made a component of; None if it was cut."""
-    if component == _EMPTY:
-        return ""
-    if _CUT in component:
-        return None
-    return unquote_to_bytes(component).decode("utf-8", "surrogatepass")
-
-
-def _percent(character: str | re.Match[str]) -> str:
-    if not isinstance(character, str):
-        character = character.group()
+def _percent(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
 
 

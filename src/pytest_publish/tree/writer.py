@@ -43,7 +43,7 @@ _AT_ONCE: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
 # run each test may have a parent of its own.
 _MOST_PARENTS: Final = 1000
 # Whatever stands in the place of one of our files is neither followed nor waited for.
-_ONLY_FILES: Final = realos.NOFOLLOW | realos.NONBLOCK
+_ONLY_FILES: Final = os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Reservation:
@@ -52,8 +52,8 @@ class Reservation:
     def __init__(self, folder: str, name: str) -> None:
         self.folder = folder
         #: The result's directory, once it is written, and until then.
-        self.path = f"{folder}{realos.SEPARATOR}{name}"
-        self.temporary = f"{folder}{realos.SEPARATOR}.{name}.tmp"
+        self.path = f"{folder}/{name}"
+        self.temporary = f"{folder}/.{name}.tmp"
         self.is_tried = False
 
 
@@ -105,7 +105,7 @@ class TreeWriter:
         realos.mkdir(temporary)
         try:
             for name, content in files:
-                realos.write_file(f"{temporary}{realos.SEPARATOR}{name}", content, os.O_EXCL)
+                realos.write_file(f"{temporary}/{name}", content, os.O_EXCL)
             # It replaces no other result, because the index is this result's alone.
             realos.rename(temporary, reservation.path)
         except BaseException:  # a full disk, or a Ctrl-C
@@ -115,8 +115,8 @@ class TreeWriter:
 
     def _make_folder(self, names: tuple[str, ...]) -> tuple[str, bool]:
         """Return a test's folder, and whether this call has made it."""
-        parent = realos.SEPARATOR.join((self._root, *names[:-1]))
-        folder = f"{parent}{realos.SEPARATOR}{names[-1]}"
+        parent = "/".join((self._root, *names[:-1]))
+        folder = f"{parent}/{names[-1]}"
         if parent not in self._parents:
             self._check_parents(parent, names[:-1])
         is_new = realos.makedirs(folder)
@@ -127,14 +127,14 @@ class TreeWriter:
     def _check_parents(self, parent: str, names: tuple[str, ...]) -> None:
         folder = self._root
         for name in names:
-            folder += f"{realos.SEPARATOR}{name}"
+            folder += f"/{name}"
             _refuse_link(folder)
         if len(self._parents) >= _MOST_PARENTS:
             self._parents.clear()
         self._parents.add(parent)
 
     def _next_index(self, folder: str, *, is_new: bool, may_wait: bool) -> int:
-        path = f"{folder}{realos.SEPARATOR}.lock"
+        path = f"{folder}/.lock"
         fd = _open(path, os.O_WRONLY)
         try:
             self._lock(fd, path, self._patience if may_wait else 0.0)
@@ -166,7 +166,7 @@ def _advance(folder: str, *, is_new: bool) -> int:
     in place by one write of a few bytes, which a kill can't cut in two, and it never gets
     shorter.
     """
-    path = f"{folder}{realos.SEPARATOR}count"
+    path = f"{folder}/count"
     fd = _open(path, os.O_RDWR)
     try:
         try:
@@ -216,7 +216,7 @@ def _clear(temporary: str, files: list[tuple[str, bytes]]) -> None:
     _refuse_link(temporary)
     for name, _content in files:
         with contextlib.suppress(FileNotFoundError):
-            realos.unlink(f"{temporary}{realos.SEPARATOR}{name}")
+            realos.unlink(f"{temporary}/{name}")
     with contextlib.suppress(FileNotFoundError):
         realos.rmdir(temporary)
 
@@ -228,7 +228,7 @@ def _free_index(folder: str, count: bytes) -> int:
     """
     if count.rstrip().isdigit():
         index = int(count)
-        stem = f"{folder}{realos.SEPARATOR}{index}."
+        stem = f"{folder}/{index}."
         if not any(realos.exists(stem + verdict) for verdict in _WRITTEN["all"]):
             return index
     found = map(_RESULT_NAME.match, realos.listdir(folder))

@@ -19,10 +19,10 @@ def path(tmp_path: Path) -> Path:
 def holder(path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start another process that holds the outbox's lock."""
     code = (
-        "import sys, pathlib; from pytest_publish.delivery.locks import SenderLock\n"
+        "import sys, pathlib; from pytest_publish.delivery.locks import sender_lock\n"
         "from pytest_publish.delivery.outbox import Outbox\n"
-        "lock = SenderLock(Outbox(pathlib.Path(sys.argv[1])))\n"
-        "assert lock.acquire()\n"
+        "lock = sender_lock(Outbox(pathlib.Path(sys.argv[1])))\n"
+        "assert lock is not None\n"
         "print('held', flush=True)\n"
         "sys.stdin.read()"
     )

@@ -141,7 +141,7 @@ def test_a_url_of_a_host_can_be_posted_to(url: str) -> None:
     ],
 )
 def test_any_other_url_is_refused_in_one_line_without_its_secrets(url: str) -> None:
-    with pytest.raises(ValueError, match="no URL like http://HOST/PATH") as refused:
+    with pytest.raises(ValueError, match="not a URL like http://HOST/PATH") as refused:
         checked_url(url)
     assert "hunter2" not in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1

@@ -4,6 +4,7 @@ import base64
 import email.utils
 import json
 import os
+import time
 from collections.abc import Callable
 
 import pytest
@@ -181,7 +182,7 @@ def test_a_proxy_that_cant_be_used_is_reported_without_its_secrets(
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7.0), ("0", 0.0), ("-1", None), ("soon", None), ("9" * 400, float("inf"))],
+    [("7", 7.0), ("0", 0.0), ("-1", None), ("soon", None), ("9" * 400, MAX_RETRY_AFTER)],
 )
 def test_retry_after_in_seconds_is_understood(
     faulty_server: FaultyServer, header: str, seconds: float | None
@@ -191,23 +192,23 @@ def test_retry_after_in_seconds_is_understood(
 
 
 def test_retry_after_as_a_date_is_understood(faulty_server: FaultyServer) -> None:
-    now = 1_800_000_000.0
-    date = email.utils.formatdate(now + 90, usegmt=True)
+    date = email.utils.formatdate(time.time() + 40, usegmt=True)
     faulty_server.answer = lambda _post: status(503, f"Retry-After: {date}")
-    sender = Transport(DeliveryConfig(faulty_server.url), clock=lambda: now)
-    assert sender.post("run-0", BODY, BODY) == Failed("503 Whatever", 90.0)
-    sender.close()
+    answer = post(DeliveryConfig(faulty_server.url))
+    assert isinstance(answer, Failed)
+    assert answer.retry_after is not None
+    assert 20 < answer.retry_after <= 40
 
 
 @given(
     tries=st.integers(1, 10_000),
-    asked=st.none() | st.floats(0, allow_nan=False, allow_infinity=True),
+    asked=st.none() | st.floats(0, MAX_RETRY_AFTER),
 )
 def test_a_wait_is_never_nothing_and_never_without_end(tries: int, asked: float | None) -> None:
     wait = retry_delay(Failed("", asked), tries)
     assert wait >= BACKOFF_FLOOR
-    assert wait <= max(BACKOFF_CAP, min(asked or 0, MAX_RETRY_AFTER))
-    assert wait >= min(asked or 0, MAX_RETRY_AFTER)
+    assert wait <= max(BACKOFF_CAP, asked or 0)
+    assert wait >= (asked or 0)
 
 
 @pytest.mark.parametrize("compress", [False, True])

@@ -10,6 +10,7 @@ from pytest_publish.delivery.locks import WriterLock
 from pytest_publish.delivery.outbox import Header
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxWriter
+from pytest_publish.delivery.published import lines_in
 from pytest_publish.delivery.published import published_in
 
 
@@ -65,3 +66,14 @@ def test_a_folder_has_its_outboxes_and_then_its_results_by_time(
         (folder / "result.json").write_text(json.dumps(result(number, time), indent=1), "utf-8")
     assert seqs(tmp_path) == [0, 1, 2, 3]
     assert seqs(tmp_path / "tree/a/0.pass/result.json") == [3]
+
+
+@pytest.mark.parametrize("separators", [(",\n", ":"), (",", ":\n")])
+def test_a_result_of_several_lines_is_one_however_they_are_broken(
+    tmp_path: Path, separators: tuple[str, str]
+) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(result(3), separators=separators), "utf-8")
+    ((body, key),) = lines_in(path)
+    assert (json.loads(body), key) == (result(3), "0a1b2c3d-3")
+    assert b"\n" not in body

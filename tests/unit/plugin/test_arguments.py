@@ -21,6 +21,7 @@ def called(folder: Path, *words: str, inipath: Path | None = None) -> pytest.Con
     [
         (["--pubdir", "tree", "tests"], ["--pubdir=tree", "tests"]),
         (["-q", "--publish-outbox", "out"], ["-q", "--publish-outbox=out"]),
+        (["--publish-log", "log", "-q"], ["--publish-log=log", "-q"]),
         (["--pubdir=tree", "--publish", "http://h"], ["--pubdir=tree", "--publish", "http://h"]),
         (["tests", "--pubdir"], ["tests", "--pubdir"]),
         ([], []),

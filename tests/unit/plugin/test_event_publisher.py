@@ -47,20 +47,11 @@ class Publishing:
         self.problems = Problems()
         self.publisher = EventPublisher(
             Settings(
-                pubdir=None,
-                shown_pubdir="",
-                scheme="name",
-                which="all",
-                deliveries=(),
-                outbox_folder=None,
+                path.parent,
                 run_id="r",
-                strict=False,
                 events=True,
-                metadata={},
                 project="p",
                 log=path,
-                shown_log="log",
-                warning=None,
             ),
             self.wants,
             self.wants_event,

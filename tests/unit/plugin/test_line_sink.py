@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 
 from pytest_publish._os import realos
-from pytest_publish.plugin.line_sink import LineSink
-from pytest_publish.plugin.line_sink import LogFile
+from pytest_publish.plugin.line_sink import LogSink
 from pytest_publish.plugin.problems import Problems
+from pytest_publish.plugin.settings import Settings
 from pytest_publish.plugin.sink import PendingEvent
 from pytest_publish.results.events import SessionFinish
+
+
+def sink_for(path: Path, problems: Problems) -> LogSink:
+    return LogSink(path, Settings(path.parent), problems)
 
 
 def pending(seq: int) -> PendingEvent:
@@ -37,14 +41,13 @@ def test_each_is_a_line_by_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return write(fd, data)
 
     monkeypatch.setattr(realos, "write", noting)
-    logs = [LogFile(path) for _ in range(2)]
-    sinks = [LineSink(log.append, "to log", Problems()) for log in logs]
+    sinks = [sink_for(path, Problems()) for _ in range(2)]
     for sink, seq in zip([*sinks, *sinks], range(4), strict=True):
         sink.write(one := pending(seq))
         sink.write(one)  # after an interrupt it is asked again
     assert written == [b"0\n", b"1\n", b"2\n", b"3\n"]
     assert path.read_bytes() == b"0\n1\n2\n3\n"
-    assert [log.appended for log in logs] == [2, 2]
+    assert [sink.total() for sink in sinks] == 2 * ["2 results appended to log"]
 
 
 def test_what_a_full_disk_refuses_comes_later(
@@ -52,7 +55,7 @@ def test_what_a_full_disk_refuses_comes_later(
 ) -> None:
     path = tmp_path / "log"
     problems = Problems()
-    sink = LineSink(LogFile(path).append, "to log", problems)
+    sink = sink_for(path, problems)
     write = realos.write
     monkeypatch.setattr(realos, "write", lambda fd, data: write(fd, data[:1]))
     sink.write(pending(10))
@@ -66,9 +69,8 @@ def test_what_a_full_disk_refuses_comes_later(
 
 def test_what_can_t_be_written_to_the_end_is_told(tmp_path: Path) -> None:
     problems = Problems()
-    log = LogFile(tmp_path / "missing" / "log")
-    sink = LineSink(log.append, "to missing/log", problems)
+    sink = sink_for(tmp_path / "missing" / "log", problems)
     sink.write(pending(1))
     sink.close()
     (line,) = problems.lines()
-    assert line == "publish: can't write to missing/log: No such file or directory"
+    assert line == "publish: can't write to log: No such file or directory"

@@ -11,8 +11,8 @@ from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.process import DeliveryReport
 from pytest_publish.delivery.process import RelayProcess
 from pytest_publish.plugin.messages import header
+from pytest_publish.plugin.messages import sent
 from pytest_publish.plugin.messages import strictly_failed
-from pytest_publish.plugin.messages import totals
 from pytest_publish.plugin.messages import undelivered
 from pytest_publish.plugin.settings import Settings
 
@@ -20,17 +20,11 @@ from pytest_publish.plugin.settings import Settings
 URL = "http://user:hunter2@host/hook?token=hunter2"
 
 
-def settings_for(folder: Path, *urls: str, pubdir: Path | None = None) -> Settings:
+def settings_for(folder: Path, *urls: str) -> Settings:
     return Settings(
-        pubdir=pubdir,
-        shown_pubdir="" if pubdir is None else pubdir.name,
-        scheme="name",
-        which="all",
+        folder,
         deliveries=tuple(DeliveryConfig(url) for url in urls),
         outbox_folder=folder,
-        run_id=None,
-        strict=False,
-        warning=None,
     )
 
 
@@ -38,29 +32,23 @@ def relay_in(folder: Path, url: str = URL) -> RelayProcess:
     return RelayProcess(folder, "a", DeliveryConfig(url))
 
 
-def test_the_totals_name_each_place_and_no_secret(tmp_path: Path) -> None:
+def test_what_was_sent_is_told_without_secrets(tmp_path: Path) -> None:
     outcome = DeliveryReport(sent=1, refused=0, waiting=0, reason="", refusal="")
-    read = settings_for(tmp_path, URL, pubdir=tmp_path / "tree")
-    assert totals(read, 2, 0, [(relay_in(tmp_path), outcome)]) == [
-        "1 result sent to http://host/hook?…",
-        "2 results written to tree",
-    ]
-    read = read._replace(log=tmp_path / "log", shown_log="log", events=True)
-    assert totals(read, 2, 5, [(relay_in(tmp_path / "other"), outcome)]) == [
-        "1 result or event sent to http://host/hook?…",
-        "2 results written to tree",
-        "5 results and events appended to log",
-    ]
+    relay = relay_in(tmp_path)
+    assert sent(relay, outcome, Settings(tmp_path)) == "1 result sent to http://host/hook?…"
+    read = Settings(tmp_path, events=True)
+    assert sent(relay, outcome, read) == "1 result or event sent to http://host/hook?…"
 
 
 def test_what_is_counted_are_events_too(tmp_path: Path) -> None:
     found = DeliveryReport(0, refused=2, waiting=1, reason="no", refusal="401 No")
-    lines = list(undelivered(relay_in(tmp_path), found, tmp_path, events=True))
+    read = Settings(tmp_path, events=True)
+    lines = list(undelivered(relay_in(tmp_path), found, read))
     assert [line.partition(" (")[0] for line in lines[::2]] == [
         "publish: 2 results and events were refused by http://host/hook?…",
         "publish: 1 result or event waits to be sent to http://host/hook?…",
     ]
-    assert strictly_failed(3, events=True) == (
+    assert strictly_failed(3, read) == (
         "publish: 3 results and events not delivered (--publish-strict)"
     )
 
@@ -70,7 +58,7 @@ def test_what_waits_and_what_was_refused_comes_with_the_command_that_sends_it(
 ) -> None:
     found = DeliveryReport(0, refused=1, waiting=2, reason="Connection refused", refusal="401 No")
     relay = relay_in(tmp_path / "my cache", "http://host/")
-    assert list(undelivered(relay, found, tmp_path)) == [
+    assert list(undelivered(relay, found, Settings(tmp_path))) == [
         "publish: 1 result was refused by http://host/ (401 No) and set aside; send with:",
         "  pytest-publish send 'my cache/a.refused.jsonl' --to http://host/",
         "publish: 2 results wait to be sent to http://host/ (Connection refused); send with:",
@@ -80,7 +68,7 @@ def test_what_waits_and_what_was_refused_comes_with_the_command_that_sends_it(
 
 def test_a_command_holds_no_secret(tmp_path: Path) -> None:
     found = DeliveryReport(0, refused=1, waiting=2, reason="no", refusal="no")
-    lines = list(undelivered(relay_in(tmp_path), found, tmp_path))
+    lines = list(undelivered(relay_in(tmp_path), found, Settings(tmp_path)))
     assert lines[1::2] == [
         "  pytest-publish send a.refused.jsonl --to URL",
         "  pytest-publish send a.jsonl --to URL",
@@ -95,7 +83,7 @@ def test_the_header_says_what_earlier_runs_left_and_how_to_send_it(
     folder = tmp_path / "my cache"
     waiting = [folder / f"{number}.jsonl" for number in range(count)]
     refused = [folder / f"{number}.refused.jsonl" for number in range(count)]
-    places, *left = header(settings_for(folder, URL), waiting, refused, tmp_path)
+    places, *left = header(settings_for(tmp_path, URL), waiting, refused)
     assert places == "publish: http://host/hook?…"
     if count == 1:
         assert left == [
@@ -117,5 +105,5 @@ def test_the_header_says_what_earlier_runs_left_and_how_to_send_it(
 def test_a_command_is_read_by_a_shell_as_it_was_meant(name: str) -> None:
     folder = Path("/project")
     read = settings_for(folder)
-    *_, command = header(read, [folder / "outbox" / name], [], folder)
+    *_, command = header(read, [folder / "outbox" / name], [])
     assert split(command) == ["pytest-publish", "send", f"outbox/{name}", "--to", "URL"]

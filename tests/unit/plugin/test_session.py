@@ -29,18 +29,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_session(tmp_path: Path, log: Path) -> MakeSession:
-    settings: dict[str, Any] = {
-        "pubdir": None,
-        "shown_pubdir": "",
-        "scheme": "name",
-        "which": "all",
-        "deliveries": (),
-        "outbox_folder": None,
-        "run_id": None,
-        "strict": False,
-        "warning": None,
-        "log": log,
-    }
+    settings = Settings(tmp_path, log=log)
     manager = pytest.PytestPluginManager()
     manager.add_hookspecs(hookspec)
     config = SimpleNamespace(
@@ -48,8 +37,9 @@ def make_session(tmp_path: Path, log: Path) -> MakeSession:
     )
 
     def make(**changed: Any) -> PublishSession:
-        given = Settings(**settings | changed)
-        session = PublishSession(cast("pytest.Config", config), given, Watch(print, lambda: 0.0))
+        given = settings._replace(**changed)
+        watch = Watch(given, print, lambda: 0.0)
+        session = PublishSession(cast("pytest.Config", config), given, watch)
         session.start(cast("pytest.Session", None))
         return session
 
@@ -125,9 +115,9 @@ def test_strict_fails_for_what_was_not_delivered_and_for_problems(
 
 
 def test_the_summary_begins_with_what_misled_pytest(make_session: MakeSession) -> None:
-    session = make_session(warning="pytest did not find pytest.ini")
+    session = make_session(warning="pytest did not read pytest.ini")
     session.problems.add("can't write", "No space left on device")
     assert list(session.problem_lines()) == [
-        "publish: pytest did not find pytest.ini",
+        "publish: pytest did not read pytest.ini",
         "publish: can't write: No space left on device",
     ]

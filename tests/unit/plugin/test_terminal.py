@@ -9,6 +9,7 @@ from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
 from pytest_publish.delivery.process import RelayProcess
+from pytest_publish.plugin.settings import Settings
 from pytest_publish.plugin.terminal import LOOK
 from pytest_publish.plugin.terminal import PATIENCE
 from pytest_publish.plugin.terminal import Progress
@@ -51,6 +52,7 @@ class FakeTerminal:
 
 
 URL = "http://user:hunter2@host/hook?token=hunter2"
+SETTINGS = Settings(Path(), deliveries=(DeliveryConfig(URL, grace=10.0),))
 
 
 def relay_in(folder: Path, url: str = URL) -> RelayProcess:
@@ -87,7 +89,7 @@ def test_a_message_is_broken_between_words_on_a_terminal_only_and_a_command_neve
 def test_progress_is_shown_only_to_who_waits_and_for_how_long_at_most(*, isatty: bool) -> None:
     now = 0.0
     terminal = FakeTerminal(isatty=isatty, fullwidth=100)
-    progress = Progress(terminal.screen, lambda: now, grace=10.0)
+    progress = Progress(SETTINGS, terminal.screen, lambda: now)
     progress.show(URL, 5)
     assert not terminal.text
     now = PATIENCE
@@ -114,7 +116,7 @@ def test_progress_is_shown_only_to_who_waits_and_for_how_long_at_most(*, isatty:
 def test_progress_is_never_wider_than_the_terminal() -> None:
     now = 0.0
     terminal = FakeTerminal(isatty=True, fullwidth=60)
-    progress = Progress(terminal.screen, lambda: now, grace=10.0)
+    progress = Progress(SETTINGS, terminal.screen, lambda: now)
     now = PATIENCE
     progress.show(URL + "/long" * 20, 5)
     assert len(terminal.text.strip("\r")) == 59
@@ -124,7 +126,7 @@ def test_progress_is_never_wider_than_the_terminal() -> None:
 def test_under_q_only_a_long_wait_is_shown() -> None:
     now = 0.0
     terminal = FakeTerminal()
-    progress = Progress(terminal.screen, lambda: now, grace=10.0, is_quiet=True)
+    progress = Progress(SETTINGS, terminal.screen, lambda: now, is_quiet=True)
     now = REPEAT - 1
     progress.show(URL, 5)
     assert not terminal.text
@@ -141,7 +143,7 @@ class Watched:
         self.now = 100.0
         self._relay = relay_in(folder)
         self._cursor_file = CursorFile(self._relay.outbox)
-        self._watch = Watch(self.lines.append, lambda: self.now)
+        self._watch = Watch(SETTINGS, self.lines.append, lambda: self.now)
 
     def look(self, cursor: Cursor | None = None, after: float = LOOK) -> None:
         self.now += after

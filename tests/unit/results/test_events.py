@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from pytest_publish.results.events import repaired_event
 from pytest_publish.results.events import SessionFinish
 from pytest_publish.results.events import SessionStart
 from pytest_publish.results.events import TestStart
-from pytest_publish.results.repair import copied
 from support import valid
 
 
@@ -63,13 +63,13 @@ def test_an_event_is_as_the_schema_says(kind: str) -> None:
 def test_whatever_a_hook_sets_the_event_stays_valid(kind: str, value: object) -> None:
     before = EVENTS[kind]
     for name in json.loads(to_json(before)):
-        event = copied(before)
+        event = deepcopy(before)
         setattr(event, name, value)
         unfit = repaired_event(event, before)
         assert unfit in ([name], [])
         valid(json.loads(to_json(event)))
         del event
-    event = copied(before)
+    event = deepcopy(before)
     del event.time
     assert repaired_event(event, before) == ["time"]
 
@@ -77,7 +77,7 @@ def test_whatever_a_hook_sets_the_event_stays_valid(kind: str, value: object) ->
 def test_a_copy_has_containers_of_its_own() -> None:
     event = EVENTS["session_start"]
     assert isinstance(event, SessionStart)
-    copy = copied(event)
+    copy = deepcopy(event)
     copy.metadata["b"] = 2
     copy.args.append("x")
     assert (event.metadata, event.args) == ({"a": 1}, ["-q"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from copy import deepcopy
 from typing import Any
 from typing import cast
 
@@ -9,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_publish.results.repair import copied
 from pytest_publish.results.repair import refuse_unknown
 from pytest_publish.results.repair import repaired
 from pytest_publish.results.result import ExcInfo
@@ -48,7 +48,7 @@ UNFIT: dict[str, list[Any]] = {
 )
 def test_what_does_not_belong_into_a_field_is_named_and_mended(name: str, value: Any) -> None:
     result = make_result()
-    before = copied(result)
+    before = deepcopy(result)
     setattr(result, name, value)
     assert repaired(result, before) == [name]
     checked(result)
@@ -71,7 +71,7 @@ def test_what_does_not_belong_into_a_field_is_named_and_mended(name: str, value:
 )
 def test_so_is_what_is_put_into_a_part_of_it(part: str, name: str, value: Any) -> None:
     result = make_result()
-    before = copied(result)
+    before = deepcopy(result)
     setattr(getattr(result, part)[0], name, value)
     assert repaired(result, before) == [part]
     assert checked(result) == before
@@ -91,7 +91,7 @@ def test_a_verdict_may_be_changed_to_another_and_to_nothing_else(
     given: tuple[Any, Any], published: tuple[str, str]
 ) -> None:
     result = make_result()
-    before = copied(result)
+    before = deepcopy(result)
     result.result, result.outcome = given
     assert repaired(result, before) == ([] if given == published else ["result"])
     checked(result)
@@ -101,7 +101,7 @@ def test_a_verdict_may_be_changed_to_another_and_to_nothing_else(
 
 def test_what_a_hook_deleted_is_there_again() -> None:
     result = make_result()
-    before = copied(result)
+    before = deepcopy(result)
     del result.line, result.excinfo
     assert sorted(repaired(result, before)) == ["excinfo", "line"]
     assert checked(result) == before
@@ -109,7 +109,7 @@ def test_what_a_hook_deleted_is_there_again() -> None:
 
 def test_what_may_be_missing_is_fit() -> None:
     result = make_result()
-    before = copied(result)
+    before = deepcopy(result)
     result.line = result.file = result.host = None
     assert repaired(result, before) == []
     assert result.line is None
@@ -117,7 +117,7 @@ def test_what_may_be_missing_is_fit() -> None:
 
 def test_what_is_no_field_is_refused_and_removed() -> None:
     result = make_result()
-    before = copied(result)
+    before = deepcopy(result)
     vars(result)["sdtout"] = "***"
     vars(result.phases[0])["note"] = 1
     with pytest.raises(AttributeError, match="TestResult has no sdtout, note"):
@@ -129,7 +129,7 @@ def test_what_is_no_field_is_refused_and_removed() -> None:
 
 def test_a_pass_that_a_hook_fails_has_an_exception() -> None:
     result = one(report("setup"), report("call"), report("teardown"))
-    before = copied(result)
+    before = deepcopy(result)
     result.result, result.outcome = "fail", "failed"
     assert repaired(result, before) == []
     assert checked(result).excinfo == ExcInfo("Failed", "")
@@ -138,7 +138,7 @@ def test_a_pass_that_a_hook_fails_has_an_exception() -> None:
 def test_what_may_be_unknown_is_left_alone() -> None:
     result = make_result()
     result.line = result.file = result.host = result.xdist_worker = None
-    assert repaired(result, copied(result)) == []
+    assert repaired(result, deepcopy(result)) == []
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
@@ -151,7 +151,7 @@ FIELDS = [field.name for field in dataclasses.fields(TestResult)]
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES))
 def test_whatever_a_hook_sets_the_result_is_valid(changes: dict[str, Any]) -> None:
     result = make_result()
-    before = copied(result)
+    before = deepcopy(result)
     for name, value in changes.items():
         setattr(result, name, value)
     assert set(repaired(result, before)) <= {*changes, "result"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import example
@@ -10,9 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_publish.tree.paths import components
-from pytest_publish.tree.paths import decode
 from pytest_publish.tree.paths import encode
 from pytest_publish.tree.paths import Scheme
+
+
+def decode(component: str) -> str | None:
+    """Return the name of which a component was made, as anybody can; None if it was cut."""
+    if component == "%":
+        return ""
+    if "%~" in component:
+        return None
+    return unquote_to_bytes(component).decode("utf-8", "surrogatepass")
 
 
 # The rules of both systems, written from their own documentation and not from ours.
