@@ -224,16 +224,8 @@ def run_suite(board: Board, workers: str) -> list[tuple[float, float]]:
     """Run the project's own unit tests; return what was told to be left, and when."""
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", workers),
-        *(
-            "--max-worker-restart",
-            "2",
-            "--publish",
-            board.url,
-            "--publish-events",
-            "--publish-project",
-            "suite",
-            "tests/unit",
-        ),
+        *("--max-worker-restart", "2", "--publish", board.url, "--publish-events"),
+        *("--publish-project", "suite", "tests/unit"),
     ]
     with board.stream() as events:
         pytest = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)

@@ -13,7 +13,7 @@ from .recent import median
 
 
 #: The part of a run after which its own pace counts as much as that of earlier runs.
-_DOUBT: Final = 0.1
+_DOUBT: Final = 0.2
 #: The most seconds between two tests of a worker that are its own; in more, it waited.
 BETWEEN: Final = 1.0
 
