@@ -76,15 +76,15 @@ def left_of(
     # Not all node ids need have come yet.
     new = session["planned_new"] + max(0, session["total"] - session["planned"])
     pace = _pace(session)
-    rest = session["planned_seconds"] - session["done_seconds"]
-    rest += max(0, new - session["done_new"]) * usual
-    rest = max(0.0, rest * pace - sum(min(run, takes * pace) for run, takes in running))
+    planned = (session["planned_seconds"] + new * usual) * pace
+    done = (session["done_seconds"] + min(new, session["done_new"]) * usual) * pace
+    rest = max(0.0, planned - done - sum(min(run, takes * pace) for run, takes in running))
     last = max((takes * pace - run for run, takes in running), default=0.0)
-    # What xdist has given to a worker stays with it, whoever is idle.
-    to_idle = habit.uneven * pace * (session["planned_seconds"] + new * usual)
-    likely = (rest + max(0.0, to_idle - sum(idle))) / workers
-    evenly = rest / _at_once(session, idle, workers)
-    return float(min(max(rest, last), max(evenly, likely, last)) + habit.after)
+    still_idle = max(0.0, habit.uneven * planned - sum(idle))
+    at_least = max(last, rest / _at_once(session, idle, workers))
+    # What was given to a worker stays with it: in the worst case, one does all the rest.
+    at_most = max(last, rest)
+    return float(min(at_most, max(at_least, (rest + still_idle) / workers)) + habit.after)
 
 
 def _at_once(session: Mapping[str, Any], idle: Sequence[float], workers: int) -> int:
