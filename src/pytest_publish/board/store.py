@@ -656,9 +656,10 @@ class Store:
             "WHERE session = ? AND start_seq > result_seq AND usual IS NOT NULL",
             (session["project"], session["id"]),
         )
+        # On a busy machine, a start is told before the result of the test before it.
         idle = self.reader.execute(
             "SELECT stopped FROM workers WHERE session = ? AND result_seq > start_seq "
-            "AND stopped IS NOT NULL",
+            "AND stopped >= coalesce(since, 0)",
             (session["id"],),
         )
         # By the clock of the machine that runs the tests, which may differ from this one's.
