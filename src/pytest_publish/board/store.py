@@ -659,7 +659,7 @@ class Store:
         # On a busy machine, a start is told before the result of the test before it.
         idle = self.reader.execute(
             "SELECT stopped FROM workers WHERE session = ? AND result_seq > start_seq "
-            "AND stopped >= coalesce(since, 0)",
+            "AND stopped > coalesce(since, 0)",
             (session["id"],),
         )
         # By the clock of the machine that runs the tests, which may differ from this one's.
