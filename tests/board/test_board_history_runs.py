@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from boards import Board
+from published import Object
 from published import Session
 
 
@@ -38,13 +39,15 @@ def test_unsteady(tmp_path_factory):
 """
 #: Three seconds of tests in unequal parts.
 SLEEPS: Final = (0.8, *(0.1,) * 14, 0.4, 0.4)
-SLEEPING: Final = f"""
+SLEEPING: Final = """
 import time, pytest
 
-@pytest.mark.parametrize("number", range({len(SLEEPS)}))
+@pytest.mark.parametrize("number", range(len({sleeps})))
 def test_sleeping(number):
-    time.sleep({SLEEPS}[number])
+    time.sleep({sleeps}[number])
 """
+#: As files for two workers, of which one is done long before the other.
+UNEVEN: Final = {"long": (0.2,) * 10, "short": (0.1,) * 5}
 
 
 def test_runs_tell_what_broke_and_why(
@@ -82,6 +85,26 @@ def test_runs_tell_what_broke_and_why(
     assert board.run("four")["metadata"]["commit"] == "c1"
 
 
+def uneven_before() -> list[Object]:
+    """Return what a session published in which each worker had one of the uneven files."""
+    session = Session("shop", begin=time.time() - 86_400)
+    nodeids = {
+        name: [f"test_{name}.py::test_sleeping[{number}]" for number in range(len(sleeps))]
+        for name, sleeps in UNEVEN.items()
+    }
+    objects = [
+        {**session.start(), "xdist_dist": "loadfile"},
+        session.collected([*nodeids["long"], *nodeids["short"]]),
+    ]
+    for worker, name in (("gw1", "short"), ("gw0", "long")):
+        session.now = session.begin
+        objects += [
+            session.result(nodeid, worker=worker, duration=seconds)
+            for nodeid, seconds in zip(nodeids[name], UNEVEN[name], strict=True)
+        ]
+    return [*objects, session.finish()]
+
+
 def newest(board: Board) -> Any:
     """Return the newest run."""
     return board.get("/api/runs", limit="1")[0]
@@ -93,18 +116,25 @@ def test_what_is_left_is_told_within_a_fifth(
     pytester: pytest.Pytester,
 ) -> None:
     board = start_board()
-    pytester.makepyfile(test_shop=SLEEPING)
+    pytester.makepyfile(
+        test_shop=SLEEPING.format(sleeps=SLEEPS),
+        **{f"test_{name}": SLEEPING.format(sleeps=sleeps) for name, sleeps in UNEVEN.items()},
+    )
     before = Session("shop", begin=time.time() - 86_400)
     results = [
         before.result(f"test_shop.py::test_sleeping[{number}]", duration=seconds)
         for number, seconds in enumerate(SLEEPS)
     ]
-    board.post(before.start(), *results, before.finish())
+    board.post(before.start(), *results, before.finish(), *uneven_before())
 
     def run(run_id: str, *arguments: str) -> None:
         run_pytest("--publish", board.url, *PUBLISHED, "--publish-run-id", run_id, *arguments)
 
-    for run_id, arguments in (("serial", ()), ("two", ("-n", "2"))):
+    for run_id, arguments in (
+        ("serial", ("test_shop.py",)),
+        ("two", ("-n", "2", "test_shop.py")),
+        ("uneven", ("-n", "2", "--dist", "loadfile", "test_long.py", "test_short.py")),
+    ):
         told: list[tuple[float, float]] = []
         with board.stream() as events:
             thread = threading.Thread(target=run, args=(run_id, *arguments))

@@ -24,12 +24,18 @@ import orjson
 
 from . import schema
 from .causes import cause_of
+from .estimate import BETWEEN
+from .estimate import Ending
+from .estimate import Habit
+from .estimate import habit_of
 from .estimate import left_of
 from .estimate import progress_of
 from .recent import Entry
 from .recent import letter_of
 from .recent import newest
 from .recent import pack
+from .recent import PASSES
+from .recent import RUNS
 from .recent import summary
 from .recent import unpack
 
@@ -50,8 +56,6 @@ COLUMNS: Final = (
 _SHOWN: Final = (
     *("host", "platform", "versions", "rootdir", "args", "xdist_dist", "workers", "metadata"),
 )
-#: The most seconds between two tests of a worker that are its own; in more, it waited.
-_BETWEEN: Final = 1.0
 
 _ROWS: Final = (
     "SELECT results.id, session_id || '-' || seq, nodeid, name, file, outcome, worker, "
@@ -59,6 +63,22 @@ _ROWS: Final = (
     "JOIN tests ON tests.id = results.test JOIN sessions ON sessions.id = results.session "
     "WHERE results.run = ? AND results.id > ?"
 )
+#: How the sessions of a project's last runs ended, the newest first.
+_ENDINGS: Final = """
+SELECT info, mean, last, stopped, (
+    SELECT start_time FROM objects JOIN results ON results.id = objects.id
+    WHERE objects.session = ended.id ORDER BY objects.seq LIMIT 1) AS begin
+FROM (
+    SELECT sessions.id, info, sessions.stopped, before.started,
+        avg(workers.stopped) AS mean, max(workers.stopped) AS last
+    FROM (SELECT id, started FROM runs WHERE project = ?1 AND started < ?2
+        ORDER BY started DESC LIMIT ?3) AS before
+    JOIN sessions ON sessions.run = before.id
+    JOIN workers ON workers.session = sessions.id
+    WHERE reason = 'finished' AND info IS NOT NULL AND total BETWEEN ?4 / 2 AND ?4 * 2
+    GROUP BY sessions.id) AS ended
+WHERE mean > begin ORDER BY started DESC
+"""
 
 
 class StoreError(Exception):
@@ -427,7 +447,7 @@ class Store:
         )
         before = begin if row is None or row[0] is None else row[0]
         waited = begin - before
-        return float(max(end - begin, data["duration"]) + (waited if 0 < waited < _BETWEEN else 0))
+        return float(max(end - begin, data["duration"]) + (waited if 0 < waited < BETWEEN else 0))
 
     def _remember(self, test: int, entries: Iterable[Entry]) -> None:
         """Keep a test's last runs, and what they tell."""
@@ -636,11 +656,34 @@ class Store:
             "WHERE session = ? AND start_seq > result_seq AND usual IS NOT NULL",
             (session["project"], session["id"]),
         )
+        # On a busy machine, a start is told before the result of the test before it.
+        idle = self.reader.execute(
+            "SELECT stopped FROM workers WHERE session = ? AND result_seq > start_seq "
+            "AND stopped > coalesce(since, 0)",
+            (session["id"],),
+        )
         # By the clock of the machine that runs the tests, which may differ from this one's.
         there = session["seen"] + max(0.0, now - session["heard"])
-        times = [(max(0.0, there - row["since"]), row["usual"]) for row in running]
         info = orjson.loads(session["info"]) if session["info"] else {}
-        return left_of(dict(session), times, workers=info.get("workers") or 1)
+        return left_of(
+            dict(session),
+            [(max(0.0, there - row["since"]), row["usual"]) for row in running],
+            [max(0.0, there - row["stopped"]) for row in idle],
+            workers=info.get("workers") or 1,
+            habit=self._habit(session, info),
+        )
+
+    def _habit(self, session: sqlite3.Row, info: dict[str, Any]) -> Habit:
+        """Return how the last sessions ended that had as many workers, and about as many tests."""
+        rows = self.reader.execute(
+            _ENDINGS, (session["project"], session["started"], RUNS, session["total"])
+        )
+        endings = [
+            Ending(row["begin"], row["mean"], row["last"], row["stopped"])
+            for row in rows
+            if _distribution(orjson.loads(row["info"])) == _distribution(info)
+        ]
+        return habit_of(endings[:PASSES])
 
     def without_end(self, now: float) -> list[int]:
         """Return the ids of the runs that may have turned silent by now."""
@@ -735,6 +778,11 @@ def _problem_of(data: dict[str, Any]) -> str | None:
         return None
     first = str(excinfo.get("value") or "").strip().split("\n", 1)[0]
     return f"{excinfo.get('type')}: {first}"[:200].removesuffix(": ")
+
+
+def _distribution(info: dict[str, Any]) -> tuple[Any, Any]:
+    """Return how a session spreads its tests, and over how many workers."""
+    return info.get("xdist_dist"), info.get("workers")
 
 
 def _is_silent(row: sqlite3.Row, now: float) -> bool:

@@ -27,7 +27,7 @@ LARGE = ("results", "objects", "tests", "recent", "causes", "sessions", "counts"
 
 def published(session: Session, outcomes: tuple[str, ...]) -> Iterator[Published]:
     objects = [session.start(), session.collected(NODEIDS)]
-    for nodeid, outcome in zip(NODEIDS, outcomes, strict=True):
+    for nodeid, outcome in zip(NODEIDS, outcomes, strict=False):
         objects += [session.test_start(nodeid), session.result(nodeid, outcome)]
     for one in [*objects, session.finish()]:
         yield Published(body(one)[1:-1], one)
@@ -35,12 +35,14 @@ def published(session: Session, outcomes: tuple[str, ...]) -> Iterator[Published
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """Make a store of a few runs, with some of everything."""
+    """Make a store of a few runs, with some of everything; the last one still runs."""
     store = Store(tmp_path / "store.sqlite3")
     outcomes = itertools.cycle([("passed", "failed"), ("rerun", "passed"), ("failed", "skipped")])
     for number, told in zip(range(12), outcomes, strict=False):
         session = Session("shop", f"run {number}", begin=1e9 + number)
         store.add(published(session, told), 1e9 + number)
+    begun = itertools.islice(published(Session("shop", begin=1e9 + 12), ()), 2)
+    store.add(begun, 1e9 + 12)
     yield store
     store.close()
 

@@ -84,3 +84,24 @@ def test_a_session_that_is_moved_takes_its_last_runs_along(
     (run,) = store.run_ids(limit=9, before=2e9)
     rows = store.reader.execute("SELECT runs FROM recent").fetchall()
     assert [entry.run for (runs,) in rows for entry in unpack(runs)] == [run, run]
+
+
+def test_a_start_that_is_told_before_the_last_result_counts(
+    make_store: Callable[[], Store],
+) -> None:
+    store = make_store()
+    nodeids = [f"test_a.py::test_{number}" for number in range(4)]
+    before = Session("shop", begin=1e9)
+    add(store, [before.result(one, duration=10.0) for one in nodeids])
+    session = Session("shop", "now", begin=2e9)
+    objects = [session.start(), session.collected(nodeids)]
+    objects += [session.test_start(nodeids[0], "gw0"), session.test_start(nodeids[1], "gw1")]
+    session.now += 10
+    objects.append(session.test_start(nodeids[2], "gw0"))
+    session.now -= 10
+    objects.append(session.result(nodeids[0], worker="gw0", duration=10.0))
+    store.add([Published(body(one)[1:-1], one) for one in objects], 2e9 + 10)
+    run = store.run(store.find_run("now") or 0, 2e9 + 15)
+    # Both workers share the twenty seconds that are left.
+    assert run is not None
+    assert run["left"] == pytest.approx(10.0)
