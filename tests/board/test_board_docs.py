@@ -80,7 +80,10 @@ def test_a_run_brings_the_token(serve: Callable[[str], str], pytester: pytest.Py
     assert requests.get(f"{url}/api/runs", headers=token, timeout=10).json()[0]["done"] == 6
 
 
-def test_curl_publishes_and_asks(board: Board, pytester: pytest.Pytester) -> None:
+def test_curl_publishes_and_asks(
+    start_board: Callable[..., Board], pytester: pytest.Pytester
+) -> None:
+    board = start_board()
     shell = Shell(pytester)
 
     def run(command: str) -> str:

@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser
 from playwright.sync_api import expect
 from playwright.sync_api import Page
+from playwright.sync_api import Request
 
 from boards import Board
 from boards import WITH_A_LONG_TEST
 from documents import Document
 from documents import Shell
 from firefox import firefox
+from looks import errors_of
 from published import Object
 from published import Session
 from reports import make_report
@@ -237,17 +238,19 @@ def test_one_result_is_shown_without_unpacking_all(reader: Path) -> None:
 
 
 @pytest.fixture
-def offline(browser: Browser) -> Iterator[Page]:
-    """Open a window that reaches nothing, and in which nothing may go wrong."""
-    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(15_000)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
-    page.on("request", lambda asked: wrong.append(asked.url) if ":" in asked.url else None)
-    yield page
-    context.close()
+def offline(page: Page) -> Iterator[Page]:
+    """Have a window that reaches nothing, and in which nothing at all may go wrong."""
+    page.context.set_offline(True)
+    with errors_of(page) as wrong:
+
+        def asked(request: Request) -> None:
+            wrong.append(request.url)
+
+        page.on("request", asked)
+        yield page
+        page.evaluate("0")  # all events that there were have arrived
+        page.remove_listener("request", asked)
+    page.context.set_offline(False)
     # Its own file is opened, and what is inside it.
     assert [one for one in wrong if not one.startswith(("file://", "data:"))] == []
 
@@ -308,12 +311,11 @@ def test_what_earlier_runs_tell_comes_along(offline: Page, reader: Path) -> None
     expect(offline.get_by_role("alert")).to_contain_text(needs_board)
 
 
-def test_nothing_else_runs_in_it_or_leaves_it(browser: Browser, reader: Path) -> None:
+def test_nothing_else_runs_in_it_or_leaves_it(window: Page, reader: Path) -> None:
     make_report(write_log(reader / "log.jsonl", *a_run()), reader / "report.html")
-    page = browser.new_page()
-    page.goto(f"file://{reader}/report.html")
-    expect(page.locator("h2")).to_have_text("shop")
-    tried = page.evaluate(
+    window.goto(f"file://{reader}/report.html")
+    expect(window.locator("h2")).to_have_text("shop")
+    tried = window.evaluate(
         """async () => {
             const fails = (promise) => promise.then(() => false, () => true);
             const script = document.createElement("script");
@@ -327,7 +329,6 @@ def test_nothing_else_runs_in_it_or_leaves_it(browser: Browser, reader: Path) ->
             };
         }"""
     )
-    page.close()
     policy = re.search('Policy" content="([^"]+)"', (reader / "report.html").read_text("utf-8"))
     assert policy is not None
     assert "connect-src" not in policy[1]
