@@ -29,8 +29,9 @@ from looks import errors_of
 from published import Object
 from published import Session
 from reports import make_report
+from reports import refused
+from reports import refused_line
 from reports import Report
-from reports import run_report
 from support import eventually
 from support import RunPytest
 
@@ -148,9 +149,7 @@ def test_of_several_runs_one_has_to_be_chosen(reader: Path) -> None:
     log = write_log(reader / "log.jsonl", *results, {"of": "others"})
     with log.open("a") as file:
         file.write('{"type": "result", "nodeid": "cut off in the mid')
-    refused = run_report(log, "-o", reader / "report.html")
-    assert refused.returncode == 2
-    told, *runs = refused.stderr.splitlines()
+    told, *runs = refused("report", log, "-o", reader / "report.html").splitlines()
     assert told == f"pytest-publish report: {log} has several runs: choose one with --run"
     assert [line.split("  ")[1] for line in runs] == ["--run 'nightly 1'", "--run 'nightly 2'"]
     assert "2 tests, shop" in runs[0]
@@ -183,15 +182,11 @@ def test_what_keeps_it_from_being_made_is_told_in_one_line(reader: Path) -> None
         ((log, "-o", reader / "empty"), "no ordinary file"),
         ((log, "-o", "/dev/null"), "no ordinary file"),
     ):
-        done = run_report("-o", output, *arguments)
-        assert (done.returncode, done.stdout) == (2, ""), arguments
-        assert done.stderr.count("\n") == 1, done.stderr
-        assert done.stderr.startswith("pytest-publish report: ")
-        assert reason in done.stderr
+        assert reason in refused_line("report", "-o", output, *arguments)
     assert not output.exists()
     # What cannot be made does not take away what was there.
     output.write_text("of yesterday", "utf-8")
-    assert run_report(log, "--run", "unknown", "-o", output).returncode == 2
+    refused("report", log, "--run", "unknown", "-o", output)
     assert output.read_text("utf-8") == "of yesterday"
 
 
