@@ -10,11 +10,25 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from typing import Final
 
 import pytest
 
 from daemons import free_port
 from support import eventually
+
+
+#: No pages of its own, no processes in reserve, and nothing asked of the net.
+_SETTINGS: Final = {
+    "app.normandy.enabled": False,
+    "browser.newtabpage.enabled": False,
+    "browser.startup.homepage_override.mstone": "ignore",
+    "browser.startup.page": 0,
+    "dom.ipc.processPrelaunch.enabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "services.settings.server": "http://127.0.0.1:9",
+}
 
 
 class Firefox:
@@ -53,7 +67,11 @@ def firefox(folder: Path) -> Iterator[Firefox]:
     if program is None:
         pytest.skip("there is no Firefox here (apt-get install firefox-esr): it is NOT tested")
     port = free_port()
-    (folder / "user.js").write_text(f'user_pref("marionette.port", {port});\n', "utf-8")
+    settings = _SETTINGS | {"marionette.port": port}
+    told = (
+        f"user_pref({json.dumps(name)}, {json.dumps(is_)});\n" for name, is_ in settings.items()
+    )
+    (folder / "user.js").write_text("".join(told), "utf-8")
     with subprocess.Popen(
         [program, "--headless", "--no-remote", "--marionette", "--profile", str(folder)],
         stdout=subprocess.DEVNULL,

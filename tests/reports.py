@@ -7,8 +7,6 @@ import contextlib
 import io
 import json
 import re
-import subprocess
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,12 +67,18 @@ def make_report(source: Path, output: Path, *arguments: str) -> Report:
     return Report(output)
 
 
-def run_report(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run ``pytest-publish report`` in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest_publish", "report", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def refused(*arguments: str | Path) -> str:
+    """Return what ``pytest-publish`` says, on stderr alone, as it gives up."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert cli.main([*map(str, arguments)]) == 2, arguments
+    assert out.getvalue() == ""
+    return err.getvalue()
+
+
+def refused_line(*arguments: str | Path) -> str:
+    """Return the one line with which ``pytest-publish`` gives up."""
+    told = refused(*arguments)
+    assert told.count("\n") == 1, told
+    assert told.startswith(f"pytest-publish {arguments[0]}: ")
+    return told

@@ -1,4 +1,4 @@
-"""Boards of which each module has one, and a browser for all."""
+"""One board for all tests that need none of their own, and one window of a browser."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from playwright.sync_api import Page
 from playwright.sync_api import sync_playwright
 
 from boards import Board
+from looks import DESKTOP
+from looks import errors_of
 
 
 # A page of a busy machine shows what it should, but not within Playwright's 5 seconds.
 expect.set_options(timeout=30_000)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    """Start a board that the tests of a module share."""
+    """Start a board that tests share: each has projects or runs of its own."""
     board = Board(tmp_path_factory.mktemp("board") / "store.sqlite3")
     yield board
     board.stop()
@@ -54,7 +56,7 @@ ARGUMENTS: Final = (
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Start a browser for all tests."""
+    """Start a browser."""
     if CHROMIUM is None:
         # CI, which installs one, sets this, so that it never passes without these tests.
         give_up = pytest.fail if "REQUIRE_BROWSER" in os.environ else pytest.skip
@@ -65,17 +67,25 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """Open a window in which nothing may go wrong that is not said to the user."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+@pytest.fixture(scope="session")
+def window(browser: Browser) -> Iterator[Page]:
+    """Open the window that tests share: to open and close one costs as much as to use it."""
+    context = browser.new_context(viewport=DESKTOP, ignore_https_errors=True)
     context.set_default_timeout(15_000)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    yield page
+    yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def page(window: Page) -> Iterator[Page]:
+    """Empty the window; nothing may go wrong in it that is not said to the user."""
+    with errors_of(window) as errors:
+        yield window
+        window.goto("about:blank")
+    window.context.clear_cookies()
+    window.context.clear_permissions()
+    window.emulate_media(color_scheme="null")
+    window.set_viewport_size(DESKTOP)
     # Of a board that is gone, the browser itself complains.
     network = ("net::ERR", "Failed to load resource")
     assert [error for error in errors if not any(text in error for text in network)] == []

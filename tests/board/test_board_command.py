@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,9 @@ import pytest
 
 from boards import Board
 from boards import WITH_A_LONG_TEST
+from pytest_publish.board.schema import VERSION
+from pytest_publish.board.store import Store
+from reports import refused_line
 from support import eventually
 from support import RunPytest
 
@@ -26,48 +30,48 @@ SUITE = """
     """
 
 
-def refused(*arguments: str | Path, code: str = "") -> str:
-    """Return the one line with which the command gives up."""
-    start = [sys.executable, "-c", code] if code else [sys.executable, "-m", "pytest_publish"]
-    done = subprocess.run(
-        [*start, "board", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode == 2, done
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert done.stdout == ""
-    return done.stderr
-
-
-def test_what_keeps_it_from_starting_is_told_in_one_line(tmp_path: Path, board: Board) -> None:
+def test_what_keeps_it_from_starting_is_told_in_one_line(
+    tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = functools.partial(refused_line, "board")
     store = tmp_path / "store"
     assert "--port" in refused("--port", str(board.port), "--store", store)
-    assert "--port" in refused("--port", "99999", "--store", store)
     assert "another board" in refused("--port", "0", "--store", board.store)
     text = tmp_path / "notes.txt"
     text.write_text("no store, but something else that somebody wants to keep\n" * 20, "utf-8")
     assert "no store" in refused("--port", "0", "--store", text)
     assert "Is a directory" in refused("--port", "0", "--store", tmp_path)
-    missing = "import sys; sys.modules['uvicorn'] = None; from pytest_publish import cli as m;"
-    told = refused("--port", "0", code=f"{missing} sys.exit(m.main())")
-    assert "pip install 'pytest-publish[board]'" in told
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "pytest_publish.board.server")
+    monkeypatch.delattr("pytest_publish.board.server")
+    assert "pip install 'pytest-publish[board]'" in refused("--port", "0")
+
+
+def test_as_a_program_it_exits_with_2(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest_publish", "board", "--port", "99999", "--store"]
+    done = subprocess.run(
+        [*command, tmp_path / "store"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done
+    assert "--port" in done.stderr
 
 
 def test_a_store_of_a_newer_version_or_another_program_is_left_alone(tmp_path: Path) -> None:
+    refused = functools.partial(refused_line, "board")
     other = tmp_path / "other"
     with sqlite3.connect(other) as database:
         database.execute("CREATE TABLE recipes(id)")
     database.close()
     assert "another program" in refused("--port", "0", "--store", other)
     newer = tmp_path / "newer"
-    Board(newer).stop()
+    Store(newer).close()
     with sqlite3.connect(newer) as database:
         database.execute("PRAGMA user_version = 99")
-    database.close()
     assert "format 99" in refused("--port", "0", "--store", newer)
+    # Whoever was refused does not keep others from it.
+    database.execute(f"PRAGMA user_version = {VERSION}")
+    database.close()
+    Board(newer).stop()
 
 
 def test_without_the_extra_nothing_of_it_is_loaded() -> None:

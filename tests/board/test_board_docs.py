@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Final
@@ -17,6 +16,7 @@ from boards import Board
 from documents import Document
 from documents import ROOT
 from documents import Shell
+from pytest_publish import cli
 from support import eventually
 
 
@@ -80,7 +80,10 @@ def test_a_run_brings_the_token(serve: Callable[[str], str], pytester: pytest.Py
     assert requests.get(f"{url}/api/runs", headers=token, timeout=10).json()[0]["done"] == 6
 
 
-def test_curl_publishes_and_asks(board: Board, pytester: pytest.Pytester) -> None:
+def test_curl_publishes_and_asks(
+    start_board: Callable[..., Board], pytester: pytest.Pytester
+) -> None:
+    board = start_board()
     shell = Shell(pytester)
 
     def run(command: str) -> str:
@@ -109,14 +112,10 @@ def test_curl_publishes_and_asks(board: Board, pytester: pytest.Pytester) -> Non
     assert (project["project"], project["last"]["run_id"]) == ("shop", "nightly-7")
 
 
-def test_the_table_has_every_option() -> None:
-    told = subprocess.run(
-        [sys.executable, "-m", "pytest_publish", "board", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-    ).stdout
+def test_the_table_has_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        cli.main(["board", "--help"])
+    told = capsys.readouterr().out
     section = PAGE.section("Start it")
     for option in ("--port", "--host", "--store", "--keep", "--open"):
         assert f"| `{option}" in section

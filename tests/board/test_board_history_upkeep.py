@@ -17,11 +17,11 @@ from boards import Board
 from published import body
 from published import Object
 from published import Session
-from pytest_publish import cli
 from pytest_publish.board.store import Published
 from pytest_publish.board.store import Store
 from pytest_publish.board.upkeep import parse_keep
 from pytest_publish.board.upkeep import Upkeep
+from reports import refused_line
 from support import eventually
 
 
@@ -160,12 +160,7 @@ def test_as_many_free_pages_go_as_were_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "30w", "", "1.5d"])
-def test_a_wrong_keep_is_told_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
-) -> None:
-    store = str(tmp_path / "store")
-    assert cli.main(["board", "--port=0", f"--keep={text}", "--store", store]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
+def test_a_wrong_keep_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+    told = refused_line("board", "--port=0", f"--keep={text}", "--store", tmp_path / "store")
     assert "--keep" in told
     assert "as 30d" in told

@@ -7,15 +7,14 @@ import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser
 from playwright.sync_api import expect
 from playwright.sync_api import Page
 
 from boards import Board
 from boards import restarted
-from looks import CONTRAST
+from looks import check_phone
 from looks import lines
-from looks import width
+from looks import PHONE
 from published import Session
 from published import TEXT
 from support import RunPytest
@@ -273,8 +272,7 @@ def test_a_lost_board_is_told_at_once_and_found_again(
         third.stop()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_on_a_phone_and_can_be_read(board: Board, browser: Browser, scheme: str) -> None:
+def test_it_fits_on_a_phone_and_can_be_read(board: Board, page: Page) -> None:
     session = Session("an-unreasonably-long-name-of-a-project-that-nobody-would-choose")
     long = f"{'deep/' * 20}test_a.py::Test{'A' * 50}::test_{'name_' * 30}7[{'p' * 200}]"
     board.post(
@@ -283,22 +281,15 @@ def test_it_fits_on_a_phone_and_can_be_read(board: Board, browser: Browser, sche
         session.result(long, "failed", stdout="x" * 5000),
         session.test_start("test_b.py::test", "gw1"),
     )
-    context = browser.new_context(
-        viewport={"width": 400, "height": 800},
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
+    page.set_viewport_size(PHONE)
     for query in ("", "?tab=running", "?tab=all&view=tree", "?tab=slowest"):
         show(page, board, session, query)
-        assert width(page) <= 400, query
-    assert [pair for pair in page.evaluate(CONTRAST) if pair[0] < 4.5] == []
+        check_phone(page)
     show(page, board, session)
     lines(page).click()
     expect(page.locator(".detail pre").first).to_be_visible()
-    assert width(page) <= 400
-    assert [pair for pair in page.evaluate(CONTRAST) if pair[0] < 4.5] == []
+    check_phone(page)
     page.get_by_role("link", name="Back to the list").click()
     page.locator(".run > .back").click()
     expect(page.get_by_role("navigation", name="Runs")).to_be_visible()
-    assert width(page) <= 400
-    context.close()
+    check_phone(page)

@@ -16,20 +16,22 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser
 from playwright.sync_api import expect
 from playwright.sync_api import Page
+from playwright.sync_api import Request
 
 from boards import Board
 from boards import WITH_A_LONG_TEST
 from documents import Document
 from documents import Shell
 from firefox import firefox
+from looks import errors_of
 from published import Object
 from published import Session
 from reports import make_report
+from reports import refused
+from reports import refused_line
 from reports import Report
-from reports import run_report
 from support import eventually
 from support import RunPytest
 
@@ -147,9 +149,7 @@ def test_of_several_runs_one_has_to_be_chosen(reader: Path) -> None:
     log = write_log(reader / "log.jsonl", *results, {"of": "others"})
     with log.open("a") as file:
         file.write('{"type": "result", "nodeid": "cut off in the mid')
-    refused = run_report(log, "-o", reader / "report.html")
-    assert refused.returncode == 2
-    told, *runs = refused.stderr.splitlines()
+    told, *runs = refused("report", log, "-o", reader / "report.html").splitlines()
     assert told == f"pytest-publish report: {log} has several runs: choose one with --run"
     assert [line.split("  ")[1] for line in runs] == ["--run 'nightly 1'", "--run 'nightly 2'"]
     assert "2 tests, shop" in runs[0]
@@ -182,15 +182,11 @@ def test_what_keeps_it_from_being_made_is_told_in_one_line(reader: Path) -> None
         ((log, "-o", reader / "empty"), "no ordinary file"),
         ((log, "-o", "/dev/null"), "no ordinary file"),
     ):
-        done = run_report("-o", output, *arguments)
-        assert (done.returncode, done.stdout) == (2, ""), arguments
-        assert done.stderr.count("\n") == 1, done.stderr
-        assert done.stderr.startswith("pytest-publish report: ")
-        assert reason in done.stderr
+        assert reason in refused_line("report", "-o", output, *arguments)
     assert not output.exists()
     # What cannot be made does not take away what was there.
     output.write_text("of yesterday", "utf-8")
-    assert run_report(log, "--run", "unknown", "-o", output).returncode == 2
+    refused("report", log, "--run", "unknown", "-o", output)
     assert output.read_text("utf-8") == "of yesterday"
 
 
@@ -237,17 +233,19 @@ def test_one_result_is_shown_without_unpacking_all(reader: Path) -> None:
 
 
 @pytest.fixture
-def offline(browser: Browser) -> Iterator[Page]:
-    """Open a window that reaches nothing, and in which nothing may go wrong."""
-    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(15_000)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
-    page.on("request", lambda asked: wrong.append(asked.url) if ":" in asked.url else None)
-    yield page
-    context.close()
+def offline(page: Page) -> Iterator[Page]:
+    """Have a window that reaches nothing, and in which nothing at all may go wrong."""
+    page.context.set_offline(True)
+    with errors_of(page) as wrong:
+
+        def asked(request: Request) -> None:
+            wrong.append(request.url)
+
+        page.on("request", asked)
+        yield page
+        page.evaluate("0")  # all events that there were have arrived
+        page.remove_listener("request", asked)
+    page.context.set_offline(False)
     # Its own file is opened, and what is inside it.
     assert [one for one in wrong if not one.startswith(("file://", "data:"))] == []
 
@@ -308,12 +306,11 @@ def test_what_earlier_runs_tell_comes_along(offline: Page, reader: Path) -> None
     expect(offline.get_by_role("alert")).to_contain_text(needs_board)
 
 
-def test_nothing_else_runs_in_it_or_leaves_it(browser: Browser, reader: Path) -> None:
+def test_nothing_else_runs_in_it_or_leaves_it(window: Page, reader: Path) -> None:
     make_report(write_log(reader / "log.jsonl", *a_run()), reader / "report.html")
-    page = browser.new_page()
-    page.goto(f"file://{reader}/report.html")
-    expect(page.locator("h2")).to_have_text("shop")
-    tried = page.evaluate(
+    window.goto(f"file://{reader}/report.html")
+    expect(window.locator("h2")).to_have_text("shop")
+    tried = window.evaluate(
         """async () => {
             const fails = (promise) => promise.then(() => false, () => true);
             const script = document.createElement("script");
@@ -327,7 +324,6 @@ def test_nothing_else_runs_in_it_or_leaves_it(browser: Browser, reader: Path) ->
             };
         }"""
     )
-    page.close()
     policy = re.search('Policy" content="([^"]+)"', (reader / "report.html").read_text("utf-8"))
     assert policy is not None
     assert "connect-src" not in policy[1]

@@ -32,6 +32,8 @@ _VARYING: Final = tuple(
         (r"(?i)\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", GAP),
         (r"(?i)\b0x[0-9a-f]+", GAP),
         (r"(?i)(?<!\d\.)\b(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,}\b", GAP),
+        # IP addresses and versions.
+        (r"(?<![\w.…])\d+(?:\.\d+){2,}(?::\d+)?", GAP),
         # Dates and times with what belongs to them.
         (r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?", GAP),
         (r"\b\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?", GAP),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import signal
@@ -74,35 +75,40 @@ def serve(options: Options, environment: Mapping[str, str]) -> None:
         keep = parse_keep(options.keep) if options.keep is not None else None
     except ValueError as error:
         raise BoardError(f"--keep: {error}") from None
-    listener = _listen(options.host, options.port)
     path = options.store or platformdirs.user_data_path("pytest-publish") / "board.sqlite3"
+    with _listen(options.host, options.port) as listener, _opened(path) as store:
+        url = _url(options.host, listener.getsockname()[1])
+        run = _Run(options.pytest_arguments, url, keys) if options.pytest_arguments else None
+
+        def on_start() -> None:
+            print(f"board: {url}  (Ctrl-C stops it; runs are kept in {path})", flush=True)
+            if run is None:
+                print(
+                    f"board: publish to it with: pytest --publish {url} --publish-events",
+                    flush=True,
+                )
+            else:
+                run.start()
+            if options.is_opened:
+                reader = next((f"/?token={quote(key.token)}" for key in keys if key.may_read), "")
+                webbrowser.open(f"{url}{reader}")
+
+        board = Board(store, safety=safety, signing_key=key, keep=keep, on_start=on_start)
+        server = _Server(board, run)
+        # uvicorn gives the signal back to whoever had it before, once it has stopped.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            server.run(sockets=[listener])
+        finally:
+            if run is not None:
+                run.kill()
+
+
+def _opened(path: Path) -> contextlib.closing[Store]:
     try:
-        store = Store(path)
+        return contextlib.closing(Store(path))
     except StoreError as error:
         raise BoardError(str(error)) from None
-    url = _url(options.host, listener.getsockname()[1])
-    run = _Run(options.pytest_arguments, url, keys) if options.pytest_arguments else None
-
-    def on_start() -> None:
-        print(f"board: {url}  (Ctrl-C stops it; runs are kept in {path})", flush=True)
-        if run is None:
-            print(f"board: publish to it with: pytest --publish {url} --publish-events", flush=True)
-        else:
-            run.start()
-        if options.is_opened:
-            reader = next((f"/?token={quote(key.token)}" for key in keys if key.may_read), "")
-            webbrowser.open(f"{url}{reader}")
-
-    board = Board(store, safety=safety, signing_key=key, keep=keep, on_start=on_start)
-    server = _Server(board, run)
-    # uvicorn gives the signal back to whoever had it before, once it has stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        server.run(sockets=[listener])
-    finally:
-        if run is not None:
-            run.kill()
-        store.close()
 
 
 def _keys(environment: Mapping[str, str]) -> tuple[Key, ...]:

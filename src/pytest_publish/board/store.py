@@ -154,28 +154,35 @@ class Store:
         self._starts: dict[int, float] = {}
         self._lock = fasteners.InterProcessLock(f"{path}.lock")
         try:
-            if is_read_only:
-                self._writer = self.reader
-                if self._check() != schema.VERSION:
-                    raise StoreError(
-                        f"{path} was written by an older pytest-publish: start a board on it once"
-                    )
-                return
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not self._lock.acquire(blocking=False):
-                raise StoreError(
-                    f"another board keeps its runs in {path}: stop it, or name another --store"
-                )
-            # What tests print is their owner's business.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._writer = self._connect()
-            self._prepare()
+            with contextlib.ExitStack() as held:
+                (self._open_to_read if is_read_only else self._open)(held)
+                self._held = held.pop_all()
         except OSError as error:
             raise StoreError(f"can't keep runs in {path}: {error.strerror}") from error
         except sqlite3.Error as error:
             raise StoreError(
                 f"{path} is no store of a board ({error}): name another file"
             ) from error
+
+    def _open_to_read(self, held: contextlib.ExitStack) -> None:
+        self._writer = held.enter_context(contextlib.closing(self.reader))
+        if self._check() != schema.VERSION:
+            raise StoreError(
+                f"{self.path} was written by an older pytest-publish: start a board on it once"
+            )
+
+    def _open(self, held: contextlib.ExitStack) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._lock.acquire(blocking=False):
+            self._lock.lockfile.close()  # which fasteners (0.20) leaves open
+            raise StoreError(
+                f"another board keeps its runs in {self.path}: stop it, or name another --store"
+            )
+        held.callback(self._lock.release)
+        # What tests print is their owner's business.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._writer = held.enter_context(contextlib.closing(self._connect()))
+        self._prepare()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -249,9 +256,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file."""
-        self._writer.close()
-        if not self._is_read_only:
-            self._lock.release()
+        self._held.close()
 
     def add(self, objects: Iterable[Published], now: float) -> set[int]:
         """Keep objects in one transaction; return the ids of the runs that have changed.

@@ -28,6 +28,8 @@ from result_factories import parsed
         ("No such file or directory: '/tmp/pytest-0/a b/x.db'", "No such file or directory: '…'"),
         ("can't read /home/ci/build/7/shop.py: gone", "can't read …: gone"),
         ("GET http://localhost:8080/a?b=1 answered 500", "GET … answered …"),
+        ("no route from 10.0.0.1 to 192.168.178.25:8080.", "no route from … to …."),
+        ("needs pytest 8.2.1, this is 9.0.0", "needs pytest …, this is …"),
         ("user12 or gw3/4", "user… or gw…/…"),
         ("either/or, and/or", "either/or, and/or"),
         ("\n\n  KeyError  \n", "KeyError"),
