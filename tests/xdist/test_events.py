@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -55,7 +54,15 @@ class TestUnit(unittest.TestCase):
         with self.subTest("inner"):
             assert 1 == 2
 """
-DISTS = ("load", "loadscope", "loadfile", "loadgroup", "worksteal", "each")
+#: By --dist mode, the scope of the test in a class.
+SCOPES = {
+    "load": None,
+    "loadscope": "test_many.py::TestIt",
+    "loadfile": "test_many.py",
+    "loadgroup": "test_many.py::TestIt::test_fails",
+    "worksteal": None,
+    "each": None,
+}
 
 
 @pytest.fixture
@@ -63,24 +70,22 @@ def log(pytester: pytest.Pytester) -> Path:
     return pytester.path / "published.jsonl"
 
 
-def run_of(*modes: str) -> list[Any]:
-    return [pytest.param(("-n2", f"--dist={dist}"), id=dist) for dist in modes]
-
-
 @pytest.mark.in_process
-@pytest.mark.parametrize("mode", [pytest.param((), id="serial"), *run_of(*DISTS)])
+@pytest.mark.parametrize("dist", [None, *SCOPES], ids=lambda dist: dist or "serial")
 def test_a_session_tells_all_in_order(
-    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, mode: tuple[str, ...]
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, pubdir: Path, dist: str | None
 ) -> None:
     pytester.makepyfile(test_many=MANY, test_broken="import nothing_of_that_name")
     run_pytest(
-        *(*mode, *RERUNS, f"--publish-log={log}", EVENTS, "-k", "not left_out"),
+        *(*(("-n2", f"--dist={dist}") if dist else ()), *RERUNS, "-k", "not left_out"),
+        *(f"--publish-log={log}", EVENTS, f"--pubdir={pubdir}"),
         "--continue-on-collection-errors",
     )
     stream = checked(logged(log))
-    workers = 2 if "--dist=each" in mode else 1
+    assert tree_results(pubdir) == of_type("result", stream)
+    workers = 2 if dist == "each" else 1
     start, finish = stream[0], stream[-1]
-    assert start["workers"] == (2 if mode else None)
+    assert start["workers"] == (2 if dist else None)
     assert start["versions"]["pytest"] == pytest.__version__
     assert (finish["reason"], finish["exitstatus"]) == ("finished", 1)
     # Of files that can't be collected there are results, and no tests.
@@ -93,6 +98,17 @@ def test_a_session_tells_all_in_order(
     assert set(nodeids_of(stream)) == {told["nodeid"] for told in final}
     assert len(nodeids_of(stream)) == 7
     assert len(of_type("test_start", stream)) == len(results)
+    check_scope([told for told in results if told["name"] == "test_fails"], dist)
+
+
+def check_scope(results: list[Result], dist: str | None) -> None:
+    """Check what a test's results say about how xdist scheduled it."""
+    scope = SCOPES[dist] if dist else None
+    assert {(told["xdist_dist"], told["xdist_scope"]) for told in results} == {(dist, scope)}
+    workers = {told["xdist_worker"] for told in results}
+    if dist in ("each", None):
+        assert workers == ({"gw0", "gw1"} if dist else {None})
+    assert all(Path(told["pubdir_path"], "brief.txt").is_file() for told in results)
 
 
 @pytest.mark.in_process
