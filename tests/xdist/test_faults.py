@@ -393,6 +393,7 @@ def test_when_pytest_and_relay_are_killed_all_is_kept(
     assert outbox.read_bytes().endswith(b"in the mid")
 
 
+@pytest.mark.in_process
 def test_when_the_relay_dies_the_run_goes_on(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
@@ -786,6 +787,7 @@ def test_a_folder_is_sent_without_refused_results(
     assert sent.stdout == f"{folder}: there is neither an outbox nor a result.json to send in it\n"
 
 
+@pytest.mark.in_process
 def test_the_command_of_the_summary_can_be_pasted(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
@@ -1047,6 +1049,7 @@ def test_an_earlier_versions_outbox_needs_a_url(
     assert not list(outbox.parent.iterdir())
 
 
+@pytest.mark.in_process
 def test_send_does_not_race_a_relay_at_work(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
@@ -1139,6 +1142,7 @@ def has_ended(outbox: Path) -> bool:
     return outbox.read_bytes().endswith(b"\n\n")
 
 
+@pytest.mark.in_process
 def test_the_relay_shows_no_secret_and_holds_no_file(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
@@ -1279,6 +1283,7 @@ def test_a_proxy_of_the_environment_is_used(
     assert numbers(faulty_server) == list(range(TESTS))
 
 
+@pytest.mark.in_process
 def test_removing_the_outbox_costs_nothing_before_it(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,

@@ -204,6 +204,7 @@ def test_groups_and_causes_are_told_whole(
         assert text in brief
 
 
+@pytest.mark.in_process
 def test_huge_output_and_many_lines_arrive(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
@@ -298,6 +299,7 @@ def test_no_properties(): pass
 """
 
 
+@pytest.mark.in_process
 def test_an_odd_report_costs_no_result_or_verdict(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
@@ -335,6 +337,7 @@ def test_an_odd_report_costs_no_result_or_verdict(
     assert "expected to fail: ('bug 12',)" in brief
 
 
+@pytest.mark.in_process
 def test_a_ctrl_c_in_a_failures_text_is_no_pass(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
