@@ -118,6 +118,12 @@ def pubdir(pytester: pytest.Pytester) -> Path:
 
 
 @pytest.fixture
+def log(pytester: pytest.Pytester) -> Path:
+    """Return the path of a log that does not exist yet."""
+    return pytester.path / "published.jsonl"
+
+
+@pytest.fixture
 def faulty_server() -> Iterator[FaultyServer]:
     """Start an endpoint that can misbehave."""
     server = FaultyServer()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from streams import logged
 from support import by_name
 from support import comparable
-from support import Endpoint
 from support import RunPytest
 from support import tree_results
 
@@ -136,7 +136,7 @@ def test_a_source_is_indented_as_pytest_shows_it(
 def test_causes_and_groups_are_as_python_prints_them(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    endpoint: Endpoint,
+    log: Path,
     pubdir: Path,
     mode: tuple[str, ...],
 ) -> None:
@@ -175,9 +175,9 @@ def test_causes_and_groups_are_as_python_prints_them(
     )
     # pytester reads UTF-8, and in what pytest shows of them is a lone surrogate.
     quiet = ("--tb=no", "-rN")
-    run_pytest("--publish", endpoint.url, "--pubdir", pubdir, *quiet, *mode)
+    run_pytest(f"--publish-log={log}", "--pubdir", pubdir, *quiet, *mode)
     results = by_name(tree_results(pubdir))
-    assert by_name(endpoint.results) == results  # and none has more than the schema names
+    assert by_name(logged(log)) == results  # and none has more than the schema names
 
     def told(name: str) -> str:
         return (pubdir / name / "0.fail" / "exception.txt").read_text("utf-8")

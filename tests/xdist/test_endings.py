@@ -181,6 +181,7 @@ def test_an_internal_error_loses_nothing_finished(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     pubdir: Path,
+    log: Path,
     mode: tuple[str, ...],
     when: str,
 ) -> None:
@@ -198,8 +199,10 @@ def test_an_internal_error_loses_nothing_finished(
         def test_third(): pass
         """
     )
-    run = run_pytest("--pubdir", pubdir, *mode)
+    run = run_pytest("--pubdir", pubdir, f"--publish-log={log}", "--publish-events", *mode)
     assert run.ret == pytest.ExitCode.INTERNAL_ERROR
+    finish = checked(logged(log))[-1]
+    assert (finish["reason"], finish["exitstatus"]) == ("interrupted", 3)
     published = outcomes(pubdir)
     assert published.pop("test_first") == "passed"
     # Of the second, only what came before the error is known.

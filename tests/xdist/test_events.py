@@ -64,11 +64,6 @@ SCOPES = {
 }
 
 
-@pytest.fixture
-def log(pytester: pytest.Pytester) -> Path:
-    return pytester.path / "published.jsonl"
-
-
 @pytest.mark.in_process
 @pytest.mark.parametrize("dist", [None, *SCOPES], ids=lambda dist: dist or "serial")
 def test_a_session_tells_all_in_order(
@@ -194,18 +189,6 @@ def test_a_session_that_pytest_ends_says_how(
         assert finish["reason"] == ("finished" if ending == "collection" else reason)
     else:
         assert (finish["reason"], finish["exitstatus"]) == (reason, status)
-
-
-@pytest.mark.in_process
-@pytest.mark.one_worker
-def test_an_internal_error_ends_a_session(
-    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makeconftest("def pytest_runtest_logreport(): raise ValueError('of a plugin')")
-    pytester.makepyfile("def test_it(): pass")
-    run_pytest(*mode, f"--publish-log={log}", EVENTS)
-    finish = checked(logged(log))[-1]
-    assert (finish["reason"], finish["exitstatus"]) == ("interrupted", 3)
 
 
 def test_crashed_workers_are_replaced_and_stop_the_run(

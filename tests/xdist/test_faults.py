@@ -33,6 +33,7 @@ from pytest_publish.delivery.locks import SenderLock
 from pytest_publish.delivery.outbox import Header
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxWriter
+from streams import logged
 from support import eventually
 from support import Post
 from support import RunPytest
@@ -544,7 +545,7 @@ def test_what_waits_for_room_is_published_later(
 def test_a_link_or_a_fifo_in_the_tree_is_told(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    faulty_server: FaultyServer,
+    log: Path,
     pubdir: Path,
     mode: tuple[str, ...],
 ) -> None:
@@ -554,10 +555,10 @@ def test_a_link_or_a_fifo_in_the_tree_is_told(
     (pubdir / "test_fifo").mkdir()
     os.mkfifo(pubdir / "test_fifo/.lock")
     pytester.makepyfile("def test_fifo(): pass\ndef test_linked(): pass\ndef test_free(): pass")
-    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", *mode)
+    run = run_pytest(f"--publish-log={log}", f"--pubdir={pubdir}", *mode)
     assert run.ret == pytest.ExitCode.OK
     assert not list(outside.iterdir())
-    assert numbers(faulty_server) == [0, 1, 2]
+    assert [result["seq"] for result in logged(log)] == [0, 1, 2]
     assert [result["name"] for result in tree_results(pubdir)] == ["test_free"]
     run.stdout.fnmatch_lines(
         [f"publish: can't write below {pubdir.name} (2 times): {pubdir}/test_*: remove it"]
@@ -568,7 +569,7 @@ def test_a_link_or_a_fifo_in_the_tree_is_told(
 def test_a_tree_that_vanishes_is_counted(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    faulty_server: FaultyServer,
+    log: Path,
     pubdir: Path,
     mode: tuple[str, ...],
 ) -> None:
@@ -589,11 +590,11 @@ def test_a_tree_that_vanishes_is_counted(
                         pass
         """
     )
-    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", *mode)
+    run = run_pytest(f"--publish-log={log}", f"--pubdir={pubdir}", *mode)
     assert run.ret == pytest.ExitCode.OK
-    assert numbers(faulty_server) == list(range(9))
+    assert [result["seq"] for result in logged(log)] == list(range(9))
     assert run.stdout.str().count("publish: can't write below") == 1
-    unwritten = [result for result in faulty_server.results if result["pubdir_path"] is None]
+    unwritten = [result for result in logged(log) if result["pubdir_path"] is None]
     run.stdout.fnmatch_lines(
         [f"publish: can't write below {pubdir.name} ({len(unwritten)} times): *"]
     )
@@ -601,7 +602,7 @@ def test_a_tree_that_vanishes_is_counted(
 
 @pytest.mark.in_process
 def test_a_lock_that_somebody_holds_is_counted(
-    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
+    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, pubdir: Path
 ) -> None:
     lock = pubdir / "test_held/.lock"
     lock.parent.mkdir(parents=True)
@@ -620,10 +621,10 @@ input()
     assert holder.stdout is not None
     holder.stdout.readline()
     pytester.makepyfile("def test_held(): pass\ndef test_free(): pass")
-    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}")
+    run = run_pytest(f"--publish-log={log}", f"--pubdir={pubdir}")
     holder.communicate()
     assert run.ret == pytest.ExitCode.OK
-    assert numbers(faulty_server) == [0, 1]
+    assert [result["seq"] for result in logged(log)] == [0, 1]
     assert [result["name"] for result in tree_results(pubdir)] == ["test_free"]
     run.stdout.fnmatch_lines(["publish: can't write below *: *another process holds *test_held*"])
 

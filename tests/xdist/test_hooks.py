@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from streams import logged
 from support import by_name
 from support import Endpoint
 from support import RunPytest
@@ -127,7 +128,7 @@ def test_a_hook_that_raises_is_told_once(
 def test_what_a_hook_sets_never_costs_the_result(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    endpoint: Endpoint,
+    log: Path,
     pubdir: Path,
     mode: tuple[str, ...],
 ) -> None:
@@ -163,9 +164,9 @@ def test_what_a_hook_sets_never_costs_the_result(
         def test_true(): pass
         """
     )
-    run = run_pytest("--pubdir", pubdir, "--publish", endpoint.url, *mode)
+    run = run_pytest("--pubdir", pubdir, f"--publish-log={log}", *mode)
     results = by_name(tree_results(pubdir))
-    assert by_name(endpoint.results) == results
+    assert by_name(logged(log)) == results
     assert {name: result["result"] for name, result in results.items()} == {
         "test_spoiled": "pass",
         "test_judged": "pass",
@@ -186,7 +187,7 @@ def test_what_a_hook_sets_never_costs_the_result(
 def test_where_masking_fails_secrets_are_left_out(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    endpoint: Endpoint,
+    log: Path,
     pubdir: Path,
     mode: tuple[str, ...],
 ) -> None:
@@ -214,9 +215,9 @@ def test_where_masking_fails_secrets_are_left_out(
             record_property("hunter2", "hunter2")
         """
     )
-    run = run_pytest("--publish", endpoint.url, "--pubdir", pubdir, *mode)
+    run = run_pytest(f"--publish-log={log}", "--pubdir", pubdir, *mode)
     results = by_name(tree_results(pubdir))
-    assert by_name(endpoint.results) == results
+    assert by_name(logged(log)) == results
     files = [path.read_text("utf-8") for path in pubdir.rglob("*") if path.is_file()]
     assert not [text for text in files if "hunter2" in text]
     why = "withheld, because a pytest_publish_result hook raised KeyError"

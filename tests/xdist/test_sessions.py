@@ -197,10 +197,15 @@ def test_without_a_switch_the_plugin_is_inert(
 
 @pytest.mark.parametrize(
     "switches",
-    [["-s", "-pno:terminal", "-pno:cacheprovider", "-pno:logging"], ["--capture=tee-sys"]],
+    [
+        pytest.param(
+            ["-s", "-pno:terminal", "-pno:cacheprovider", "-pno:logging"],
+            marks=pytest.mark.in_process(False),  # in which -s shows what is captured
+        ),
+        ["--capture=tee-sys"],
+    ],
     ids=" ".join,
 )
-@pytest.mark.in_process(False)  # in which one, -s, shows what is captured
 def test_pytests_own_switches_are_no_obstacle(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,

@@ -102,10 +102,14 @@ def test_loadgroup_keeps_tests_below_their_scope(
 ) -> None:
     pytester.makepyfile(
         test_it="""
+        import logging
         import pytest
 
         @pytest.mark.xdist_group("the/group")
-        def test_grouped(): pass
+        def test_grouped():
+            print("to stdout")
+            logging.warning("to the log")
+            assert 1 == 2, "not equal"
 
         @pytest.mark.xdist_group(name="a@b")
         class TestClass:
@@ -115,8 +119,8 @@ def test_loadgroup_keeps_tests_below_their_scope(
         def test_alone(): pass
         """
     )
-    run = run_pytest("--pubdir", pubdir, "-n", "2", "--dist", "loadgroup")
-    assert run.ret == 0
+    run = run_pytest("--pubdir", pubdir, "-n", "1", "--dist", "loadgroup")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
     results = by_name(tree_results(pubdir))
     assert {name: result["xdist_scope"] for name, result in results.items()} == {
         "test_grouped": "the/group",
@@ -129,6 +133,30 @@ def test_loadgroup_keeps_tests_below_their_scope(
         "a@b/test_method[x@y]",
         "test_it.py%3A%3Atest_alone/test_alone",
     }
+    check_brief((pubdir / "the%2Fgroup/test_grouped/0.fail/brief.txt").read_text("utf-8"))
+
+
+def check_brief(brief: str) -> None:
+    """Check that it tells all that a person needs."""
+    pytest.LineMatcher(brief.splitlines()).fnmatch_lines(
+        [
+            "FAILED  test_it.py::test_grouped",
+            "result    fail",
+            "file      test_it.py:4",
+            "started   ????-??-?? ??:??:?? UTC",
+            "took      *.??? s (setup * s, call * s, teardown * s)",
+            "worker    gw0 (--dist loadgroup)",
+            "scope     the/group",
+            "=* call =*",
+            '>       assert 1 == 2, "not equal"',
+            "E       AssertionError: not equal",
+            "test_it.py:8: AssertionError",
+            "=* captured stdout =*",
+            "to stdout",
+            "=* captured log =*",
+            "*to the log",
+        ]
+    )
 
 
 def test_ignored_groups_are_told_once(
@@ -192,44 +220,6 @@ def test_by_node_id_each_test_has_its_own_folder(
         "one/test_one.py/TestClass/test_it",
         "two/test_two.py/TestClass/test_it",
     }
-
-
-def test_brief_tells_all_that_a_person_needs(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
-) -> None:
-    pytester.makepyfile(
-        test_it="""
-        import logging
-        import pytest
-
-        @pytest.mark.xdist_group("db")
-        def test_it():
-            print("to stdout")
-            logging.warning("to the log")
-            assert 1 == 2, "not equal"
-        """
-    )
-    run_pytest("--pubdir", pubdir, "-n", "1", "--dist", "loadgroup")
-    brief = (pubdir / "db/test_it/0.fail/brief.txt").read_text()
-    pytest.LineMatcher(brief.splitlines()).fnmatch_lines(
-        [
-            "FAILED  test_it.py::test_it",
-            "result    fail",
-            "file      test_it.py:4",
-            "started   ????-??-?? ??:??:?? UTC",
-            "took      *.??? s (setup * s, call * s, teardown * s)",
-            "worker    gw0 (--dist loadgroup)",
-            "scope     db",
-            "=* call =*",
-            '>       assert 1 == 2, "not equal"',
-            "E       AssertionError: not equal",
-            "test_it.py:8: AssertionError",
-            "=* captured stdout =*",
-            "to stdout",
-            "=* captured log =*",
-            "*to the log",
-        ]
-    )
 
 
 def test_nothing_is_written_outside_of_the_tree(
