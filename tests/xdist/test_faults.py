@@ -656,7 +656,7 @@ def test_what_an_earlier_run_left_is_mentioned(
     pytester.makepyfile(SUITE)
     dead = FaultyServer()
     dead.stop()
-    run_pytest("--publish", dead.url, "--publish-grace", "0", *mode)
+    run_pytest("--publish", dead.url, "--publish-grace", "0")
     left = outbox_of(pytester)
     # --cache-clear empties pytest's cache, and what waits there is no cache.
     run = run_pytest("--publish", faulty_server.url, "--cache-clear", *mode)
@@ -749,18 +749,6 @@ def test_a_refused_batch_is_taken_apart(
     assert sum(map(len, arrays)) == 59
     assert max(map(len, arrays)) > 1
     run.stdout.fnmatch_lines(["publish: 1 result was refused by *"])
-
-
-@pytest.mark.in_process
-def test_results_are_compressed_on_request(
-    pytester: pytest.Pytester,
-    run_pytest: RunPytest,
-    faulty_server: FaultyServer,
-) -> None:
-    pytester.makepyfile(SUITE)
-    run_pytest("--publish", faulty_server.url, "--publish-gzip")
-    assert numbers(faulty_server) == list(range(TESTS))
-    assert {post.headers["Content-Encoding"] for post in faulty_server.posts} == {"gzip"}
 
 
 @pytest.mark.in_process
@@ -1254,9 +1242,10 @@ def test_a_bad_certificate_is_told_once(
 
 
 @pytest.mark.in_process
-def test_the_environment_names_a_private_authority(
+def test_the_environment_names_authority_and_proxy(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
+    faulty_server: FaultyServer,
     secure: FaultyServer,
     authority: trustme.CA,
     monkeypatch: pytest.MonkeyPatch,
@@ -1264,24 +1253,17 @@ def test_the_environment_names_a_private_authority(
     bundle = pytester.path / "authority.pem"
     authority.cert_pem.write_to_path(str(bundle))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    pytester.makepyfile(SUITE)
-    run_pytest("--publish", secure.url)
-    assert numbers(secure) == list(range(TESTS))
-
-
-@pytest.mark.in_process
-def test_a_proxy_of_the_environment_is_used(
-    pytester: pytest.Pytester,
-    run_pytest: RunPytest,
-    faulty_server: FaultyServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", f"http://localhost:{faulty_server.port}")
     pytester.makepyfile(SUITE)
-    run_pytest("--publish", "http://results.invalid/hook")
-    assert numbers(faulty_server) == list(range(TESTS))
+    urls = ("--publish", secure.url, "--publish", "http://results.invalid/hook")
+    run_pytest(*urls, "--publish-gzip")
+    assert numbers(secure) == list(range(TESTS)), "by a private authority's certificate"
+    assert numbers(faulty_server) == list(range(TESTS)), "through the proxy"
+    # And results are compressed on request.
+    for endpoint in (secure, faulty_server):
+        assert {post.headers["Content-Encoding"] for post in endpoint.posts} == {"gzip"}
 
 
 @pytest.mark.in_process

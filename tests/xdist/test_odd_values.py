@@ -125,7 +125,7 @@ def test_odd_values_arrive_serially_and_distributed(
 ) -> None:
     pytester.makepyfile(test_suite=SUITE)
     found = []
-    for switches in ((), ("-n", "2")):
+    for switches in ((), ("-n", "1")):
         run = run_pytest("--pubdir", f"tree{len(switches)}", *switches)
         assert run.ret == pytest.ExitCode.TESTS_FAILED
         results = by_name(tree_results(pytester.path / f"tree{len(switches)}"))
