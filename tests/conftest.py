@@ -34,7 +34,9 @@ sys.dont_write_bytecode = False
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # pytester drops what a session in this process was the first to load.
-for module in ("pytest_publish.plugin.controller", "xdist.dsession", "xdist.remote"):
+for module in ("controller", "events", "log_sink", "outbox_sink", "tree_sink"):
+    importlib.import_module(f"pytest_publish.plugin.{module}")
+for module in ("xdist.dsession", "xdist.remote"):
     with contextlib.suppress(ImportError):  # xdist may be missing
         importlib.import_module(module)
 
@@ -113,6 +115,12 @@ def run_pytest(
 def pubdir(pytester: pytest.Pytester) -> Path:
     """Return the path of a tree that does not exist yet."""
     return pytester.path / "tree"
+
+
+@pytest.fixture
+def log(pytester: pytest.Pytester) -> Path:
+    """Return the path of a log that does not exist yet."""
+    return pytester.path / "published.jsonl"
 
 
 @pytest.fixture

@@ -28,8 +28,9 @@ RunPytest: TypeAlias = Callable[..., pytest.RunResult]
 
 _VALIDATOR = jsonschema.Draft202012Validator(schema())
 
-#: By the names of their entry points, by which other plugins look for them.
-OWN_PLUGINS = ("-p", "xdist", "-p", "publish")
+#: By the names of their entry points, by which other plugins look for them. And without the
+#: collections of garbage with which pytest ends: of a small session's time they are a quarter.
+OWN_PLUGINS = ("-p", "xdist", "-p", "publish", "-p", "no:unraisableexception")
 #: What of our own session's environment no other session may see.
 OF_THIS_SESSION = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID")
 

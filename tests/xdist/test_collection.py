@@ -86,6 +86,7 @@ def test_what_can_not_be_collected_has_one_result(
     assert "missing" in of_class["excinfo"]["value"]
 
 
+@pytest.mark.one_worker
 def test_a_hook_that_raises_fails_its_file_once(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:

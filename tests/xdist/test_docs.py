@@ -118,6 +118,7 @@ def below(folder: Path) -> list[str]:
 # docs/switches.md
 
 
+@pytest.mark.in_process
 def test_the_table_has_each_switch_and_its_default(run_pytest: RunPytest) -> None:
     row = re.compile(r"^\| `(--[\w-]+)[^`]*` \| `(\w+)`[^|]* \| ([^|]*?) ?\|", re.MULTILINE)
     rows = {flag: (name, default.strip("`")) for flag, name, default in row.findall(SWITCHES.text)}

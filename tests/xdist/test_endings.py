@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from faulty_server import FaultyServer
+from faulty_server import status
+from streams import checked
+from streams import logged
 from support import by_name
 from support import eventually
+from support import OWN_PLUGINS
 from support import RunPytest
 from support import tree_results
 
@@ -22,9 +27,10 @@ def outcomes(pubdir: Path) -> dict[str, str]:
 
 
 def start(*args: str | Path, start_new_session: bool = False) -> subprocess.Popen[bytes]:
-    """Start a session that is going to be signalled."""
-    command = [sys.executable, "-m", "pytest", "-p", "xdist", "-p", "publish", *args]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=start_new_session)
+    """Start a session that is going to be signalled; it prints into a file."""
+    command = [sys.executable, "-m", "pytest", *OWN_PLUGINS, *args]
+    with Path("shown").open("wb") as shown:
+        return subprocess.Popen(command, stdout=shown, start_new_session=start_new_session)
 
 
 @pytest.mark.parametrize("limit", [("-x",), ("--maxfail", "2")])
@@ -133,25 +139,42 @@ def test_never(): pass
 """
 
 
+@pytest.mark.usefixtures("own_plugins")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_loses_nothing_that_had_finished(
     pytester: pytest.Pytester,
+    faulty_server: FaultyServer,
     pubdir: Path,
-    monkeypatch: pytest.MonkeyPatch,
     mode: tuple[str, ...],
     number: signal.Signals,
 ) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    faulty_server.answer = lambda _post: status(503)
     pytester.makepyfile(SLOW)
-    process = start("--pubdir", pubdir, *mode)
+    switches = ("--publish-grace=0.5", "--publish-log=log.jsonl", "--publish-events")
+    process = start("--pubdir", pubdir, "--publish", faulty_server.url, *switches, *mode)
     eventually((pytester.path / "in_body").exists)
     # Under xdist the report of the test before may still be on its way.
     eventually(lambda: list(pubdir.rglob("result.json")))
+    eventually(lambda: faulty_server.posts, "the first to be tried")
     process.send_signal(number)
     process.wait(60)
     assert outcomes(pubdir) == {"test_before": "passed"}
     if number == signal.SIGINT:
-        assert process.returncode == pytest.ExitCode.INTERRUPTED
+        check_interrupted(process, faulty_server)
+
+
+def check_interrupted(process: subprocess.Popen[bytes], faulty_server: FaultyServer) -> None:
+    """Check what a session says of an interrupt: the exit code, the last event, the summary."""
+    shown = Path("shown").read_text()
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, shown
+    stream = checked(logged(Path("log.jsonl")))
+    # Under xdist the second test's start may come before the first one's result.
+    assert sorted(told["type"] for told in stream[2:]) == [
+        *("result", "session_finish", "test_start", "test_start")
+    ]
+    assert (stream[-1]["reason"], stream[-1]["exitstatus"]) == ("interrupted", 2)
+    # It ends although the endpoint does not take what it has got.
+    assert f"to be sent to {faulty_server.url} (503 Whatever)" in shown
 
 
 @pytest.mark.parametrize("when", ["call", "teardown"])
@@ -159,6 +182,7 @@ def test_an_internal_error_loses_nothing_finished(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     pubdir: Path,
+    log: Path,
     mode: tuple[str, ...],
     when: str,
 ) -> None:
@@ -176,8 +200,10 @@ def test_an_internal_error_loses_nothing_finished(
         def test_third(): pass
         """
     )
-    run = run_pytest("--pubdir", pubdir, *mode)
+    run = run_pytest("--pubdir", pubdir, f"--publish-log={log}", "--publish-events", *mode)
     assert run.ret == pytest.ExitCode.INTERNAL_ERROR
+    finish = checked(logged(log))[-1]
+    assert (finish["reason"], finish["exitstatus"]) == ("interrupted", 3)
     published = outcomes(pubdir)
     assert published.pop("test_first") == "passed"
     # Of the second, only what came before the error is known.
@@ -222,10 +248,10 @@ def test_a_report_may_have_no_location(
     run.stdout.no_fnmatch_line("publish: *lost*")
 
 
+@pytest.mark.usefixtures("own_plugins")
 def test_a_ctrl_c_for_all_processes_invents_nothing(
-    pytester: pytest.Pytester, pubdir: Path, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, pubdir: Path
 ) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(SLOW)
     # As in a terminal, where all processes of the foreground group get it.
     process = start("--pubdir", pubdir, "-n", "1", start_new_session=True)

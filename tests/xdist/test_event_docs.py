@@ -92,6 +92,7 @@ def test_the_table_has_each_field_of_each_event() -> None:
     }
 
 
+@pytest.mark.in_process
 def test_watch_shows_progress_and_what_runs(
     pytester: pytest.Pytester, run_pytest: RunPytest
 ) -> None:
@@ -146,6 +147,7 @@ def test_watch_shows_progress_and_what_runs(
     assert re.search(r"tests ━+ 100%", shown.rstrip().splitlines()[-1])
 
 
+@pytest.mark.in_process
 @pytest.mark.skipif(shutil.which("jq") is None, reason="there is no jq: apt-get install jq")
 def test_a_log_is_followed_while_tests_run(
     pytester: pytest.Pytester, run_pytest: RunPytest

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from streams import logged
 from support import by_name
 from support import Endpoint
 from support import RunPytest
@@ -27,11 +28,23 @@ def test_a_hook_masks_adds_and_withholds(
             result.properties["rootdir"] = config.rootpath.name
             if result.name == "test_private":
                 return False
+
+        def pytest_publish_properties(item, report):
+            import os
+
+            if report.when == "call":
+                return {
+                    "worker": os.environ.get("PYTEST_XDIST_WORKER"),
+                    "marks": [mark.name for mark in item.iter_markers()],
+                    "odd": {1: object, "big": 2**70, "surrogate": chr(0xdc80)},
+                }
+            return {"last": report.when}
         """
     )
     pytester.makepyfile(
         """
         import sys
+        import pytest
 
         def test_a(record_property):
             record_property("token", ["s3cret"])
@@ -39,7 +52,10 @@ def test_a_hook_masks_adds_and_withholds(
             print("s3cret", file=sys.stderr)
             assert "s3cret" == 0
 
-        def test_b(): pass
+        @pytest.mark.filterwarnings("default")
+        def test_b(record_property):
+            record_property("recorded", 1)
+
         def test_private(): pass
         """
     )
@@ -49,13 +65,23 @@ def test_a_hook_masks_adds_and_withholds(
     assert [result["seq"] for result in results] == [0, 1]
     assert {result["properties"]["rootdir"] for result in results} == {pytester.path.name}
     assert by_name(endpoint.results) == by_name(results)
+    # What one adds where the test runs.
+    (added,) = (result for result in results if result["name"] == "test_b")
+    assert added["properties"] == {
+        "recorded": 1,
+        "worker": added["xdist_worker"],
+        "marks": ["filterwarnings"],
+        "odd": {"1": "<class 'object'>", "big": str(2**70), "surrogate": "\\udc80"},
+        "last": "teardown",
+        "rootdir": pytester.path.name,
+    }
     # The node id and the source in a traceback may hold what they like: not here.
     for path in pubdir.rglob("*.*"):
         assert not path.is_file() or "s3cret" not in path.read_text("utf-8")
     assert not (pubdir / "test_private").exists()
 
 
-def test_a_result_hook_that_raises_is_told_once(
+def test_a_hook_that_raises_is_told_once(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest(
@@ -76,22 +102,33 @@ def test_a_result_hook_that_raises_is_told_once(
             if result.name == "test_d":
                 pytest.exit("enough")
             result.sdtout = "***"  # misspelt: it masks nothing
+
+        def pytest_publish_properties(item):
+            if item.name == "test_a":
+                return 7
+            if item.name == "test_b":
+                pytest.skip("no")
+            sys.exit("enough")
         """
     )
     pytester.makepyfile("".join(f"def test_{name}(): pass\n" for name in "abcde"))
     run = run_pytest("--pubdir", pubdir, *mode)
     assert run.ret == pytest.ExitCode.OK
-    assert sorted(by_name(tree_results(pubdir))) == [f"test_{name}" for name in "abcde"]
-    assert all("sdtout" not in result for result in tree_results(pubdir))
-    lines = [line for line in run.outlines if "hook raised" in line]
-    assert len(lines) == 1
-    assert lines[0].startswith("publish: a pytest_publish_result hook raised (5 times): ")
+    results = by_name(tree_results(pubdir))
+    assert sorted(results) == [f"test_{name}" for name in "abcde"]
+    for result in results.values():
+        assert "sdtout" not in result
+        assert result["result"] == "pass"
+    told = sorted(line for line in run.outlines if "hook raised" in line)
+    assert len(told) == 2
+    assert told[0].startswith("publish: a pytest_publish_properties hook raised (15 times): ")
+    assert told[1].startswith("publish: a pytest_publish_result hook raised (5 times): ")
 
 
 def test_what_a_hook_sets_never_costs_the_result(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    endpoint: Endpoint,
+    log: Path,
     pubdir: Path,
     mode: tuple[str, ...],
 ) -> None:
@@ -127,9 +164,9 @@ def test_what_a_hook_sets_never_costs_the_result(
         def test_true(): pass
         """
     )
-    run = run_pytest("--pubdir", pubdir, "--publish", endpoint.url, *mode)
+    run = run_pytest("--pubdir", pubdir, f"--publish-log={log}", *mode)
     results = by_name(tree_results(pubdir))
-    assert by_name(endpoint.results) == results
+    assert by_name(logged(log)) == results
     assert {name: result["result"] for name, result in results.items()} == {
         "test_spoiled": "pass",
         "test_judged": "pass",
@@ -150,7 +187,7 @@ def test_what_a_hook_sets_never_costs_the_result(
 def test_where_masking_fails_secrets_are_left_out(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
-    endpoint: Endpoint,
+    log: Path,
     pubdir: Path,
     mode: tuple[str, ...],
 ) -> None:
@@ -178,9 +215,9 @@ def test_where_masking_fails_secrets_are_left_out(
             record_property("hunter2", "hunter2")
         """
     )
-    run = run_pytest("--publish", endpoint.url, "--pubdir", pubdir, *mode)
+    run = run_pytest(f"--publish-log={log}", "--pubdir", pubdir, *mode)
     results = by_name(tree_results(pubdir))
-    assert by_name(endpoint.results) == results
+    assert by_name(logged(log)) == results
     files = [path.read_text("utf-8") for path in pubdir.rglob("*") if path.is_file()]
     assert not [text for text in files if "hunter2" in text]
     why = "withheld, because a pytest_publish_result hook raised KeyError"
@@ -195,74 +232,6 @@ def test_where_masking_fails_secrets_are_left_out(
     assert failed["duration"] > 0
     assert passed["properties"] == {"withheld": why}
     assert any(line.startswith("publish: a pytest_publish_result hook") for line in run.outlines)
-
-
-def test_a_hook_adds_data_where_the_test_runs(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makeconftest(
-        """
-        import os
-
-        def pytest_publish_properties(item, report):
-            if report.when == "call":
-                return {
-                    "worker": os.environ.get("PYTEST_XDIST_WORKER"),
-                    "marks": [mark.name for mark in item.iter_markers()],
-                    "odd": {1: object, "big": 2**70, "surrogate": chr(0xdc80)},
-                }
-            return {"last": report.when}
-        """
-    )
-    pytester.makepyfile(
-        """
-        import pytest
-
-        @pytest.mark.filterwarnings("default")
-        def test_a(record_property):
-            record_property("recorded", 1)
-        """
-    )
-    run = run_pytest("--pubdir", pubdir, *mode)
-    assert run.ret == pytest.ExitCode.OK
-    (result,) = tree_results(pubdir)
-    assert result["properties"] == {
-        "recorded": 1,
-        "worker": result["xdist_worker"],
-        "marks": ["filterwarnings"],
-        "odd": {"1": "<class 'object'>", "big": str(2**70), "surrogate": "\\udc80"},
-        "last": "teardown",
-    }
-
-
-def test_a_properties_hook_that_raises_is_told_once(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makeconftest(
-        """
-        import sys
-        import pytest
-
-        def pytest_publish_properties(item):
-            if item.name == "test_a":
-                return 7
-            if item.name == "test_b":
-                pytest.skip("no")
-            sys.exit("enough")
-        """
-    )
-    pytester.makepyfile("def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass")
-    run = run_pytest("--pubdir", pubdir, *mode)
-    assert run.ret == pytest.ExitCode.OK
-    results = by_name(tree_results(pubdir))
-    assert {name: (r["result"], r["properties"]) for name, r in results.items()} == {
-        "test_a": ("pass", {}),
-        "test_b": ("pass", {}),
-        "test_c": ("pass", {}),
-    }
-    lines = [line for line in run.outlines if "hook raised" in line]
-    assert len(lines) == 1
-    assert lines[0].startswith("publish: a pytest_publish_properties hook raised (9 times): ")
 
 
 def test_hooks_may_stay_when_nothing_is_published(

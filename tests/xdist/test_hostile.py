@@ -85,6 +85,19 @@ SUITES = {
         def test_second():
             assert time.time() == 1_000_000_000
     """,
+    "pytest-socket": """
+        import socket
+        import pytest
+        import pytest_socket
+
+        def test_first():
+            with pytest.raises(pytest_socket.SocketBlockedError):
+                socket.socket()
+
+        def test_second():
+            with pytest.raises(pytest_socket.SocketBlockedError):
+                socket.socket()
+    """,
     "pyfakefs": """
         import os
         import pytest
@@ -123,7 +136,36 @@ SUITES = {
         def test_second():
             pass
     """,
-    "environment, folder, fork and threads": """
+    "separator": """
+        import os
+        import time
+        import pytest
+
+        @pytest.fixture(scope="module", autouse=True)
+        def windows():
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(os, "sep", "\\\\")
+                patched.setattr(os, "getpid", lambda: 0)
+                patched.setattr(time, "gmtime", None)
+                yield
+
+        def test_first(): pass
+        def test_second(): pass
+    """,
+    "sources": """
+        import os
+        import pytest
+
+        def refuse(*arguments, **options):
+            raise AssertionError("no files here")
+
+        def test_first(monkeypatch):
+            monkeypatch.setattr(os, "stat", refuse)
+            pytest.skip("not today")
+
+        def test_second(): pass
+    """,
+    "environment": """
         import os, threading, time
 
         def test_first(tmp_path):
@@ -141,7 +183,9 @@ SUITES = {
 
 
 #: Which undo what they did at the end of their files, so that one session has them all.
-LIBRARIES = ("responses", "requests-mock", "freezegun", "time-machine", "pyfakefs")
+LIBRARIES = (
+    *("responses", "requests-mock", "freezegun", "time-machine", "pytest-socket", "pyfakefs"),
+)
 
 
 def test_libraries_that_patch_do_no_harm(
@@ -157,90 +201,61 @@ def test_libraries_that_patch_do_no_harm(
     pytester.makepyfile(
         **{f"test_{module}": SUITES[name] for module, name in zip(modules, LIBRARIES, strict=True)}
     )
-    arguments = ("-p", "pyfakefs.pytest_plugin", *mode, *(("--dist", "loadfile") if mode else ()))
+    plugins = ("-p", "pyfakefs.pytest_plugin", "-p", "pytest_socket", "--disable-socket")
+    arguments = (*plugins, *mode, *(("--dist", "loadfile") if mode else ()))
     switches = ("--publish", endpoint.url, "--publish-events", f"--pubdir={pubdir}")
     run = run_pytest(*switches, *arguments)
-    run.assert_outcomes(passed=10)
+    run.assert_outcomes(passed=12)
     results = of_type("result", checked(endpoint.results))
     posted, written = ({r["nodeid"]: r for r in rs} for rs in (results, tree_results(pubdir)))
     assert posted == written
-    assert len(results) == len(of_type("test_start", endpoint.results)) == len(posted) == 10
+    assert len(results) == len(of_type("test_start", endpoint.results)) == len(posted) == 12
     run.stdout.no_fnmatch_line("publish: can't*")
 
 
-@pytest.mark.parametrize("suite", sorted(SUITES.keys() - set(LIBRARIES)))
 def test_tests_may_patch_the_process(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     endpoint: Endpoint,
     pubdir: Path,
     mode: tuple[str, ...],
-    suite: str,
 ) -> None:
-    # pytest's captures are files too, and are broken by the patches.
-    plugins = {"monkeypatch": ("-s", "-p", "no:logging")}
-    pytester.makepyfile(SUITES[suite])
-    # The two tests of a file belong together.
-    arguments = (*plugins.get(suite, ()), *mode, *(("--dist", "loadfile") if mode else ()))
+    names = ("monkeypatch", "separator", "sources", "environment")
+    # In this order: the last one undoes nothing.
+    pytester.makepyfile(
+        **{f"test_{number}_{name}": SUITES[name] for number, name in enumerate(names)}
+    )
+    # pytest's captures are files too, and are broken by the patches. The two tests of a
+    # file belong together.
+    arguments = ("-s", "-p", "no:logging", *mode, *(("--dist", "loadfile") if mode else ()))
     run = run_pytest("--publish", endpoint.url, f"--pubdir={pubdir}", *arguments)
-    run.assert_outcomes(passed=2)
-    assert by_name(endpoint.results) == by_name(tree_results(pubdir))
-    assert len(endpoint.posts) == 2
+    run.assert_outcomes(passed=7, skipped=1)
+    posted, written = (by_file(results) for results in (endpoint.results, tree_results(pubdir)))
+    assert posted == written
+    assert list(written) == [f"test_{number}_{name}.py" for number, name in enumerate(names)]
+    for file, results in written.items():
+        assert [result["name"] for result in results] == ["test_first", "test_second"], file
+    assert len(endpoint.posts) == 8
     run.stdout.no_fnmatch_line("publish: can't*")
+    # Another separator does not move the tree.
+    assert sorted(path.name for path in pubdir.glob("test_*")) == ["test_first", "test_second"]
+    skipped = written["test_2_sources.py"][0]
+    assert (skipped["outcome"], skipped["excinfo"]["value"]) == ("skipped", "not today")
 
 
-def test_sockets_may_be_forbidden(
-    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
-) -> None:
-    pytest.importorskip("pytest_socket")
-    pytester.makepyfile(
-        """
-        import socket
-        import pytest
-        import pytest_socket
-
-        def test_it():
-            with pytest.raises(pytest_socket.SocketBlockedError):
-                socket.socket()
-        """
-    )
-    run = run_pytest("--publish", endpoint.url, "-p", "pytest_socket", "--disable-socket", *mode)
-    run.assert_outcomes(passed=1)
-    assert len(endpoint.results) == 1
+def by_file(results: list[Result]) -> dict[str, list[Result]]:
+    """Return the results of each file, in their order."""
+    found: dict[str, list[Result]] = {}
+    for result in sorted(results, key=_number):
+        found.setdefault(result["file"], []).append(result)
+    return found
 
 
-def test_all_file_descriptors_may_be_closed(
+def test_a_fork_or_closed_files_double_no_result(
     pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, pubdir: Path
 ) -> None:
     pytester.makepyfile(
-        """
-        import os
-
-        def test_first():
-            os.closerange(3, 256)
-
-        def test_second(tmp_path):
-            # Takes the numbers that were free.
-            global files
-            files = [open(tmp_path / str(number), "w") for number in range(9)]
-
-        def test_third():
-            for file in files:
-                assert os.fstat(file.fileno()).st_size == 0, "somebody wrote into it"
-                file.close()
-        """
-    )
-    run = run_pytest("--publish", endpoint.url, f"--pubdir={pubdir}", "-s")
-    run.assert_outcomes(passed=3)
-    assert by_name(endpoint.results) == by_name(tree_results(pubdir))
-    assert len(endpoint.posts) == 3
-
-
-def test_a_forked_child_publishes_nothing(
-    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, pubdir: Path
-) -> None:
-    pytester.makepyfile(
-        """
+        test_1_fork="""
         import os, sys
 
         def test_fork():
@@ -250,68 +265,37 @@ def test_a_forked_child_publishes_nothing(
             os.waitpid(child, 0)
 
         def test_after(): pass
-        """
+        """,
+        test_2_descriptors="""
+        import os
+
+        def test_closes_all():
+            os.closerange(3, 256)
+
+        def test_takes_their_numbers(tmp_path):
+            global files
+            files = [open(tmp_path / str(number), "w") for number in range(9)]
+
+        def test_they_are_empty():
+            for file in files:
+                assert os.fstat(file.fileno()).st_size == 0, "somebody wrote into it"
+                file.close()
+        """,
     )
-    run = run_pytest("--publish", endpoint.url, f"--pubdir={pubdir}")
+    # What would miss its files when pytest ends.
+    without = ("-s", "-p", "no:logging", "-p", "no:faulthandler")
+    run = run_pytest("--publish", endpoint.url, f"--pubdir={pubdir}", *without)
     assert run.ret == pytest.ExitCode.OK
     results = tree_results(pubdir)
-    assert {(r["name"], r["seq"], r["result"]) for r in results} == {
+    assert [(result["name"], result["seq"], result["result"]) for result in results] == [
         ("test_fork", 0, "pass"),
         ("test_after", 1, "pass"),
-    }
-    assert len(results) == len(endpoint.posts) == 2
+        ("test_closes_all", 2, "pass"),
+        ("test_takes_their_numbers", 3, "pass"),
+        ("test_they_are_empty", 4, "pass"),
+    ]
+    assert len(endpoint.posts) == 5
     assert by_name(results) == by_name(endpoint.results)
-
-
-def test_a_test_may_patch_what_reads_sources(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(
-        """
-        import os
-        import pytest
-
-        def refuse(*arguments, **options):
-            raise AssertionError("no files here")
-
-        def test_skips(monkeypatch):
-            monkeypatch.setattr(os, "stat", refuse)
-            pytest.skip("not today")
-
-        def test_passes(): pass
-        """
-    )
-    run = run_pytest(f"--pubdir={pubdir}", *mode)
-    run.assert_outcomes(passed=1, skipped=1)
-    skipped = by_name(tree_results(pubdir))["test_skips"]
-    assert skipped["outcome"] == "skipped"
-    assert skipped["excinfo"]["value"] == "not today"
-
-
-def test_a_patched_separator_does_not_move_the_tree(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
-) -> None:
-    pytester.makepyfile(
-        """
-        import os
-        import time
-        import pytest
-
-        @pytest.fixture(scope="module", autouse=True)
-        def windows():
-            with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(os, "sep", "\\\\")
-                patched.setattr(os, "getpid", lambda: 0)
-                patched.setattr(time, "gmtime", None)
-                yield
-
-        def test_first(): pass
-        def test_second(): pass
-        """
-    )
-    run_pytest(f"--pubdir={pubdir}").assert_outcomes(passed=2)
-    assert sorted(path.name for path in pubdir.glob("test_*")) == ["test_first", "test_second"]
-    assert len(tree_results(pubdir)) == 2
 
 
 def test_a_conftest_may_patch_what_publishing_uses(

@@ -72,10 +72,29 @@ def test_only_the_relay_opens_connections(
 
 
 def test_a_clean_run_leaves_no_outbox_or_process(
-    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    make_endpoint: Callable[[], Endpoint],
+    pubdir: Path,
+    mode: tuple[str, ...],
 ) -> None:
-    pytester.makepyfile("def test_it(): pass")
-    run_pytest("--publish", endpoint.url, *mode).assert_outcomes(passed=1)
+    first, second = make_endpoint(), make_endpoint()
+    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
+    run = run_pytest(f"--publish={first.url}", "--publish", second.url, "--pubdir", pubdir, *mode)
+    run.assert_outcomes(passed=2)
+    # Header and summary tell what goes where.
+    run.stdout.no_fnmatch_line("*run_id*")
+    run.stdout.fnmatch_lines(
+        [
+            f"publish: {first.url}, {second.url}, tree",
+            f"publish: 2 results sent to {first.url}",
+            f"publish: 2 results sent to {second.url}",
+            "publish: 2 results written to tree",
+        ]
+    )
+    # Each endpoint gets everything.
+    assert by_name(first.results) == by_name(second.results) == by_name(tree_results(pubdir))
+    assert len(first.posts) == len(second.posts) == 2
     assert not (pytester.path / ".pytest_cache/publish").exists()
     assert (pytester.path / ".pytest_cache/.gitignore").is_file(), "pytest's own, as ever"
     eventually(lambda: not processes_of(pytester.path), "the relay to be gone")
@@ -93,25 +112,6 @@ def processes_of(folder: Path) -> list[str]:
         except OSError:
             continue
     return found
-
-
-def test_header_and_summary_tell_what_goes_where(
-    pytester: pytest.Pytester,
-    run_pytest: RunPytest,
-    endpoint: Endpoint,
-    pubdir: Path,
-    mode: tuple[str, ...],
-) -> None:
-    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
-    run = run_pytest("--publish", endpoint.url, "--pubdir", pubdir, *mode)
-    run.stdout.no_fnmatch_line("*run_id*")
-    run.stdout.fnmatch_lines(
-        [
-            f"publish: {endpoint.url}, tree",
-            f"publish: 2 results sent to {endpoint.url}",
-            "publish: 2 results written to tree",
-        ]
-    )
 
 
 def test_quiet_is_quiet(
@@ -197,10 +197,15 @@ def test_without_a_switch_the_plugin_is_inert(
 
 @pytest.mark.parametrize(
     "switches",
-    [["-s", "-pno:terminal", "-pno:cacheprovider", "-pno:logging"], ["--capture=tee-sys"]],
+    [
+        pytest.param(
+            ["-s", "-pno:terminal", "-pno:cacheprovider", "-pno:logging"],
+            marks=pytest.mark.in_process(False),  # in which -s shows what is captured
+        ),
+        ["--capture=tee-sys"],
+    ],
     ids=" ".join,
 )
-@pytest.mark.in_process(False)  # in which one, -s, shows what is captured
 def test_pytests_own_switches_are_no_obstacle(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
@@ -291,8 +296,12 @@ def test_an_impossible_path_is_a_usage_error(
     run.stderr.fnmatch_lines(["ERROR: --pubdir: can't write to *: File name too long"])
 
 
-def test_settings_come_from_an_ini_file_too(
-    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint, mode: tuple[str, ...]
+def test_settings_come_from_ini_and_environment_too(
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: tuple[str, ...],
 ) -> None:
     pytester.makeini(
         f"""
@@ -301,13 +310,14 @@ def test_settings_come_from_an_ini_file_too(
         publish_header = X-Team: blue
             X-Stage: test
         publish_run_id = nightly-7
-        pubdir = results
         pubdir_layout = nodeid
         """
     )
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--pubdir='my results'")
     pytester.mkdir("sub").joinpath("test_it.py").write_text("def test_it(): pass\n")
     run_pytest("sub", *mode).assert_outcomes(passed=1)
-    (result,) = tree_results(pytester.path / "results/sub/test_it.py/test_it")
+    (result,) = tree_results(pytester.path / "my results/sub/test_it.py/test_it")
+    assert endpoint.results == [result]
     assert result["run_id"] == "nightly-7"
     (post,) = endpoint.posts
     assert (post.headers["X-Team"], post.headers["X-Stage"]) == ("blue", "test")
@@ -363,21 +373,6 @@ def test_each_kind_of_ini_file_will_do(
     assert len(endpoint.posts) == 1
 
 
-def test_arguments_come_from_the_environment_too(
-    pytester: pytest.Pytester,
-    run_pytest: RunPytest,
-    monkeypatch: pytest.MonkeyPatch,
-    endpoint: Endpoint,
-    mode: tuple[str, ...],
-) -> None:
-    arguments = f"--publish={endpoint.url} --pubdir='my results'"
-    monkeypatch.setenv("PYTEST_ADDOPTS", arguments)
-    pytester.makepyfile("def test_it(): pass")
-    run_pytest(*mode).assert_outcomes(passed=1)
-    assert tree_results(pytester.path / "my results") == endpoint.results
-    assert len(endpoint.posts) == 1
-
-
 def test_the_run_id_is_xdists_own(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
 ) -> None:
@@ -387,7 +382,7 @@ def test_the_run_id_is_xdists_own(
             record_property("uid", testrun_uid)
         """
     )
-    run_pytest("--pubdir", pubdir, "-n", "2")
+    run_pytest("--pubdir", pubdir, "-n", "1")
     (result,) = tree_results(pubdir)
     assert result["run_id"] == result["properties"]["uid"]
 
@@ -410,23 +405,10 @@ def test_a_path_elsewhere_keeps_the_ini_file(
     pytester.makeini("[pytest]\npython_functions = check_*\n")
     pytester.makepyfile("def check_it(): pass")
     log = pubdir.with_name("log")
-    run = run_pytest("--pubdir", pubdir, "--publish-log", log, "-n", "2")
+    run = run_pytest("--pubdir", pubdir, "--publish-log", log, "-n", "1")
     run.assert_outcomes(passed=1)
     assert tree_results(pubdir)[0]["file"].startswith("test_a_path")
     assert len(log.read_bytes().splitlines()) == 1
     run = run_pytest("--pubdir", pubdir)
     run.stdout.fnmatch_lines([f"publish: pytest did not read *tox.ini*: write --pubdir={pubdir}"])
     run_pytest(f"--pubdir={pubdir}").assert_outcomes(passed=1)
-
-
-def test_two_endpoints_get_everything(
-    pytester: pytest.Pytester,
-    run_pytest: RunPytest,
-    make_endpoint: Callable[[], Endpoint],
-    mode: tuple[str, ...],
-) -> None:
-    first, second = make_endpoint(), make_endpoint()
-    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
-    run_pytest("--publish", first.url, "--publish", second.url, *mode).assert_outcomes(passed=2)
-    assert by_name(first.results) == by_name(second.results)
-    assert len(first.posts) == 2

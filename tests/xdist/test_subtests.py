@@ -83,88 +83,60 @@ def test_a_failed_subtest_makes_its_parent_fail(
     )
 
 
-def test_unittests_subtests_are_children_too(
-    pytester: pytest.Pytester,
-    run_pytest: RunPytest,
-    pubdir: Path,
-    mode: tuple[str, ...],
-) -> None:
-    plugin = _plugin()
-    pytester.makepyfile(
-        """
-        import unittest
-
-        class TestC(unittest.TestCase):
-            def test_a(self):
-                for i in range(3):
-                    with self.subTest("step", i=i):
-                        self.assertNotEqual(i, 1)
-        """
-    )
-    run = run_pytest(*plugin, "--pubdir", pubdir, *mode)
-    assert run.ret == pytest.ExitCode.TESTS_FAILED
-    (parent,) = tree_results(pubdir)
-    assert (parent["result"], parent["excinfo"]["value"]) == ("fail", "contains 1 failed subtest")
-    # Whether those that passed are told of depends on the versions.
-    assert ("[step] (i=1)", "failed") in children(parent)
-    (failed,) = [child for child in parent["subtests"] if child["outcome"] == "failed"]
-    assert failed["excinfo"]["type"] == "AssertionError"
-
-
-def test_a_later_failure_shows_its_own_exception(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    plugin = _plugin()
-    pytester.makepyfile(
-        """
-        def test_a(subtests):
-            with subtests.test():
-                assert 0
-            raise KeyError("mine")
-        """
-    )
-    run_pytest(*plugin, "--pubdir", pubdir, *mode)
-    (result,) = tree_results(pubdir)
-    assert (result["excinfo"]["type"], children(result)) == (
-        "KeyError",
-        [("(<subtest>)", "failed")],
-    )
-
-
-def test_a_skip_after_a_failed_subtest_is_a_fail(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    plugin = _plugin()
-    pytester.makepyfile(
-        """
-        import pytest
-
-        def test_a(subtests):
-            with subtests.test():
-                assert 0
-            pytest.skip("rest")
-        """
-    )
-    run_pytest(*plugin, "--pubdir", pubdir, *mode)
-    (result,) = tree_results(pubdir)
-    assert (result["result"], result["excinfo"]["value"]) == ("fail", "contains 1 failed subtest")
-
-
-def test_arguments_that_can_not_cross_are_described(
+def test_each_way_to_have_subtests_has_its_verdict(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     plugin = _plugin()
     pytester.makepyfile(
         r"""
-        def test_a(subtests):
+        import unittest
+
+        import pytest
+
+        class TestC(unittest.TestCase):
+            def test_unittest(self):
+                for i in range(3):
+                    with self.subTest("step", i=i):
+                        self.assertNotEqual(i, 1)
+
+        def test_own_failure(subtests):
+            with subtests.test():
+                assert 0
+            raise KeyError("mine")
+
+        def test_skip(subtests):
+            with subtests.test():
+                assert 0
+            pytest.skip("rest")
+
+        def test_odd_arguments(subtests):
             with subtests.test("\udc80", name="x", odd=object):
                 pass
         """
     )
     run = run_pytest(*plugin, "--pubdir", pubdir, *mode)
-    assert run.ret == pytest.ExitCode.OK
-    (result,) = tree_results(pubdir)
-    (child,) = result["subtests"]
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    results = by_name(tree_results(pubdir))
+
+    of_unittest = results["test_unittest"]
+    contains_one = ("fail", "contains 1 failed subtest")
+    assert (of_unittest["result"], of_unittest["excinfo"]["value"]) == contains_one
+    # Whether those that passed are told of depends on the versions.
+    assert ("[step] (i=1)", "failed") in children(of_unittest)
+    (failed,) = [child for child in of_unittest["subtests"] if child["outcome"] == "failed"]
+    assert failed["excinfo"]["type"] == "AssertionError"
+
+    own = results["test_own_failure"]
+    assert (own["excinfo"]["type"], children(own)) == ("KeyError", [("(<subtest>)", "failed")])
+
+    # A skip after a failed subtest is a fail.
+    skip = results["test_skip"]
+    assert (skip["result"], skip["excinfo"]["value"]) == contains_one
+
+    odd = results["test_odd_arguments"]
+    assert odd["outcome"] == "passed"
+    # Arguments that can't cross to the controller are described.
+    (child,) = odd["subtests"]
     assert child["description"] == "[\\udc80] (name='x', odd=<class 'object'>)"
 
 

@@ -180,6 +180,7 @@ def test_without_a_summary_losses_are_still_told(
     assert ("--publish-strict" in run.stderr.str()) == (case != "an internal error")
 
 
+@pytest.mark.in_process
 def test_without_a_terminal_success_is_silent(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:

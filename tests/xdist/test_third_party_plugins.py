@@ -164,3 +164,5 @@ def test_a_time_out_of_the_process_loses_nothing(
     # The relay outlives a serial session that ended like this.
     eventually(lambda: len(endpoint.posts) == len(outcomes))
     assert by_name(endpoint.results).keys() == outcomes.keys()
+    folder = pytester.path / ".pytest_cache/publish"
+    eventually(lambda: not list(folder.glob("*.jsonl")), "the relay to tidy up")

@@ -72,18 +72,6 @@ def test_a_result_has_files_that_say_something(
     assert exception.endswith("    assert 1 == 2\nAssertionError: assert 1 == 2\n")
 
 
-def test_the_index_goes_on_over_runs(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(test_it="def test_it(): pass")
-    run_pytest("--pubdir", pubdir, *mode)
-    pytester.makepyfile(test_it="def test_it(): assert 0")
-    run_pytest("--pubdir", pubdir, *mode)
-    folder = pubdir / "test_it"
-    assert {path.name for path in folder.iterdir()} == {".lock", "count", "0.pass", "1.fail"}
-    assert (folder / "count").read_text() == "2"
-
-
 def test_two_sessions_at_once_share_a_tree(
     pytester: pytest.Pytester, own_plugins: tuple[str, ...], pubdir: Path
 ) -> None:
@@ -114,10 +102,14 @@ def test_loadgroup_keeps_tests_below_their_scope(
 ) -> None:
     pytester.makepyfile(
         test_it="""
+        import logging
         import pytest
 
         @pytest.mark.xdist_group("the/group")
-        def test_grouped(): pass
+        def test_grouped():
+            print("to stdout")
+            logging.warning("to the log")
+            assert 1 == 2, "not equal"
 
         @pytest.mark.xdist_group(name="a@b")
         class TestClass:
@@ -127,8 +119,8 @@ def test_loadgroup_keeps_tests_below_their_scope(
         def test_alone(): pass
         """
     )
-    run = run_pytest("--pubdir", pubdir, "-n", "2", "--dist", "loadgroup")
-    assert run.ret == 0
+    run = run_pytest("--pubdir", pubdir, "-n", "1", "--dist", "loadgroup")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
     results = by_name(tree_results(pubdir))
     assert {name: result["xdist_scope"] for name, result in results.items()} == {
         "test_grouped": "the/group",
@@ -141,6 +133,30 @@ def test_loadgroup_keeps_tests_below_their_scope(
         "a@b/test_method[x@y]",
         "test_it.py%3A%3Atest_alone/test_alone",
     }
+    check_brief((pubdir / "the%2Fgroup/test_grouped/0.fail/brief.txt").read_text("utf-8"))
+
+
+def check_brief(brief: str) -> None:
+    """Check that it tells all that a person needs."""
+    pytest.LineMatcher(brief.splitlines()).fnmatch_lines(
+        [
+            "FAILED  test_it.py::test_grouped",
+            "result    fail",
+            "file      test_it.py:4",
+            "started   ????-??-?? ??:??:?? UTC",
+            "took      *.??? s (setup * s, call * s, teardown * s)",
+            "worker    gw0 (--dist loadgroup)",
+            "scope     the/group",
+            "=* call =*",
+            '>       assert 1 == 2, "not equal"',
+            "E       AssertionError: not equal",
+            "test_it.py:8: AssertionError",
+            "=* captured stdout =*",
+            "to stdout",
+            "=* captured log =*",
+            "*to the log",
+        ]
+    )
 
 
 def test_ignored_groups_are_told_once(
@@ -169,37 +185,10 @@ def test_ignored_groups_are_told_once(
         (f"--override-ini=filterwarnings=ignore::{ours}", 0),
         ("-Werror", ignored),  # said as a line of the summary, and no test fails
     ):
-        again = run_pytest(f"--pubdir={pubdir}", "-n2", "--dist=loadgroup", option)
+        again = run_pytest(f"--pubdir={pubdir}", "-n1", "--dist=loadgroup", option)
         again.assert_outcomes(passed=6)
         assert again.ret == pytest.ExitCode.OK
         assert again.stdout.str().count("pytest-xdist issue 1386") == count
-
-
-@pytest.mark.parametrize(
-    ("dist", "scope"),
-    [
-        ("load", None),
-        ("worksteal", None),
-        ("each", None),
-        ("loadscope", "sub/test_it.py::TestClass"),
-        ("loadfile", "sub/test_it.py"),
-        ("loadgroup", "sub/test_it.py::TestClass::test_method"),
-    ],
-)
-def test_each_dist_mode_has_its_scope(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, dist: str, scope: str | None
-) -> None:
-    pytester.mkdir("sub").joinpath("test_it.py").write_text(
-        "class TestClass:\n    def test_method(self): pass\n", "utf-8"
-    )
-    count = "2" if dist == "each" else "1"
-    run = run_pytest("--pubdir", pubdir, "-n", count, "--dist", dist)
-    assert run.ret == 0
-    results = tree_results(pubdir)
-    assert {(result["xdist_dist"], result["xdist_scope"]) for result in results} == {(dist, scope)}
-    workers = sorted(result["xdist_worker"] for result in results)
-    assert workers == (["gw0", "gw1"] if dist == "each" else workers[:1])
-    assert all(Path(result["pubdir_path"], "brief.txt").is_file() for result in results)
 
 
 @pytest.mark.parametrize(
@@ -231,44 +220,6 @@ def test_by_node_id_each_test_has_its_own_folder(
         "one/test_one.py/TestClass/test_it",
         "two/test_two.py/TestClass/test_it",
     }
-
-
-def test_brief_tells_all_that_a_person_needs(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
-) -> None:
-    pytester.makepyfile(
-        test_it="""
-        import logging
-        import pytest
-
-        @pytest.mark.xdist_group("db")
-        def test_it():
-            print("to stdout")
-            logging.warning("to the log")
-            assert 1 == 2, "not equal"
-        """
-    )
-    run_pytest("--pubdir", pubdir, "-n", "1", "--dist", "loadgroup")
-    brief = (pubdir / "db/test_it/0.fail/brief.txt").read_text()
-    pytest.LineMatcher(brief.splitlines()).fnmatch_lines(
-        [
-            "FAILED  test_it.py::test_it",
-            "result    fail",
-            "file      test_it.py:4",
-            "started   ????-??-?? ??:??:?? UTC",
-            "took      *.??? s (setup * s, call * s, teardown * s)",
-            "worker    gw0 (--dist loadgroup)",
-            "scope     db",
-            "=* call =*",
-            '>       assert 1 == 2, "not equal"',
-            "E       AssertionError: not equal",
-            "test_it.py:8: AssertionError",
-            "=* captured stdout =*",
-            "to stdout",
-            "=* captured log =*",
-            "*to the log",
-        ]
-    )
 
 
 def test_nothing_is_written_outside_of_the_tree(
@@ -309,9 +260,13 @@ def test_what_is_published_is_never_collected(
         *("--doctest-glob=*.jsonl*", f"--publish-outbox={outboxes}"),
         *("--publish=http://127.0.0.1:9", "--publish-grace=0"),
     )
-    for index in (0, 1):
-        run_pytest(*arguments, *mode).assert_outcomes(passed=2)
-        assert (pubdir / f"test_it/{index}.pass").is_dir()
+    run_pytest(*arguments, *mode).assert_outcomes(passed=2)
+    pytester.makepyfile(f"{DOCTEST_LIKE}\n        assert 0")
+    run_pytest(*arguments, *mode).assert_outcomes(passed=1, failed=1)
+    # The index goes on over runs.
+    folder = pubdir / "test_it"
+    assert {path.name for path in folder.iterdir()} == {".lock", "count", "0.pass", "1.fail"}
+    assert (folder / "count").read_text() == "2"
     collected = run_pytest(*arguments, "--collect-only", "-q").stdout.str()
     assert "2 tests collected" in collected
     assert {path.name for path in pubdir.iterdir()} == {".gitignore", "test_it", "user.txt"}

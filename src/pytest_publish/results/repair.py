@@ -28,6 +28,8 @@ from .report import UNTOLD
 from .result import Outcome
 from .result import TestResult
 from .result import Verdict
+from .values import MAX_INT
+from .values import MIN_INT
 
 
 _T = TypeVar("_T")
@@ -147,6 +149,8 @@ def _fits(value: Any, kind: Any, name: str = "") -> bool:
         return type(value) is dict and all(
             _fits(key, args[0]) and _fits(held, args[1]) for key, held in value.items()
         )
+    if type(value) is int and not MIN_INT <= value <= MAX_INT:
+        return False  # JSON would have it as a text
     if kind is float:
         is_number = type(value) in (int, float) and math.isfinite(value)
         return is_number and value >= _LEAST.get(name, -math.inf)

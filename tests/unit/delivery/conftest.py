@@ -39,3 +39,15 @@ def holder(path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a file that each example of a property writes anew."""
     return tmp_path_factory.mktemp("outbox") / "scratch.jsonl"
+
+
+@pytest.fixture
+def others() -> list[bytes]:
+    """Return the beginnings of files that are no outboxes."""
+    return [
+        b"[project]\nname = 'mine'\n",
+        b'{"type":"result","session_id":"ffffffff","seq":0}\n',
+        b'{"seq":0,"session_id":"0a1b2c3d4e5f"}\n',
+        b'{"type":"pytest-publish outbox","url":\n',
+        b"\xff\xfe\n",
+    ]

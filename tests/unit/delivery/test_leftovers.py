@@ -21,23 +21,14 @@ from pytest_publish.delivery.outbox import OutboxWriter
 NAME = "20261123T010203Z-0a1b2c3d"
 
 
-OTHERS = [
-    b"[project]\nname = 'mine'\n",
-    b'{"type":"result","session_id":"ffffffff","seq":0}\n',
-    b'{"seq":0,"session_id":"0a1b2c3d4e5f"}\n',
-    b'{"type":"pytest-publish outbox","url":\n',
-    b"\xff\xfe\n",
-]
-
-
-def test_only_outboxes_are_found_in_a_folder(tmp_path: Path) -> None:
+def test_only_outboxes_are_found_in_a_folder(tmp_path: Path, others: list[bytes]) -> None:
     path = tmp_path / f"{NAME}.jsonl"
     OutboxWriter(Outbox(path))
     OutboxWriter(Outbox(tmp_path / f"{NAME}.refused.jsonl"))
     (tmp_path / "folder.jsonl").mkdir()
     os.mkfifo(tmp_path / "20261123T010203Z-0a1b2c3e.jsonl")
     (tmp_path / "gone.jsonl").symlink_to("nowhere")
-    for number, content in enumerate(OTHERS):
+    for number, content in enumerate(others):
         (tmp_path / f"data{number}.jsonl").write_bytes(content)
     assert found_in(tmp_path) == [Outbox(path)]
     assert waiting_in(tmp_path) == [Outbox(path)]

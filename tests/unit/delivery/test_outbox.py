@@ -168,25 +168,16 @@ SHORT = b'{"type":"result","session_id":"0a1b2c3d4e5f","seq":0}'
 LONG = SHORT[:-1] + b',"stdout":"%s"}' % (b"x" * 400_000)
 
 
-OTHERS = [
-    b"[project]\nname = 'mine'\n",
-    b'{"type":"result","session_id":"ffffffff","seq":0}\n',
-    b'{"seq":0,"session_id":"0a1b2c3d4e5f"}\n',
-    b'{"type":"pytest-publish outbox","url":\n',
-    b"\xff\xfe\n",
-]
-
-
 @pytest.mark.parametrize("name", [NAME, f"{NAME}-1", f"{NAME}.refused", f"{NAME}-1.refused"])
 def test_an_outbox_without_a_header_is_known_by_its_name_and_its_first_result(
-    tmp_path: Path, name: str
+    tmp_path: Path, others: list[bytes], name: str
 ) -> None:
     path = tmp_path / f"{name}.jsonl"
     for content in (b"", LONG, LONG + b"\n" + SHORT, SHORT + b"\n" + LONG + b"\n"):
         path.write_bytes(content)
         assert Outbox(path).header() == Header()
         assert Outbox(path).may_be_removed()
-    for content in OTHERS:
+    for content in others:
         path.write_bytes(content)
         assert Outbox(path).header() is None
         assert not Outbox(path).may_be_removed()

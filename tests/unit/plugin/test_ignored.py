@@ -11,13 +11,6 @@ from pytest_publish.plugin.ignored import ignored_folders
 from pytest_publish.plugin.ignored import remove_if_empty
 
 
-@pytest.fixture
-def rootdir(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    return folder
-
-
 def ignored_in(rootdir: Path, *folders: Path) -> Ignored:
     return Ignored(rootdir, ignored_folders(folders, rootdir))
 

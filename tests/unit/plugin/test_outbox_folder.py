@@ -26,15 +26,8 @@ def folder_for(config: FakeConfig) -> Path | None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "project"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def config(folder: Path) -> FakeConfig:
-    return FakeConfig(folder)
+def config(rootdir: Path) -> FakeConfig:
+    return FakeConfig(rootdir)
 
 
 @pytest.fixture
@@ -53,36 +46,36 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_outbox_is_in_the_cache_where_clearing_it_does_not_reach(
-    config: FakeConfig, folder: Path
+    config: FakeConfig, rootdir: Path
 ) -> None:
     outbox = folder_for(config)
-    assert outbox == folder / ".cache" / "publish"
-    assert (folder / ".cache" / ".gitignore").is_file()
-    assert not (folder / ".cache" / "d").exists()
+    assert outbox == rootdir / ".cache" / "publish"
+    assert (rootdir / ".cache" / ".gitignore").is_file()
+    assert not (rootdir / ".cache" / "d").exists()
     (outbox / "left.jsonl").write_text("{}")
-    pytest.Cache.clear_cache(folder / ".cache", _ispytest=True)
+    pytest.Cache.clear_cache(rootdir / ".cache", _ispytest=True)
     assert (outbox / "left.jsonl").is_file()
     assert folder_for(config) == outbox
 
 
 def test_the_outbox_is_in_the_cache_also_if_other_plugins_keep_folders_there(
-    config: FakeConfig, folder: Path
+    config: FakeConfig, rootdir: Path
 ) -> None:
     theirs = [config.cache.mkdir("other") / "file", config.cache.mkdir("publish") / "file"]
     for path in theirs:
         path.write_text("theirs")
-    assert folder_for(config) == folder / ".cache" / "publish"
+    assert folder_for(config) == rootdir / ".cache" / "publish"
     assert [path.read_text() for path in theirs] == ["theirs", "theirs"]
 
 
 def test_without_a_cache_the_outbox_is_in_a_temporary_folder_of_the_user(
-    without_cache: FakeConfig, folder: Path, temporary: Path
+    without_cache: FakeConfig, rootdir: Path, temporary: Path
 ) -> None:
     outbox = folder_for(without_cache)
     assert outbox is not None
     assert outbox.parent == temporary
     assert outbox.is_dir()
-    assert list(folder.iterdir()) == []
+    assert list(rootdir.iterdir()) == []
     assert folder_for(without_cache) == outbox
 
 
@@ -105,10 +98,10 @@ def test_a_temporary_folder_that_others_can_look_into_is_not_used(
 
 @pytest.mark.parametrize("taken", [".cache", ".cache/publish"])
 def test_a_cache_that_cant_be_written_is_no_reason_to_stop(
-    config: FakeConfig, folder: Path, temporary: Path, taken: str
+    config: FakeConfig, rootdir: Path, temporary: Path, taken: str
 ) -> None:
-    (folder / taken).parent.mkdir(exist_ok=True)
-    (folder / taken).write_text("a file")
+    (rootdir / taken).parent.mkdir(exist_ok=True)
+    (rootdir / taken).write_text("a file")
     outbox = folder_for(config)
     assert outbox is not None
     assert outbox.parent == temporary
@@ -140,7 +133,7 @@ def test_without_a_temporary_folder_the_outbox_is_in_memory(
 @pytest.mark.parametrize("is_named", [True, False])
 def test_where_nothing_can_be_written_there_is_none(
     config: FakeConfig,
-    folder: Path,
+    rootdir: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     is_named: bool,
@@ -152,5 +145,5 @@ def test_where_nothing_can_be_written_there_is_none(
     else:  # tempfile looks at all the folders that it knows, and finds that none will do
         monkeypatch.setattr(tempfile, "tempdir", None)
         monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(gone)])
-    (folder / ".cache").write_text("a file")
+    (rootdir / ".cache").write_text("a file")
     assert folder_for(config) is None

@@ -69,16 +69,9 @@ URL = "https://example.org/results"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "project"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def make_config(folder: Path) -> MakeConfig:
+def make_config(rootdir: Path) -> MakeConfig:
     def make(ini: dict[str, object] | None = None, **options: object) -> Config:
-        return Config(folder, options, ini or {})
+        return Config(rootdir, options, ini or {})
 
     return make
 
@@ -95,13 +88,13 @@ def refusal(config: Config, **environment: str) -> str:
     return text
 
 
-def test_what_is_not_asked_for_has_its_default(make_config: MakeConfig, folder: Path) -> None:
+def test_what_is_not_asked_for_has_its_default(make_config: MakeConfig, rootdir: Path) -> None:
     read = make_config(publish=[URL]).read()
     (delivery,) = read.deliveries
     assert (read.pubdir, read.scheme, read.which) == (None, "name", "all")
     assert (read.run_id, read.strict, read.warning) == (None, False, None)
     assert (read.log, read.events, read.metadata) == (None, False, {})
-    assert (read.project, read.outbox_folder) == ("project", folder / ".cache" / "publish")
+    assert (read.project, read.outbox_folder) == ("project", rootdir / ".cache" / "publish")
     assert (delivery.url, delivery.headers, delivery.secret) == (URL, (), "")
     assert (delivery.timeout, delivery.gzip) == (10.0, False)
     assert (delivery.connections, delivery.batch, delivery.grace) == (16, 1, 10.0)
@@ -130,17 +123,17 @@ EVERYTHING: dict[str, Any] = {
 
 @pytest.mark.parametrize("where", ["options", "ini"])
 def test_everything_can_be_asked_for_by_option_and_by_ini(
-    make_config: MakeConfig, folder: Path, where: str
+    make_config: MakeConfig, rootdir: Path, where: str
 ) -> None:
     config = make_config(**EVERYTHING) if where == "options" else make_config(ini=EVERYTHING)
     read = config.read(PYTEST_PUBLISH_SECRET="whsec_aGk=", PYTEST_PUBLISH_HEADERS="X-B: 2")
     assert [delivery.url for delivery in read.deliveries] == EVERYTHING["publish"]
-    assert (read.pubdir, read.scheme, read.which) == (folder / "tree", "nodeid", "bad")
+    assert (read.pubdir, read.scheme, read.which) == (rootdir / "tree", "nodeid", "bad")
     assert (read.run_id, read.strict) == ("build 7", True)
-    assert read.log == folder / "results.jsonl"
+    assert read.log == rootdir / "results.jsonl"
     assert (read.events, read.project) == (True, "shop")
     assert read.metadata == {"build": "7", "empty": ""}
-    assert read.outbox_folder == folder / "outbox"
+    assert read.outbox_folder == rootdir / "outbox"
     for delivery in read.deliveries:
         assert delivery.headers == (("X-B", "2"), ("X-A", "1"))
         assert delivery.secret == "whsec_aGk="
@@ -259,9 +252,9 @@ def test_a_url_that_is_named_twice_is_served_once(make_config: MakeConfig) -> No
 )
 @pytest.mark.parametrize("where", ["options", "ini"])
 def test_what_can_not_be_is_refused_in_one_line_that_names_the_option(
-    make_config: MakeConfig, folder: Path, where: str, options: dict[str, object], message: str
+    make_config: MakeConfig, rootdir: Path, where: str, options: dict[str, object], message: str
 ) -> None:
-    (folder / "file").write_text("a file")
+    (rootdir / "file").write_text("a file")
     asked = {"publish": [URL]} | options
     text = refusal(make_config(**asked) if where == "options" else make_config(ini=asked))
     assert text.startswith(message)
@@ -288,22 +281,22 @@ def test_no_secret_is_in_the_text_of_settings(make_config: MakeConfig) -> None:
 
 
 def test_a_path_on_the_command_line_starts_where_pytest_was_called(
-    make_config: MakeConfig, folder: Path, tmp_path: Path
+    make_config: MakeConfig, rootdir: Path, tmp_path: Path
 ) -> None:
     config = make_config(pubdir="tree")
     config.inipath = tmp_path / "pytest.ini"
-    assert config.read().pubdir == folder / "tree"
-    assert (folder / "tree").is_dir()
+    assert config.read().pubdir == rootdir / "tree"
+    assert (rootdir / "tree").is_dir()
 
 
 @pytest.mark.parametrize("has_ini_file", [True, False])
 def test_a_path_in_the_ini_file_starts_at_that_file(
-    make_config: MakeConfig, folder: Path, tmp_path: Path, *, has_ini_file: bool
+    make_config: MakeConfig, rootdir: Path, tmp_path: Path, *, has_ini_file: bool
 ) -> None:
     config = make_config({"pubdir": "tree"})
     if has_ini_file:
         config.inipath = tmp_path / "pytest.ini"
-    assert config.read().pubdir == (tmp_path if has_ini_file else folder) / "tree"
+    assert config.read().pubdir == (tmp_path if has_ini_file else rootdir) / "tree"
 
 
 def test_a_path_may_begin_at_home(
@@ -314,20 +307,20 @@ def test_a_path_may_begin_at_home(
     assert make_config(pubdir="~/tree").read().pubdir == tmp_path / "tree"
 
 
-def test_nothing_is_left_in_a_folder_that_was_tried(make_config: MakeConfig, folder: Path) -> None:
+def test_nothing_is_left_in_a_folder_that_was_tried(make_config: MakeConfig, rootdir: Path) -> None:
     make_config(pubdir="tree", publish=[URL], publish_outbox="outbox").read()
-    assert list((folder / "tree").iterdir()) == []
-    assert list((folder / "outbox").iterdir()) == []
+    assert list((rootdir / "tree").iterdir()) == []
+    assert list((rootdir / "outbox").iterdir()) == []
 
 
-def test_without_a_url_there_is_no_outbox(make_config: MakeConfig, folder: Path) -> None:
+def test_without_a_url_there_is_no_outbox(make_config: MakeConfig, rootdir: Path) -> None:
     assert make_config(pubdir="tree", publish_outbox="outbox").read().outbox_folder is None
-    assert [path.name for path in folder.iterdir()] == ["tree"]
+    assert [path.name for path in rootdir.iterdir()] == ["tree"]
 
 
 def test_an_outbox_folder_that_is_asked_for_has_to_be_writable(
-    make_config: MakeConfig, folder: Path
+    make_config: MakeConfig, rootdir: Path
 ) -> None:
-    (folder / "file").touch()
+    (rootdir / "file").touch()
     config = make_config(publish=[URL], publish_outbox="file")
     assert refusal(config).startswith("--publish-outbox: can't write to ")

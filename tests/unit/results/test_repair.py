@@ -29,10 +29,10 @@ def make_result() -> TestResult:
 UNFIT: dict[str, list[Any]] = {
     **{key: [5, None, b"x", []] for key in ["stdout", "stderr", "log"]},
     **{key: [5, None, ""] for key in ["nodeid", "name"]},
-    **{key: [math.nan, "1", None] for key in ["start_time", "stop_time"]},
+    **{key: [math.nan, "1", None, -(2**63) - 1] for key in ["start_time", "stop_time"]},
     **{key: [None, [5], (), {}] for key in ["phases", "subtests"]},
     "duration": [-1.0, math.inf, "1"],
-    "line": [0, "7", True],
+    "line": [0, "7", True, 2**63],
     "attempt": [0, None, "1"],
     "excinfo": ["text", ExcInfo("A", cast("str", 5)), ExcInfo("A", "b", [cast("str", 5)])],
     "properties": [None, [], "x"],
