@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Callable
 from typing import Final
 from typing import Generic
@@ -19,11 +18,11 @@ MOST_BYTES: Final = 32 << 20
 _Item = TypeVar("_Item")
 
 
-@dataclasses.dataclass
 class _Kept(Generic[_Item]):
-    item: _Item
-    size: int
-    error: Exception
+    def __init__(self, item: _Item, size: int, error: Exception) -> None:
+        self.item = item
+        self.size = size
+        self.error = error
 
 
 class RetryQueue(Generic[_Item]):
