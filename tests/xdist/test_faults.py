@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import resource
 import shlex
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -964,10 +966,12 @@ def test_each_outbox_is_sent_where_it_was_meant_for(
     other.stop()
 
 
-def make_outbox(folder: Path, session: str, url: str, count: int) -> Path:
+def make_outbox(
+    folder: Path, session: str, url: str, count: int, will: dict[str, Any] | None = None
+) -> Path:
     """Leave an outbox behind, as a run does that was killed."""
     path = folder / f"20261123T010203Z-{session[:8]}.jsonl"
-    writer = OutboxWriter(Outbox(path), Header(url, is_whole=True))
+    writer = OutboxWriter(Outbox(path), Header(url, is_whole=True, will=will))
     for number in range(count):
         body = {"type": "result", "session_id": session, "seq": number}
         writer.append(orjson.dumps(body))
@@ -993,6 +997,25 @@ def test_without_a_url_each_outbox_goes_to_its_own(
     )
     assert sorted(faulty_server.accepted) == ["0a1b2c3d4e-0", "0a1b2c3d4e-1"]
     assert list(other.accepted) == ["1a1b2c3d4e-0"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_has_no_room_for_a_runs_end_is_kept(
+    tmp_path: Path, faulty_server: FaultyServer
+) -> None:
+    will = {"type": "session_finish", "time": 1.0, "session_id": "0a1b2c3d4e", "seq": 0}
+    outbox = make_outbox(tmp_path, "0a1b2c3d4e", faulty_server.url, 1, will)
+    before = outbox.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, hard))  # as a full disk
+    try:
+        sent = send(outbox)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (sent.returncode, sent.stdout) == (1, f"{outbox}: can't be sent: File too large\n")
+    assert outbox.read_bytes() == before
+    assert send(outbox).returncode == 0
+    assert list(faulty_server.accepted) == ["0a1b2c3d4e-0", "0a1b2c3d4e-1"]
     assert not list(tmp_path.iterdir())
 
 
