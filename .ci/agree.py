@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import venv
@@ -183,7 +184,9 @@ class Workshop:
         source_only = ("--no-deps", "--no-binary=:all:", "--no-build-isolation")
         self._pip("download", *source_only, f"--dest={folder}", suite.pinned)
         (archive,) = folder.iterdir()
-        shutil.unpack_archive(archive, folder, filter="data")
+        # Python before 3.11.4 knows no filter, and 3.12 warns where none is named.
+        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        shutil.unpack_archive(archive, folder, **safely)
         (source,) = (path for path in folder.iterdir() if path.is_dir())
         self._pip("install", "--no-build-isolation", str(source))
         return source
