@@ -185,7 +185,7 @@ class Workshop:
         self._pip("download", *source_only, f"--dest={folder}", suite.pinned)
         (archive,) = folder.iterdir()
         # Python before 3.11.4 knows no filter, and 3.12 warns where none is named.
-        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         shutil.unpack_archive(archive, folder, **safely)
         (source,) = (path for path in folder.iterdir() if path.is_dir())
         self._pip("install", "--no-build-isolation", str(source))
