@@ -113,7 +113,12 @@ class ReportAnnotator:
         start = self._starts.get(id(item))
         if start is None:
             start = _AttemptStart(item)
-            self._forget_one_before(item)
+            # Forget the item before, so that memory stays constant. Plugins that rerun an item
+            # do so at once. Only those that run all items over and over (pytest-loop) come
+            # back to it: for them, an item that has recorded properties is kept.
+            last, self._last = self._last, item
+            if last is not None and not last.user_properties:
+                self._starts.pop(id(last), None)
         start.told = self._names(item, start.number + 1)  # which may raise
         start.number += 1
         self._starts[id(item)] = start
@@ -194,17 +199,6 @@ class ReportAnnotator:
             # A plugin may change the node id of one report; this tells which test it is of.
             told["scheduled"] = scheduled
         return told
-
-    def _forget_one_before(self, item: pytest.Item) -> None:
-        """Forget what is known of the item before, so that memory stays constant.
-
-        Plugins that rerun an item do so at once. Only those that run all items over and
-        over (pytest-loop) come back to it: for them, an item that has recorded
-        properties is kept.
-        """
-        last, self._last = self._last, item
-        if last is not None and not last.user_properties:
-            self._starts.pop(id(last), None)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(
