@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from copy import deepcopy
 from typing import TYPE_CHECKING
@@ -37,9 +38,8 @@ class UsersHooks:
         ask = self._config.hook.pytest_publish_result
         if not ask.get_hookimpls():  # costs far less than to call no hook
             return True
-        return self._wants(
-            "result", result, lambda: ask(config=self._config, result=result), repaired
-        )
+        asked = functools.partial(ask, config=self._config, result=result)
+        return self._wants("result", result, asked, repaired)
 
     def wants_event(self, event: Event) -> bool:
         """Tell whether to publish an event, which the hook may have changed."""
@@ -48,9 +48,8 @@ class UsersHooks:
             return True
         from pytest_publish.results.events import repaired_event
 
-        return self._wants(
-            "event", event, lambda: ask(config=self._config, event=event), repaired_event
-        )
+        asked = functools.partial(ask, config=self._config, event=event)
+        return self._wants("event", event, asked, repaired_event)
 
     def _wants(
         self,

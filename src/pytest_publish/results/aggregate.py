@@ -28,7 +28,6 @@ from .report import without_group
 from .result import Outcome
 from .result import Phase
 from .result import TestResult
-from .result import When
 from .values import escape
 from .verdict import judge
 
@@ -95,11 +94,12 @@ class Aggregator:
         else:
             key = worker, report.nodeid
         attempt = self._attempts.get(key)
+        when = report.when
         # Whether it is of a later attempt of the test: pytest-rerunfailures (14 to 16.7) sends
         # the phases' reports when the attempt is over, after those of its subtests.
         if attempt is not None and (
             ("attempt" in annotations and annotations["attempt"] != attempt.number)
-            or (report.when == "setup" and attempt.phases)
+            or (when == "setup" and attempt.phases)
         ):
             if attempt.is_decided:
                 attempt.is_tried_again = True
@@ -107,13 +107,12 @@ class Aggregator:
             attempt = None
         if attempt is None:
             attempt = self._attempts[key] = self._new_attempt(key, report, annotations)
-        if report.when == CRASH:
+        if when == CRASH:
             attempt.add_crash(report, attempt.call or self._cut_off(attempt))
             self._finish(attempt)
         else:
             # A plugin may have a word of its own.
-            when: When = report.when if report.when in _PHASES else "call"
-            attempt.add(report, when, annotations)
+            attempt.add(report, when if when in _PHASES else "call", annotations)
             if when == "teardown":
                 self._finish(attempt)
         return self._completed
