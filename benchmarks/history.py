@@ -116,7 +116,7 @@ def asked(runs: int) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Yield what the pages ask for: a name, a path and its query."""
     newest, old = f"run {runs}", f"run {runs // 2}"
     project = {"project": PROJECT}
-    nodeid = "tests/unit/test_3.py::TestSome12::test_name_613[value-613]"
+    nodeid = "tests/unit/test_0.py::TestSome0::test_name_13[value-13]"
     yield "list of runs", "/api/runs", {"limit": "50"}
     yield "a run", f"/api/runs/{newest}", project
     yield "its rows", f"/api/runs/{newest}/results", {**project, "limit": "1000"}
