@@ -82,8 +82,8 @@ class Counter:
             _run([*PUBLISH.command(self._suites[results], folder, nobody), "--publish-grace=0"])
             (outbox,) = (folder / "outbox").glob("*.jsonl")
             url = self._sink.url()
-            # One connection, as an endpoint that is as fast as this gets: under valgrind all is
-            # so slow that the sender would open more.
+            # So fast an endpoint gets one connection, but under valgrind everything is so slow
+            # that the sender would open more.
             how = ["--connections=1", f"--batch={batch}"]
             send = ["send", str(outbox), "--to", url, *how]
             instructions = _counted([sys.executable, "-m", "pytest_publish", *send], folder)

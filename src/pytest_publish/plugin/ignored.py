@@ -87,7 +87,7 @@ def hide_from_git(folder: Path, rootdir: Path) -> None:
         if _is_ours(folder, rootdir) and not realos.listdir(str(folder)):
             path = f"{folder}/.gitignore"
             realos.write_file(path, _GITIGNORE, os.O_EXCL)
-    except OSError:  # which only git would miss
+    except OSError:  # without it, git shows the folder, and that is all
         return
 
 

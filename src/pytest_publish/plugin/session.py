@@ -172,7 +172,7 @@ def _worker_of(report: Any) -> str | None:
 
 
 class StartNotes:
-    """Notes which tests begin, where a test may crash without the process that publishes."""
+    """Notes which tests begin, if the process that publishes would survive a test's crash."""
 
     def __init__(self, aggregator: Aggregator) -> None:
         self._aggregator = aggregator

@@ -1,6 +1,6 @@
 """What the process that runs a test adds to each of its reports.
 
-Where reports are made, it is set as their attribute :data:`ATTRIBUTE`. xdist carries a report's
+Where a report is made, this is set as its attribute :data:`ATTRIBUTE`. xdist carries a report's
 attributes to the controller, if they were set while the report was made and hold exact
 builtins only. In a serial run the same report is simply there. The controller takes it off
 again, because pytest's terminal reporter keeps all reports to the end.

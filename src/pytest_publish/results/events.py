@@ -65,7 +65,7 @@ class Collected(Event):
     nodeids: list[str]
 
 
-@dataclasses.dataclass  # not by keywords, for the same reason as a TestResult
+@dataclasses.dataclass  # its own fields are positional, as those of TestResult
 class TestStart(Event):
     """The setup of a test begins."""
 

@@ -101,8 +101,8 @@ class TestResult:
     Times are epoch seconds, ``duration`` is seconds. A ``pytest_publish_result``
     hook may change any of it.
 
-    What each test has is positional: Python (3.11) takes three times as long to make a
-    dataclass by keywords.
+    The fields that every result needs are positional, because Python (3.11) takes three times
+    as long to make a dataclass by keywords.
     """
 
     __test__ = False  # for pytest: this is not a test class
