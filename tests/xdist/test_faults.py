@@ -1208,14 +1208,9 @@ def test_the_relay_shows_no_secret_and_holds_no_file(
 def test_a_relay_that_can_not_start_is_said_once(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
-    pytester.makeconftest(
-        """
-        import sys
-        sys.executable = "/nowhere/python"
-        """
-    )
+    pytester.makepyfile(nopython="import sys; sys.executable = '/nowhere/python'")
     pytester.makepyfile(SUITE)
-    run = run_pytest("--publish", faulty_server.url)
+    run = run_pytest("--publish", faulty_server.url, "-p", "nopython")
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert run.stdout.str().count("sending can't be started") == 1
     run.stdout.fnmatch_lines([f"publish: {TESTS} results wait to be sent to *; send with:"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -274,6 +275,39 @@ def test_a_run_that_runs_no_test_publishes_none(
     pytester.makepyfile("def test_it(): pass")
     assert run_pytest("--pubdir", pubdir, switch).ret == 0
     assert not pubdir.exists()
+
+
+@pytest.mark.parametrize(
+    ("argument", "status"),
+    [
+        ("--collect-only", pytest.ExitCode.OK),
+        ("--publish-timeout=x", pytest.ExitCode.USAGE_ERROR),
+    ],
+)
+def test_a_run_without_a_session_leaves_no_relay_behind(
+    pytester: pytest.Pytester,
+    own_plugins: tuple[str, ...],
+    argument: str,
+    status: pytest.ExitCode,
+) -> None:
+    pytester.makeconftest(
+        """
+        import atexit, os
+
+        @atexit.register
+        def tell():
+            try:
+                os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                print("no child process is left")
+        """
+    )
+    pytester.makepyfile("def test_it(): pass")
+    command = (sys.executable, "-X", "dev", "-m", "pytest", *own_plugins)
+    run = pytester.run(*command, "--publish=http://localhost/", argument)
+    assert run.ret == status
+    run.stdout.fnmatch_lines(["no child process is left"])
+    run.stderr.no_fnmatch_line("*ResourceWarning*")
 
 
 @pytest.mark.parametrize("plugin", ["setupplan", "setuponly", "cacheprovider", "terminal"])

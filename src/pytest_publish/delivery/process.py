@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
 from collections.abc import Callable
-from json import dumps
 from pathlib import Path
 from typing import Any
 from typing import Final
 from typing import NamedTuple
 
-from pytest_publish._os import Descriptor
 from pytest_publish._os import OWNER_ONLY
 from pytest_publish._os import realos
 
@@ -28,37 +24,12 @@ from .outbox import Header
 from .outbox import Outbox
 from .outbox import OutboxWriter
 from .outbox import SUFFIX
+from .program import RelayProgram
 
 
-# Variables that would make a relay measure or report itself as a test does, and those with
-# secrets, which it gets through its standard input.
-_WITHHELD: Final = (
-    *("COV_CORE_", "COVERAGE_PROCESS_", "PYTHONWARNINGS", "PYTHONDEVMODE"),
-    "PYTEST_PUBLISH_",
-)
-# Where requests and OpenSSL look for files.
-_PATHS: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
-# As it was before a conftest could patch it.
-_popen: Final = subprocess.Popen
 _POLL: Final = 0.005
 # Seconds that a relay may take to start on a busy machine.
 _STARTING: Final = 10.0
-# Seconds to wait for a relay that was killed; it may hang at its disk.
-_ENDING: Final = 1.0
-# Starts a relay that can import what this process can. The folders come through its
-# standard input, because they may be too many for a command line or a variable. A new
-# interpreter's own come first: the path of a test session has the folders of conftests,
-# where a file may have the name of a module that the relay needs.
-_CODE: Final = """
-import sys
-sys.path[:] = [entry for entry in sys.path if entry]
-import json
-if line := sys.stdin.buffer.readline():
-    known = set(sys.path)
-    sys.path += [entry for entry in json.loads(line) if entry not in known]
-    from pytest_publish.delivery.relay import main
-    main()
-"""
 
 
 class DeliveryReport(NamedTuple):
@@ -99,37 +70,21 @@ class RelayProcess:
             raise
         #: Hands over one result, as :meth:`OutboxWriter.append` does.
         self.append: Final = self._writer.append
-        self._process: subprocess.Popen[bytes] | None = None
-        self._input: Descriptor | None = None
+        self._program: RelayProgram | None = None
         self._has_ended = False
         self._can_learn_of_end = True
         self._patience = config.grace + config.timeout + _STARTING
 
-    def start(self) -> None:
-        """Start the relay. Raises OSError if no process can be started."""
+    def start(self, program: RelayProgram | None = None) -> None:
+        """Have a program send what is in the outbox, by default a new one.
+
+        Raises OSError if that can't be started.
+        """
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(self.outbox.errors, flags, OWNER_ONLY), "wb") as errors:
-            theirs, ours = os.pipe()
-            # Kept open in case no end mark can be written.
-            self._input = Descriptor(ours)
-            try:
-                self._process = _popen(
-                    # Without the warnings that the tests' environment may turn into errors.
-                    [sys.executable, "-W", "ignore", "-c", _CODE],
-                    stdin=theirs,
-                    stdout=subprocess.DEVNULL,
-                    stderr=errors,
-                    cwd=self.path.parent,
-                    env=_environment(),
-                    # A terminal's Ctrl-C is not for the relay, which sends on.
-                    start_new_session=True,
-                )
-            finally:
-                os.close(theirs)
-        folders = [entry for entry in sys.path if entry and os.path.isabs(entry)]
+        os.close(os.open(self.outbox.errors, flags, OWNER_ONLY))
+        self._program = program or RelayProgram()
         relay_config = RelayConfig(self.path, realos.getpid(), self._config)
-        with contextlib.suppress(BrokenPipeError):  # it died at once, which wait() reports
-            self._input.write(dumps(folders).encode() + b"\n" + relay_config.to_json())
+        self._program.begin(relay_config, self.outbox.errors)
 
     def cursor(self) -> Cursor:
         """Return how far the relay has got."""
@@ -147,10 +102,10 @@ class RelayProcess:
 
     def _end_by_input(self) -> None:
         """Tell it without the file, which is on a full disk or must not be written any more."""
-        if self._process is None or self._input is None or self._process.poll() is not None:
+        if self._program is None or self._program.status is not None:
             return
         try:
-            self._input.write(b"\n")
+            self._program.tell_end()
         except OSError:
             self._can_learn_of_end = False
 
@@ -172,11 +127,11 @@ class RelayProcess:
         return self._finished("interrupted")
 
     def _finished(self, stopped: str) -> DeliveryReport:
-        if stopped:
-            self._stop()
+        if stopped and self._program is not None:
+            self._program.stop()
         report = self._report(stopped)
-        if self._input is not None:
-            self._input.close()
+        if self._program is not None:
+            self._program.close()
         if not report.waiting:
             self.outbox.discard()
         with contextlib.suppress(OSError):
@@ -188,7 +143,7 @@ class RelayProcess:
         """Wait for the relay's end; return why it is not waited for any longer."""
         waiting = self._writer.appended
         progress_at = realos.monotonic()
-        while self._process is not None and self._process.poll() is None:
+        while self._program is not None and self._program.status is None:
             cursor = self.cursor()
             if waiting != (waiting := self._writer.appended - cursor.sent - cursor.refused):
                 progress_at = realos.monotonic()
@@ -201,15 +156,8 @@ class RelayProcess:
             realos.sleep(_POLL)
         return ""
 
-    def _stop(self) -> None:
-        if self._process is not None:
-            # This process may run as another user by now. Then the relay goes on sending.
-            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                self._process.kill()
-                self._process.wait(_ENDING)
-
     def _report(self, stopped: str) -> DeliveryReport:
-        if self._process is not None and self._process.returncode == ALL_ACCEPTED:
+        if self._program is not None and self._program.status == ALL_ACCEPTED:
             # The cursor may say less: its disk is full, or this process may not read it.
             return DeliveryReport(self._writer.appended, 0, 0, "", "")
         cursor = self.cursor()
@@ -221,24 +169,13 @@ class RelayProcess:
 
     def _relay_error(self) -> str:
         """Return why the relay ended, from what it wrote last on its standard error."""
-        if self._process is None:
+        if self._program is None:
             return "the relay could not be started"
         with contextlib.suppress(OSError):
             text = realos.read_file(str(self.outbox.errors)).decode("utf-8", "replace")
             last = next((line for line in reversed(text.split("\n")) if line.strip()), None)
             if last is not None:
                 return f"the relay ended: {printable(last)}"
-        if self._process.returncode == 0:  # it gave up in the middle of its first try
+        if self._program.status == 0:  # it gave up in the middle of its first try
             return "nothing got through"
-        return f"the relay ended with status {self._process.returncode}"
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of a relay, whose current folder is another one."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(_WITHHELD)
-    }
-    for name in _PATHS:
-        if environment.get(name):
-            environment[name] = os.path.abspath(environment[name])
-    return environment
+        return f"the relay ended with status {self._program.status}"

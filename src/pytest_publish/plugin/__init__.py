@@ -49,10 +49,17 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         raise pytest.UsageError(
             "pytest-publish runs on Linux and macOS only: omit its options here"
         )
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    # First of all, because the relay then loads its modules while this process does.
+    if not is_worker and _may_send(early_config, early_config.known_args_namespace):
+        from .early_relay import start
+
+        start(early_config)
+
     from . import worker  # noqa: F401
 
     # A worker's Python may be another one, for which orjson and the like were not compiled.
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    if not is_worker:
         from . import controller  # noqa: F401
 
         if _has_value(early_config, early_config.known_args_namespace, "publish_events"):
@@ -77,7 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if not _is_asked(config, config.option):
         return
-    if any(config.getoption(name, default=False) for name in _WITHOUT_TESTS):
+    if not _runs_tests(config.option):
         from .ignored import Ignored
         from .ignored import ignored_folders
         from .settings import folders
@@ -95,6 +102,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _is_asked(config: pytest.Config, options: argparse.Namespace) -> bool:
     return any(_has_value(config, options, name) for name in _SWITCHES)
+
+
+def _may_send(config: pytest.Config, options: argparse.Namespace) -> bool:
+    return (
+        _has_value(config, options, "publish")
+        and _runs_tests(options)
+        and not getattr(options, "looponfail", False)  # other processes run the tests
+    )
+
+
+def _runs_tests(options: argparse.Namespace) -> bool:
+    return not any(getattr(options, name, False) for name in _WITHOUT_TESTS)
 
 
 def _has_value(config: pytest.Config, options: argparse.Namespace, name: str) -> bool:

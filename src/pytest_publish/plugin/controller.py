@@ -15,6 +15,7 @@ from pytest_publish.delivery.leftovers import left_in
 from pytest_publish.results.report import as_text
 
 from .arguments import join_paths
+from .early_relay import take
 from .ignored import hide
 from .ignored import Ignored
 from .messages import header
@@ -72,6 +73,7 @@ class Controller:
             register(Ignored(self._config.rootpath, self._ignored), "publish_ignored")
         if is_distributed or self._config.getoption("forked", default=False):
             register(StartNotes(self._session.aggregator), "publish_start_notes")
+        self._session.publisher.program = take(self._config)
         self._session.start(session)
 
     @pytest.hookimpl(optionalhook=True)

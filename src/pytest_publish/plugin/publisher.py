@@ -12,6 +12,7 @@ from typing import Final
 from pytest_publish._os import realos
 from pytest_publish.delivery.process import DeliveryReport
 from pytest_publish.delivery.process import RelayProcess
+from pytest_publish.delivery.program import RelayProgram
 from pytest_publish.results.result import TestResult
 
 from .ignored import remove_if_empty
@@ -42,6 +43,8 @@ class Publisher:
     ) -> None:
         # Not by uuid: a test may make it give the same id in each run.
         self.run_id = settings.run_id or realos.urandom(16).hex()
+        #: Where the first relay runs, if that has been started before.
+        self.program: RelayProgram | None = None
         self.relays: list[RelayProcess] = []
         self.delivered: list[tuple[RelayProcess, DeliveryReport]] = []
         self._settings = settings
@@ -139,7 +142,8 @@ class Publisher:
                 # Before it starts: what waits in an outbox without a relay can be sent later.
                 where = f"to the outbox {relay.path}"
                 self._sinks.append(LineSink(relay.append, where, self._problems))
-                relay.start()
+                program, self.program = self.program, None
+                relay.start(program)
             except Exception as error:
                 self._problems.add("sending can't be started", error)
 

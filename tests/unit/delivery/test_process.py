@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from daemons import our_relay
 from faulty_server import FaultyServer
 from faulty_server import status
-from pytest_publish.delivery import process as process_module
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.locks import is_free
 from pytest_publish.delivery.process import DeliveryReport
@@ -135,38 +135,6 @@ def test_warnings_that_are_errors_for_the_tests_are_none_for_the_relay(
     assert delivery.wait(lambda _waiting: None).sent == 1
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="Linux shows environments")
-def test_a_relay_is_not_measured_and_gets_no_secret_by_its_environment(
-    faulty_server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COVERAGE_PROCESS_START", os.devnull)
-    monkeypatch.setenv("PYTEST_PUBLISH_SECRET", "aHVudGVyMg==")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "authorities.pem")
-    delivery = delivery_to(faulty_server, tmp_path)
-    delivery.start()
-    # A process that has just begun may have no command line yet.
-    (relay,) = eventually(lambda: [path for path in Path("/proc").glob("[0-9]*") if is_relay(path)])
-    environment = (relay / "environ").read_bytes().split(b"\0")
-    names = {line.partition(b"=")[0] for line in environment}
-    assert not names & {b"COVERAGE_PROCESS_START", b"PYTEST_PUBLISH_SECRET"}
-    # Its current folder is another one.
-    assert f"REQUESTS_CA_BUNDLE={Path.cwd() / 'authorities.pem'}".encode() in environment
-    delivery.end()
-    delivery.wait(lambda _waiting: None)
-
-
-def is_relay(process: Path) -> bool:
-    """Tell whether a process is a relay of this one."""
-    try:
-        parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-        return (
-            parent == os.getpid()
-            and b"pytest_publish.delivery.relay" in (process / "cmdline").read_bytes()
-        )
-    except OSError:
-        return False
-
-
 def test_an_outbox_is_its_runs_before_the_relay_starts_and_after_it_died(
     faulty_server: FaultyServer, tmp_path: Path
 ) -> None:
@@ -239,8 +207,7 @@ def test_a_relay_that_cant_learn_of_the_end_is_ended_once_all_is_sent(
 
 def leads_to(fd: int, delivery: RelayProcess) -> bool:
     """Tell whether it is the end of a pipe that is the relay's standard input."""
-    # A process that has just begun may have no command line yet.
-    (relay,) = eventually(lambda: [path for path in Path("/proc").glob("[0-9]*") if is_relay(path)])
+    relay = our_relay()
     try:
         ours, theirs = os.readlink(f"/proc/self/fd/{fd}"), os.readlink(relay / "fd/0")
     except OSError:
@@ -258,14 +225,6 @@ def test_an_import_path_may_be_longer_than_a_command_line(
     fill(delivery, 1)
     delivery.end()
     assert delivery.wait(lambda _waiting: None).sent == 1
-
-
-def test_a_relay_whose_run_died_before_it_said_anything_says_nothing() -> None:
-    code: str = vars(process_module)["_CODE"]
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_an_exit_status_that_is_lost_is_not_taken_for_success(

@@ -53,7 +53,7 @@ def settings_for(folder: Path, *urls: str) -> Settings:
 @pytest.fixture
 def no_relay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have outboxes without the processes that send them."""
-    monkeypatch.setattr(RelayProcess, "start", lambda _self: None)
+    monkeypatch.setattr(RelayProcess, "start", lambda *_args: None)
 
 
 @contextlib.contextmanager

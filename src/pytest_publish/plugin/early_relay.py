@@ -1,0 +1,36 @@
+"""The first relay, whose modules take longer to load than a short session lasts."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final
+
+import pytest
+
+from pytest_publish.delivery.program import RelayProgram
+
+
+_KEY: Final = pytest.StashKey[RelayProgram]()
+
+
+def start(config: pytest.Config) -> None:
+    """Start it before anything else is loaded, collected or known of what it will send."""
+    with contextlib.suppress(OSError):  # tried again, and told, when the session begins
+        config.stash[_KEY] = RelayProgram()
+        config.add_cleanup(lambda: _dismiss(config))
+
+
+def take(config: pytest.Config) -> RelayProgram | None:
+    """Return it, to be used; None if there is none, or none any more."""
+    program = config.stash.get(_KEY, None)
+    if program is not None:
+        del config.stash[_KEY]
+    return program
+
+
+def _dismiss(config: pytest.Config) -> None:
+    """End it where no session has begun."""
+    program = take(config)
+    if program is not None:
+        program.stop()
+        program.close()
