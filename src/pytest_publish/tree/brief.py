@@ -43,10 +43,11 @@ def _add_facts(lines: list[str], result: TestResult) -> None:
         lines.append(f"worker    {result.xdist_worker or 'none'} (--dist {result.xdist_dist})")
     if result.xdist_scope is not None:
         lines.append(f"scope     {result.xdist_scope}")
-    for name, value in result.properties.items():
-        lines += [f"property  {name} = {jsonable(value)}"]
-    for part in result.subtests:
-        lines += [f"subtest   {part.outcome}  {part.description}"]
+    if result.properties:
+        properties = result.properties.items()
+        lines += [f"property  {name} = {jsonable(value)}" for name, value in properties]
+    if result.subtests:
+        lines += [f"subtest   {part.outcome}  {part.description}" for part in result.subtests]
 
 
 def _add_text(lines: list[str], heading: str, text: str) -> None:

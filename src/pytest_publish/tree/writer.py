@@ -105,7 +105,7 @@ class TreeWriter:
         realos.mkdir(temporary)
         try:
             for name, content in files:
-                realos.write_file(f"{temporary}/{name}", content, os.O_EXCL)
+                realos.create_file(f"{temporary}/{name}", content)
             # It replaces no other result, because the index is this result's alone.
             realos.rename(temporary, reservation.path)
         except BaseException:  # a full disk, or a Ctrl-C
@@ -145,18 +145,17 @@ class TreeWriter:
     def _lock(self, fd: int, path: str, patience: float) -> None:
         """Lock a file as fasteners and other programs do, by POSIX's lock of all of it."""
         begun = realos.monotonic()
-        waited = 0.0
         while True:
             try:
                 realos.lockf(fd, _AT_ONCE)
             except (BlockingIOError, PermissionError):
-                if waited >= min(LOCK_TIMEOUT, patience):
-                    self._patience = max(0.0, self._patience - waited)
-                    raise TimeoutError(f"another process holds {path}") from None
-                realos.sleep(_LOCK_POLL)
                 waited = realos.monotonic() - begun
             else:
                 return
+            if waited >= min(LOCK_TIMEOUT, patience):
+                self._patience = max(0.0, self._patience - waited)
+                raise TimeoutError(f"another process holds {path}")
+            realos.sleep(_LOCK_POLL)
 
 
 def _advance(folder: str, *, is_new: bool) -> int:
