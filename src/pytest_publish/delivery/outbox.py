@@ -276,8 +276,9 @@ class OutboxWriter:
 class Line(NamedTuple):
     """One line of an outbox: a result, and where in the file it begins and ends.
 
-    A header counts as a part of the line after it. ``key`` is None if the line is nothing
-    that we publish: a part that a dying process wrote, or what somebody put there.
+    A header and an empty line count as a part of the line after them. ``key`` is None if the
+    line is nothing that we publish: a part that a dying process wrote, or what somebody put
+    there.
     """
 
     body: bytes
@@ -339,11 +340,9 @@ class OutboxReader:
     def _lines(self, bodies: list[bytes]) -> Iterator[Line]:
         for body in bodies:
             self._offset += len(body) + 1
-            if body.startswith(_HEADER):
-                continue
-            start, self._begin = self._begin, self._offset
-            if body:  # and not the end mark
-                yield Line(body, start, self._offset, key_of(body))
+            if body and not body.startswith(_HEADER):
+                yield Line(body, self._begin, self._offset, key_of(body))
+                self._begin = self._offset
 
     @property
     def torn(self) -> bool:
