@@ -305,7 +305,7 @@ def _keep_refused(source: Path, refused: Outbox, relay: Relay) -> None:
 def _add_to(aside: Outbox, refused: Outbox) -> None:
     there = {key for _body, key in lines_in(aside.path)} if aside.path.exists() else set()
     fresh = [body + b"\n" for body, key in lines_in(refused.path) if key not in there]
-    aside.append(refused.header_for_refused(), b"".join(fresh))
+    aside.append(refused.header() or Header(), b"".join(fresh))
 
 
 def _send_outbox(outbox: Outbox, config: DeliveryConfig) -> bool:

@@ -178,10 +178,6 @@ class Outbox(NamedTuple):
         is_ours = not line or (key_of(line) or "").startswith(named[1])
         return Header() if is_ours else None
 
-    def header_for_refused(self) -> Header:
-        """Return the header for results that come from here: the will stays here."""
-        return (self.header() or Header())._replace(will=None)
-
     def may_be_removed(self) -> bool:
         """Tell whether it is an outbox under a name of our own. Raises OSError."""
         return (self.is_named_by_run or self.holds_refused) and self.header() is not None
@@ -195,7 +191,8 @@ class Outbox(NamedTuple):
 
     def set_aside(self, body: bytes) -> None:
         """Append a refused result to those beside it. Raises OSError."""
-        self.refused.append(self.header_for_refused(), body + b"\n")
+        header = self.header() or Header()
+        self.refused.append(header._replace(will=None), body + b"\n")
 
     def append(self, header: Header, lines: bytes) -> None:
         """Append all the lines, or none and raise OSError; a new outbox gets the header.

@@ -143,12 +143,11 @@ class Attempt:
         """
         self.has_passed = False
         outcome = outcome_of(report)
-        excinfo = None if outcome in ("passed", "xpassed") else ExcInfo("Failed", _UNREAD)
+        excinfo = None if outcome in ("passed", "xpassed") else ExcInfo("WorkerCrashed", _UNREAD)
         self.crash = dataclasses.replace(phase, outcome=outcome, excinfo=excinfo)
         scheduled = self.key[1]
-        text = text_of(report.longrepr).replace(scheduled, self.nodeid)
         if excinfo is not None:
-            self.crash.excinfo = ExcInfo("WorkerCrashed", text)
+            excinfo.value = text_of(report.longrepr).replace(scheduled, self.nodeid)
         self.details.append(("crash", detail_of(report).replace(scheduled, self.nodeid)))
 
     def fail_for_subtests(self, call: Phase) -> None:

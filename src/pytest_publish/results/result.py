@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from collections.abc import Iterator
 from json import loads
 from pathlib import Path
 from typing import Any
@@ -166,9 +165,7 @@ class TestResult:
         def masked(text: str) -> str:
             return text.replace(secret, replacement)
 
-        self._change_texts(masked)
-        for excinfo in self._excinfos():
-            excinfo.change(masked)
+        self._change(masked, lambda excinfo: excinfo.change(masked))
         self.properties = map_text(jsonable(self.properties), masked)
         # A subtest's description is in its heading.
         self._details = [(masked(heading), masked(text)) for heading, text in self._details]
@@ -178,29 +175,25 @@ class TestResult:
 
         Names, verdict and times stay, so that the result can be found and counted.
         """
-        self._change_texts(lambda _text: reason)
-        for excinfo in self._excinfos():
-            excinfo.withhold(reason)
+        self._change(lambda _text: reason, lambda excinfo: excinfo.withhold(reason))
         self.properties = {"withheld": reason} if self.properties else {}
         self._details = [("withheld", reason)] if self._details else []
 
-    def _change_texts(self, change: Callable[[str], str]) -> None:
-        """Change each text that is there, but for those in exceptions and properties."""
+    def _change(
+        self, change: Callable[[str], str], change_excinfo: Callable[[ExcInfo], None]
+    ) -> None:
         for name in ("stdout", "stderr", "log"):
             text = getattr(self, name)
             setattr(self, name, change(text) if text else "")
-        children: list[Phase | Subtest] = [*self.phases, *self.subtests]
-        for child in children:
-            child.text = child.text and change(child.text)
-        for subtest in self.subtests:
-            subtest.description = change(subtest.description)
-
-    def _excinfos(self) -> Iterator[ExcInfo]:
-        """Yield each exception; the result's own is often that of a phase, and comes twice."""
         parts: list[TestResult | Phase | Subtest] = [self, *self.phases, *self.subtests]
         for part in parts:
+            # A phase's excinfo is often the result's own, which then comes twice.
             if part.excinfo is not None:
-                yield part.excinfo
+                change_excinfo(part.excinfo)
+            if not isinstance(part, TestResult):
+                part.text = part.text and change(part.text)
+            if isinstance(part, Subtest):
+                part.description = change(part.description)
 
 
 def schema() -> dict[str, Any]:
