@@ -6,7 +6,6 @@ Plugins change reports. So any attribute may be of any type, and reading it may 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from json import loads
 from math import isfinite
 from typing import Any
@@ -178,8 +177,6 @@ def as_text(value: object) -> str:
 
 def sections_of(report: CollectReport) -> Sections:
     """Return a report's sections, each a heading and a text."""
-    if not report.sections:
-        return []
     return guarded(lambda: [_section(part) for part in report.sections], lambda _error: [])
 
 
@@ -213,13 +210,10 @@ def _pair(entry: object) -> Any:
 
 def properties_of(report: Report, annotations: WorkerAnnotations) -> dict[str, Any]:
     """Return what ``record_property`` recorded; a name that came again has a list."""
-    pairs: Iterable[Any]
     if "properties" in annotations:
         pairs = loads(annotations["properties"])
-    elif "name" not in annotations and report.user_properties:
-        pairs = pairs_of(report.user_properties)
     else:
-        return {}
+        pairs = pairs_of(report.user_properties or ())
     values: dict[str, list[Any]] = {}
     for name, value in pairs:
         values.setdefault(str(name), []).append(value)
