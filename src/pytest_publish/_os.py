@@ -18,10 +18,7 @@ from typing import Final
 
 # Results show what tests print, which is nobody else's business.
 OWNER_ONLY: Final = 0o600
-
-#: The name of this machine.
 HOST: Final = platform.node()
-
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 

@@ -15,9 +15,10 @@ The whole protocol is told here; all other modules only refer to it.
 
 **Lines.** The first line is the header, which names the URL; it is missing if the disk was
 full. Each result follows as one line, written whole or taken back. The end mark, an empty
-last line, says that the run is over. If it can't be written, the run sends the relay an
-empty line on its standard input instead. A run that was killed leaves no end mark, and
-perhaps a part of a line; its relay notices because its parent process has changed.
+last line, says that the run is over; any other empty line means nothing. If the end mark
+can't be written, the run sends the relay an empty line on its standard input instead. A run
+that was killed leaves no end mark, and perhaps a part of a line; its relay notices because
+its parent process has changed.
 
 **Cursor.** A line is settled once the endpoint has accepted it, or refused it and it stands
 in ``NAME.refused.jsonl``. Only then does the cursor pass it, so a line may be sent twice

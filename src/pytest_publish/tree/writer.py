@@ -32,8 +32,8 @@ _WRITTEN: Final[dict[Filter, tuple[Verdict, ...]]] = {
 }
 _RESULT_NAME: Final = re.compile(r"\.?([0-9]+)\.(?:pass|skip|fail)")
 
-#: Seconds that one result waits at most for another process's lock, and that all results
-#: of a run together wait in vain.
+#: The most seconds that one result waits for another process's lock, and that all results
+#: of a run together wait for locks that they do not get.
 LOCK_TIMEOUT: Final = 1.0
 LOCK_TIMEOUT_OF_RUN: Final = 10.0
 _LOCK_POLL: Final = 0.002
@@ -42,7 +42,7 @@ _AT_ONCE: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
 # How many parents of tests' folders are remembered as checked (no links). In a loadgroup
 # run each test may have a parent of its own.
 _MOST_PARENTS: Final = 1000
-# Whatever stands in the place of one of our files is neither followed nor waited for.
+# A link in the place of one of our files is not followed, and a FIFO not waited for.
 _ONLY_FILES: Final = os.O_NOFOLLOW | os.O_NONBLOCK
 
 
