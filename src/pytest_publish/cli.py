@@ -161,7 +161,7 @@ def _guarded(path: Path, send: Callable[[], bool]) -> bool:
 def _send(path: Path, config: DeliveryConfig) -> bool:
     if path.is_dir():
         return _send_folder(path, config)
-    return _send_file(Outbox(path), config, is_named=True)
+    return _send_file(Outbox(path), config)
 
 
 def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
@@ -173,6 +173,7 @@ def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
         done.append(_guarded(outbox.path, send))
     paths = [path for key, path in _results_in(folder) if key not in keys]
     if paths:
+        # Read once more, because all together may be too much for the memory.
         bodies = (body for path in paths for body, _key in lines_in(path))
         done.append(_guarded(folder, lambda: _send_copy(folder, bodies, config)))
     if not done:
@@ -181,11 +182,15 @@ def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
 
 
 def _send_found(outbox: Outbox, config: DeliveryConfig, keys: set[str | None]) -> bool:
-    """Send an outbox of a folder; add what it holds to ``keys``, if it is for this URL."""
+    """Send an outbox of a folder, and add what it holds to ``keys``, if it is for this URL."""
     header = outbox.header()
-    if header is not None and _is_for(header, config):
+    if config.url and header is not None:
+        if header.url not in ("", redact_url(config.url)):
+            where = f"is for {header.url}, and is left alone"
+            _say(outbox, f"{where}: name it to send it to another URL")
+            return False
         keys.update(key for _body, key in lines_in(outbox.path))
-    return _send_file(outbox, config, is_named=False)
+    return _send_file(outbox, config)
 
 
 def _results_in(tree: Path) -> list[tuple[str, Path]]:
@@ -205,11 +210,11 @@ def _results_in(tree: Path) -> list[tuple[str, Path]]:
     return sorted(found.items(), key=order)
 
 
-def _send_file(outbox: Outbox, config: DeliveryConfig, *, is_named: bool) -> bool:
+def _send_file(outbox: Outbox, config: DeliveryConfig) -> bool:
     header = outbox.header()
     if header is None:
         return _send_others_file(outbox.path, config)
-    url = _url_for(outbox, header, config, is_named=is_named)
+    url = config.url or _url_of(outbox, header)
     if url is None:
         return False
     config = config._replace(url=checked_url(url))
@@ -220,29 +225,16 @@ def _send_file(outbox: Outbox, config: DeliveryConfig, *, is_named: bool) -> boo
     return is_sent
 
 
-def _url_for(
-    outbox: Outbox, header: Header, config: DeliveryConfig, *, is_named: bool
-) -> str | None:
-    """Return where an outbox is to be sent; None, and say why, if nowhere."""
-    if config.url and (is_named or _is_for(header, config)):
-        return config.url
-    if config.url:
-        _say(outbox, f"is for {header.url}, and is left alone: name it to send it to another URL")
-    elif not header.url:
+def _url_of(outbox: Outbox, header: Header) -> str | None:
+    """Return the URL that an outbox was written for; None, and say why, if it is not known."""
+    if not header.url:
         _say(outbox, "does not say which URL it is for: give one with --to")
     elif not header.is_whole:
-        _say(
-            outbox,
-            f"is for {header.url}, without its secret parts: give the whole URL with --to",
-        )
+        hint = "without its secret parts: give the whole URL with --to"
+        _say(outbox, f"is for {header.url}, {hint}")
     else:
         return header.url
     return None
-
-
-def _is_for(header: Header, config: DeliveryConfig) -> bool:
-    """Tell whether an outbox is for the URL that was asked for, as far as anybody knows."""
-    return bool(config.url) and header.url in ("", redact_url(config.url))
 
 
 def _send_others_file(
