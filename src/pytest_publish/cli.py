@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from typing import TypeVar
 
 from pytest_publish.board import command as board
 from pytest_publish.board import report_command as report
@@ -41,9 +40,6 @@ from pytest_publish.delivery.published import published_in
 from pytest_publish.delivery.published import result_files
 from pytest_publish.delivery.relay import Relay
 from pytest_publish.delivery.will import append_will
-
-
-_Checked = TypeVar("_Checked")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,10 +122,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _checking(check: Callable[[str], _Checked]) -> Callable[[str], _Checked]:
+def _checking(check: Callable[[str], Any]) -> Callable[[str], Any]:
     """Have argparse show what is wrong with a value, but not the value: it may be secret."""
 
-    def checked(text: str) -> _Checked:
+    def checked(text: str) -> Any:
         try:
             return check(text)
         except ValueError as error:

@@ -185,8 +185,7 @@ class Outbox(NamedTuple):
 
     def discard(self) -> None:
         """Remove it with the files beside it, but for refused results."""
-        beside = (self.cursor, self.errors, self.writer_lock, self.sender_lock)
-        for path in (self.path, *beside):
+        for path in (self.path, self.cursor, self.errors, self.writer_lock, self.sender_lock):
             with contextlib.suppress(OSError):
                 realos.unlink(path)
 

@@ -60,7 +60,7 @@ class Aggregator:
         # A result that is made, and the attempt that it closes; None for that of a file.
         self._closing: tuple[TestResult, Attempt | None] | None = None
         self._started: dict[str, tuple[Location, float]] = {}
-        # What each worker told of the test that it began last, and its scheduled node id.
+        # Of the test that each worker began last: its scheduled node id, and what was told of it.
         self._begun: dict[str | None, tuple[str, WorkerAnnotations]] = {}
         # The outcome that was last published of each file that did not pass.
         self._uncollected: dict[str, Outcome] = {}
@@ -279,7 +279,7 @@ class Aggregator:
         return result
 
     def _number_key(self, worker: str | None, nodeid: str) -> Key:
-        """Return by what a test's attempts are counted: on another worker, it is the same test."""
+        """Return by what a test's attempts are counted: under --dist each, on each worker alone."""
         return worker if self.dist == "each" else None, nodeid
 
     def scope(self, nodeid: str, group: str | None, scheduled: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Final
-from typing import TypeAlias
 
 from .attempt import Attempt
 from .result import ExcInfo
@@ -15,12 +14,12 @@ _NO_CALL: Final = "no report of the test's call came: what became of its body is
 
 _GRAVEST_FIRST: Final = ("rerun", "failed", "xfailed", "skipped", "xpassed", "passed")
 
-#: Outcome and exception of an attempt, and the phase whose times are the result's.
-Judgement: TypeAlias = tuple[Outcome, "ExcInfo | None", Phase]
 
+def judge(attempt: Attempt) -> tuple[Outcome, ExcInfo | None, Phase]:
+    """Return an attempt's outcome and exception, and the phase whose times its result gets.
 
-def judge(attempt: Attempt) -> Judgement:
-    """Judge an attempt of which at least one report came."""
+    At least one report of it must have come.
+    """
     call = attempt.call
     if attempt.has_passed and call is not None:
         return "passed", None, call
