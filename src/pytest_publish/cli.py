@@ -24,7 +24,6 @@ from pytest_publish.delivery.config import checked_url
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.config import private_from
 from pytest_publish.delivery.config import redact_url
-from pytest_publish.delivery.config import REFUSED_SUFFIX
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
 from pytest_publish.delivery.leftovers import found_in
@@ -276,8 +275,7 @@ def _send_copy(
 
 def _keep_refused(source: Path, refused: Outbox, relay: Relay) -> None:
     """Set aside, where the command was called, what was refused and is not there yet."""
-    name = source.resolve().name.removesuffix(SUFFIX) + REFUSED_SUFFIX
-    aside = Outbox(Path.cwd() / name)
+    aside = Outbox(Path.cwd() / source.resolve().name).refused
     count = f"{relay.cursor.refused} refused ({relay.cursor.refusal})"
     try:
         if aside.path.exists() and not aside.may_be_removed():

@@ -193,7 +193,6 @@ class Attempt:
     def _add_sections(
         self, report: Report, annotations: WorkerAnnotations, *, is_subtest: bool
     ) -> None:
-        """Take in a report's output."""
         sections = sections_of(report)[annotations.get("earlier_sections", 0) :]
         if "log_levels" in annotations:
             levels = annotations["log_levels"]

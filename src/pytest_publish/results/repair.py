@@ -33,13 +33,9 @@ from .values import MIN_INT
 
 _T = TypeVar("_T")
 
-_TEXTS: Final = ("stdout", "stderr", "log")
 _JUDGEMENTS: Final = frozenset(VERDICTS.items())
 #: Fields that are judged together, and those that are set after the hook was asked.
-_NOT_JUDGED_ALONE: Final = {
-    *_TEXTS,
-    *("result", "outcome", "pubdir_path", "run_id", "session_id", "seq"),
-}
+_NOT_JUDGED_ALONE: Final = ("result", "outcome", "pubdir_path", "run_id", "session_id", "seq")
 #: What a field's type does not tell: the least number, and the least length.
 _LEAST: Final = {
     **dict.fromkeys(("attempt", "line", "nodeid", "name"), 1),
@@ -80,7 +76,7 @@ def repaired(result: TestResult, before: TestResult) -> list[str]:
     fields get back what they held ``before``, in a copy from before the hook was asked.
     """
     unfit = []
-    for name in _TEXTS:
+    for name in ("stdout", "stderr", "log"):
         value = vars(result).get(name)  # it may have been deleted
         if type(value) is not str:
             setattr(result, name, as_text(value))

@@ -30,7 +30,6 @@ def render(result: TestResult) -> str:
 
 
 def _add_facts(lines: list[str], result: TestResult) -> None:
-    """Add a line for each fact."""
     lines.append(f"result    {result.result}")
     if result.file is not None:
         line = "" if result.line is None else f":{result.line}"
