@@ -115,12 +115,12 @@ def uncoloured_log(text: str, levels: Coloured) -> str:
     """
     if "\x1b[" not in text:
         return text
-    return "\n".join(_uncoloured_level(line, levels) for line in text.split("\n"))
-
-
-def _uncoloured_level(line: str, levels: Coloured) -> str:
-    first = min((level for level in levels if level in line), key=line.find, default=None)
-    return line if first is None else line.replace(first, levels[first], 1)
+    lines = text.split("\n")
+    for index, line in enumerate(lines):
+        first = min(filter(line.__contains__, levels), key=line.find, default=None)
+        if first is not None:
+            lines[index] = line.replace(first, levels[first], 1)
+    return "\n".join(lines)
 
 
 def levels_of(formats: Iterable[str]) -> dict[str, str]:
