@@ -18,10 +18,8 @@ from typing import Final
 
 # Results show what tests print, which is nobody else's business.
 OWNER_ONLY: Final = 0o600
-
-
-#: The name of this machine.
 HOST: Final = platform.node()
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class _RealOs:
@@ -81,21 +79,16 @@ class _RealOs:
         with self.file(path, "rb") as file:
             return file.readall()
 
-    def write_file(self, path: str, data: bytes, flags: int, mode: int = 0o666) -> None:
-        """Write the whole of ``data`` to a file opened with ``flags``.
-
-        Raises OSError, and then the file may hold a part of it.
-        """
-        fd = self.open(path, os.O_WRONLY | os.O_CREAT | flags, mode)
+    def create_file(self, path: str, data: bytes) -> None:
+        """Write a new file. Raises OSError, and then the file may hold a part of ``data``."""
+        fd = self.open(path, _NEW, 0o666)
         try:
-            written = self.write(fd, data)
-            if written < len(data):
-                self.write_all(fd, data[written:])
+            self.write_all(fd, data)
         finally:
             self.close(fd)
 
     def write_all(self, fd: int, data: bytes) -> None:
-        """Write the whole of ``data``. Raises OSError when a part of it may be written."""
+        """Write the whole of ``data``. Raises OSError, when a part of it may be written."""
         done = self.write(fd, data)
         while done < len(data):
             done += self.write(fd, data[done:])

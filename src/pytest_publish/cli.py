@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from typing import TypeVar
 
 from pytest_publish.board import command as board
 from pytest_publish.board import report_command as report
@@ -25,7 +24,6 @@ from pytest_publish.delivery.config import checked_url
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.config import private_from
 from pytest_publish.delivery.config import redact_url
-from pytest_publish.delivery.config import REFUSED_SUFFIX
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
 from pytest_publish.delivery.leftovers import found_in
@@ -41,9 +39,6 @@ from pytest_publish.delivery.published import published_in
 from pytest_publish.delivery.published import result_files
 from pytest_publish.delivery.relay import Relay
 from pytest_publish.delivery.will import append_will
-
-
-_Checked = TypeVar("_Checked")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,10 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _checking(check: Callable[[str], _Checked]) -> Callable[[str], _Checked]:
+def _checking(check: Callable[[str], Any]) -> Callable[[str], Any]:
     """Have argparse show what is wrong with a value, but not the value: it may be secret."""
 
-    def checked(text: str) -> _Checked:
+    def checked(text: str) -> Any:
         try:
             return check(text)
         except ValueError as error:
@@ -161,7 +156,7 @@ def _guarded(path: Path, send: Callable[[], bool]) -> bool:
 def _send(path: Path, config: DeliveryConfig) -> bool:
     if path.is_dir():
         return _send_folder(path, config)
-    return _send_file(Outbox(path), config, is_named=True)
+    return _send_file(Outbox(path), config)
 
 
 def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
@@ -173,6 +168,7 @@ def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
         done.append(_guarded(outbox.path, send))
     paths = [path for key, path in _results_in(folder) if key not in keys]
     if paths:
+        # Read once more, because all together may be too much for the memory.
         bodies = (body for path in paths for body, _key in lines_in(path))
         done.append(_guarded(folder, lambda: _send_copy(folder, bodies, config)))
     if not done:
@@ -181,11 +177,15 @@ def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
 
 
 def _send_found(outbox: Outbox, config: DeliveryConfig, keys: set[str | None]) -> bool:
-    """Send an outbox of a folder; add what it holds to ``keys``, if it is for this URL."""
+    """Send an outbox of a folder, and add what it holds to ``keys``, if it is for this URL."""
     header = outbox.header()
-    if header is not None and _is_for(header, config):
+    if config.url and header is not None:
+        if header.url not in ("", redact_url(config.url)):
+            where = f"is for {header.url}, and is left alone"
+            _say(outbox, f"{where}: name it to send it to another URL")
+            return False
         keys.update(key for _body, key in lines_in(outbox.path))
-    return _send_file(outbox, config, is_named=False)
+    return _send_file(outbox, config)
 
 
 def _results_in(tree: Path) -> list[tuple[str, Path]]:
@@ -205,11 +205,11 @@ def _results_in(tree: Path) -> list[tuple[str, Path]]:
     return sorted(found.items(), key=order)
 
 
-def _send_file(outbox: Outbox, config: DeliveryConfig, *, is_named: bool) -> bool:
+def _send_file(outbox: Outbox, config: DeliveryConfig) -> bool:
     header = outbox.header()
     if header is None:
         return _send_others_file(outbox.path, config)
-    url = _url_for(outbox, header, config, is_named=is_named)
+    url = config.url or _url_of(outbox, header)
     if url is None:
         return False
     config = config._replace(url=checked_url(url))
@@ -220,29 +220,16 @@ def _send_file(outbox: Outbox, config: DeliveryConfig, *, is_named: bool) -> boo
     return is_sent
 
 
-def _url_for(
-    outbox: Outbox, header: Header, config: DeliveryConfig, *, is_named: bool
-) -> str | None:
-    """Return where an outbox is to be sent; None, and say why, if nowhere."""
-    if config.url and (is_named or _is_for(header, config)):
-        return config.url
-    if config.url:
-        _say(outbox, f"is for {header.url}, and is left alone: name it to send it to another URL")
-    elif not header.url:
+def _url_of(outbox: Outbox, header: Header) -> str | None:
+    """Return the URL that an outbox was written for; None, and say why, if it is not known."""
+    if not header.url:
         _say(outbox, "does not say which URL it is for: give one with --to")
     elif not header.is_whole:
-        _say(
-            outbox,
-            f"is for {header.url}, without its secret parts: give the whole URL with --to",
-        )
+        hint = "without its secret parts: give the whole URL with --to"
+        _say(outbox, f"is for {header.url}, {hint}")
     else:
         return header.url
     return None
-
-
-def _is_for(header: Header, config: DeliveryConfig) -> bool:
-    """Tell whether an outbox is for the URL that was asked for, as far as anybody knows."""
-    return bool(config.url) and header.url in ("", redact_url(config.url))
 
 
 def _send_others_file(
@@ -288,8 +275,7 @@ def _send_copy(
 
 def _keep_refused(source: Path, refused: Outbox, relay: Relay) -> None:
     """Set aside, where the command was called, what was refused and is not there yet."""
-    name = source.resolve().name.removesuffix(SUFFIX) + REFUSED_SUFFIX
-    aside = Outbox(Path.cwd() / name)
+    aside = Outbox(Path.cwd() / source.resolve().name).refused
     count = f"{relay.cursor.refused} refused ({relay.cursor.refusal})"
     try:
         if aside.path.exists() and not aside.may_be_removed():
@@ -305,7 +291,7 @@ def _keep_refused(source: Path, refused: Outbox, relay: Relay) -> None:
 def _add_to(aside: Outbox, refused: Outbox) -> None:
     there = {key for _body, key in lines_in(aside.path)} if aside.path.exists() else set()
     fresh = [body + b"\n" for body, key in lines_in(refused.path) if key not in there]
-    aside.append(refused.header_for_refused(), b"".join(fresh))
+    aside.append(refused.header() or Header(), b"".join(fresh))
 
 
 def _send_outbox(outbox: Outbox, config: DeliveryConfig) -> bool:

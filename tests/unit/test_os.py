@@ -37,5 +37,5 @@ def test_what_the_system_writes_in_parts_is_written_whole(
 ) -> None:
     write = realos.write
     monkeypatch.setattr(realos, "write", lambda fd, data: write(fd, data[:3]))
-    realos.write_file(str(tmp_path / "file"), b"0123456789", os.O_EXCL)
+    realos.create_file(str(tmp_path / "file"), b"0123456789")
     assert realos.read_file(str(tmp_path / "file")) == b"0123456789"

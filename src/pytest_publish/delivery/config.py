@@ -33,11 +33,8 @@ ALL_ACCEPTED: Final = 70
 #: How the name of an outbox of refused results ends.
 REFUSED_SUFFIX: Final = ".refused.jsonl"
 
-_SECRET_PREFIX: Final = "whsec_"
-# The characters of a header's name (RFC 9110, section 5.6.2).
-_TOKEN: Final = frozenset(
-    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-)
+# A header's name (RFC 9110, section 5.6.2).
+_HEADER_NAME: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 # A host name that can be looked up (RFC 1035, section 2.3.4) or an IPv6 address, and a port.
 _HOST_AND_PORT: Final = re.compile(
     r"([\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?"
@@ -118,7 +115,7 @@ def signing_key(secret: str) -> bytes:
 
     Raises ValueError if it is not base64, or nothing.
     """
-    encoded = secret.removeprefix(_SECRET_PREFIX)
+    encoded = secret.removeprefix("whsec_")
     padding = "=" * (-len(encoded) % 4)
     try:
         key = base64.b64decode(encoded + padding, validate=True)
@@ -133,17 +130,16 @@ def checked_url(url: str) -> str:
     """Return a URL that can be POSTed to. Raises ValueError, without what may be secret."""
     try:
         parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
+        user_and_password, _at, host = parts.netloc.rpartition("@")
         usable = parts.scheme in ("http", "https") and parts.port != 0
         usable = usable and _HOST_AND_PORT.fullmatch(host) is not None
-        private = (unquote(parts.username or ""), unquote(parts.password or ""))
     except ValueError:
         usable = False
     if not usable or not url.isprintable() or set(url) & {" ", "\\"}:
         raise ValueError(
             f"{_public(url)!r} is not a URL like http://HOST/PATH or https://HOST/PATH"
         )
-    if any(ord(character) > 0xFF for text in private for character in text):
+    if not _is_latin_1(unquote(user_and_password)):
         raise ValueError(
             f"{redact_url(url)!r} has characters in its user or password that HTTP can't carry; "
             f"send them in a header instead ({HEADERS_VARIABLE})"
@@ -190,12 +186,17 @@ def checked_header(line: str) -> tuple[str, str]:
     """Return a header's name and value. Raises ValueError, without the value."""
     name, colon, value = line.partition(":")
     name, value = name.strip(), value.strip()
-    if not colon or not name or not _TOKEN.issuperset(name):
+    if not colon or not _HEADER_NAME.fullmatch(name):
         raise ValueError("a header must be written NAME: VALUE")
-    # http.client encodes headers as Latin-1 and refuses line breaks.
-    if not value.isprintable() or any(ord(character) > 0xFF for character in value):
+    # http.client refuses line breaks.
+    if not value.isprintable() or not _is_latin_1(value):
         raise ValueError(f"the value of {name} has characters that no header can hold")
     return name, value
+
+
+def _is_latin_1(text: str) -> bool:
+    """Tell whether http.client can encode a text of a header."""
+    return all(ord(character) <= 0xFF for character in text)
 
 
 def redact_url(url: str) -> str:

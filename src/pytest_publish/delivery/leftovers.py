@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from pytest_publish._os import realos
@@ -45,14 +46,11 @@ def _is_removed(outbox: Outbox) -> bool:
     if not realos.exists(str(outbox.writer_lock)):
         return False
     try:
-        reader = OutboxReader(outbox, CursorFile(outbox).read().offset)
+        with contextlib.closing(OutboxReader(outbox, CursorFile(outbox).read().offset)) as reader:
+            if reader.read() or reader.torn or open_will(outbox) is not None:
+                return False
     except OSError:
         return False
-    try:
-        if reader.read() or reader.torn or open_will(outbox) is not None:
-            return False
-    finally:
-        reader.close()
     outbox.discard()
     return True
 

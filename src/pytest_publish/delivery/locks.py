@@ -39,14 +39,16 @@ def sender_lock(outbox: Outbox) -> BinaryIO | None:
     return file
 
 
+# The files of the writer locks that this process holds.
+_held: Final[weakref.WeakSet[Descriptor]] = weakref.WeakSet()
+
+
 class WriterLock:
     """Held by the run that writes an outbox, from before it makes the outbox until it ends.
 
     Until the relay has started, and after it has died, nothing else shows that the outbox
     was not left behind.
     """
-
-    _held: Final[weakref.WeakSet[WriterLock]] = weakref.WeakSet()
 
     def __init__(self, outbox: Outbox) -> None:
         """Take the lock, in a folder that is made. Raises OSError."""
@@ -57,27 +59,22 @@ class WriterLock:
         self._descriptor = Descriptor(fd)
         with contextlib.suppress(OSError):  # a file system without locks
             realos.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._held.add(self)
+        _held.add(self._descriptor)
 
     def release(self) -> None:
         """Give the lock back and remove its file."""
-        self.close()
+        self._descriptor.close()
         with contextlib.suppress(OSError):
             realos.unlink(self._path)
 
-    def close(self) -> None:
-        """Close the file; the lock goes with its last descriptor."""
-        self._descriptor.close()
 
-    @classmethod
-    def close_all(cls) -> None:
-        """Close the files of all locks that this process holds."""
-        for lock in list(cls._held):
-            lock.close()
+def _close_held() -> None:
+    for descriptor in list(_held):
+        descriptor.close()
 
 
 # A process that a test forks may outlive the run, and must not hold its locks.
-os.register_at_fork(after_in_child=WriterLock.close_all)
+os.register_at_fork(after_in_child=_close_held)
 
 
 def is_free(outbox: Outbox) -> bool:

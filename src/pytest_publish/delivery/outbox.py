@@ -15,9 +15,10 @@ The whole protocol is told here; all other modules only refer to it.
 
 **Lines.** The first line is the header, which names the URL; it is missing if the disk was
 full. Each result follows as one line, written whole or taken back. The end mark, an empty
-last line, says that the run is over. If it can't be written, the run sends the relay an
-empty line on its standard input instead. A run that was killed leaves no end mark, and
-perhaps a part of a line; its relay notices because its parent process has changed.
+last line, says that the run is over; any other empty line means nothing. If the end mark
+can't be written, the run sends the relay an empty line on its standard input instead. A run
+that was killed leaves no end mark, and perhaps a part of a line; its relay notices because
+its parent process has changed.
 
 **Cursor.** A line is settled once the endpoint has accepted it, or refused it and it stands
 in ``NAME.refused.jsonl``. Only then does the cursor pass it, so a line may be sent twice
@@ -178,24 +179,20 @@ class Outbox(NamedTuple):
         is_ours = not line or (key_of(line) or "").startswith(named[1])
         return Header() if is_ours else None
 
-    def header_for_refused(self) -> Header:
-        """Return the header for results that come from here: the will stays here."""
-        return (self.header() or Header())._replace(will=None)
-
     def may_be_removed(self) -> bool:
         """Tell whether it is an outbox under a name of our own. Raises OSError."""
         return (self.is_named_by_run or self.holds_refused) and self.header() is not None
 
     def discard(self) -> None:
         """Remove it with the files beside it, but for refused results."""
-        beside = (self.cursor, self.errors, self.writer_lock, self.sender_lock)
-        for path in (self.path, *beside):
+        for path in (self.path, self.cursor, self.errors, self.writer_lock, self.sender_lock):
             with contextlib.suppress(OSError):
                 realos.unlink(path)
 
     def set_aside(self, body: bytes) -> None:
         """Append a refused result to those beside it. Raises OSError."""
-        self.refused.append(self.header_for_refused(), body + b"\n")
+        header = self.header() or Header()
+        self.refused.append(header._replace(will=None), body + b"\n")
 
     def append(self, header: Header, lines: bytes) -> None:
         """Append all the lines, or none and raise OSError; a new outbox gets the header.
@@ -276,8 +273,9 @@ class OutboxWriter:
 class Line(NamedTuple):
     """One line of an outbox: a result, and where in the file it begins and ends.
 
-    A header counts as a part of the line after it. ``key`` is None if the line is nothing
-    that we publish: a part that a dying process wrote, or what somebody put there.
+    A header and an empty line count as a part of the line after them. ``key`` is None if the
+    line is nothing that we publish: a part that a dying process wrote, or what somebody put
+    there.
     """
 
     body: bytes
@@ -339,11 +337,9 @@ class OutboxReader:
     def _lines(self, bodies: list[bytes]) -> Iterator[Line]:
         for body in bodies:
             self._offset += len(body) + 1
-            if body.startswith(_HEADER):
-                continue
-            start, self._begin = self._begin, self._offset
-            if body:  # and not the end mark
-                yield Line(body, start, self._offset, key_of(body))
+            if body and not body.startswith(_HEADER):
+                yield Line(body, self._begin, self._offset, key_of(body))
+                self._begin = self._offset
 
     @property
     def torn(self) -> bool:

@@ -24,10 +24,7 @@ def published_in(path: Path) -> Iterator[bytes]:
     They are those in a file, or in all outboxes and results below a folder. The end of a
     run that was killed is told as its relay would. Raises OSError.
     """
-    if not path.is_dir():
-        yield from _in_file(Outbox(path))
-        return
-    for outbox in found_in(path, below=True):
+    for outbox in found_in(path, below=True) if path.is_dir() else [Outbox(path)]:
         yield from _in_file(outbox)
     for result in sorted(result_files(path), key=_time_of):
         yield result.read_bytes()

@@ -9,6 +9,7 @@ know what the object means.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import orjson
@@ -18,16 +19,14 @@ from .outbox import Outbox
 
 
 def append_will(outbox: Outbox, now: float) -> None:
-    """Append what a dead run has left to be sent, if it has not been done. Raises OSError.
+    """Append what a dead run has left to be sent, if nobody has done so yet. Raises OSError.
 
     ``now`` is when the run ended, as far as anybody knows.
     """
     will = executed(outbox, now)
-    if will is None:
-        return
-    # A line that was cut off when the run died must not swallow this one.
-    line = (b"\n" if _last_line(outbox)[1] else b"") + will + b"\n"
-    outbox.append(Header(), line)
+    if will is not None:
+        # On a new line: the run may have died in the middle of one.
+        outbox.append(Header(), b"\n" + will + b"\n")
 
 
 def executed(outbox: Outbox, now: float) -> bytes | None:
@@ -35,37 +34,31 @@ def executed(outbox: Outbox, now: float) -> bytes | None:
     will = open_will(outbox)
     if will is None:
         return None
-    seq = _object(_last_line(outbox)[0]).get("seq")
-    will["seq"] = seq + 1 if type(seq) is int else 0
-    will["duration"] = max(0.0, now - will["time"])
-    will["time"] = now
-    return orjson.dumps(will)
+    return orjson.dumps(will | {"duration": max(0.0, now - will["time"]), "time": now})
 
 
 def open_will(outbox: Outbox) -> dict[str, Any] | None:
-    """Return the will of an outbox in which the run's end does not stand. Raises OSError."""
+    """Return the will, numbered, if the run's end is not in the outbox. Raises OSError."""
     header = outbox.header()
-    will = None if header is None else header.will
-    if will is None:
+    if header is None or header.will is None:
         return None
-    last = _object(_last_line(outbox)[0])
+    last = _last_object(outbox)
     # A run that ended by itself has written an object of the same type.
-    return None if last.get("type") == will["type"] else dict(will)
+    if last.get("type") == header.will["type"]:
+        return None
+    seq = last.get("seq")
+    return header.will | {"seq": seq + 1 if type(seq) is int else 0}
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        told = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _last_line(outbox: Outbox) -> tuple[bytes, bool]:
-    """Return the last whole line that is not empty, and whether a part of one follows."""
-    last = line = b""
+def _last_object(outbox: Outbox) -> dict[str, Any]:
+    """Return the object in the last whole line; an empty one if there is none in it."""
+    last = b""
     with outbox.path.open("rb") as file:
         for line in file:
-            if line.endswith(b"\n") and line != b"\n":
+            if line.endswith(b"\n") and line != b"\n":  # and not the end mark
                 last = line
-    return last, not line.endswith(b"\n")
+    with contextlib.suppress(orjson.JSONDecodeError):
+        told = orjson.loads(last)
+        if isinstance(told, dict):
+            return told
+    return {}

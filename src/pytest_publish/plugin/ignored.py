@@ -85,8 +85,7 @@ def hide_from_git(folder: Path, rootdir: Path) -> None:
     """Put a ``.gitignore`` into a folder that holds nothing yet, as pytest's cache has one."""
     try:
         if _is_ours(folder, rootdir) and not realos.listdir(str(folder)):
-            path = f"{folder}/.gitignore"
-            realos.write_file(path, _GITIGNORE, os.O_EXCL)
+            realos.create_file(f"{folder}/.gitignore", _GITIGNORE)
     except OSError:  # without it, git shows the folder, and that is all
         return
 

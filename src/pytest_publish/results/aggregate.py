@@ -28,6 +28,7 @@ from .report import without_group
 from .result import Outcome
 from .result import Phase
 from .result import TestResult
+from .result import VERDICTS
 from .values import escape
 from .verdict import judge
 
@@ -59,7 +60,7 @@ class Aggregator:
         # A result that is made, and the attempt that it closes; None for that of a file.
         self._closing: tuple[TestResult, Attempt | None] | None = None
         self._started: dict[str, tuple[Location, float]] = {}
-        # What each worker told of the test that it began last, and its scheduled node id.
+        # Of the test that each worker began last: its scheduled node id, and what was told of it.
         self._begun: dict[str | None, tuple[str, WorkerAnnotations]] = {}
         # The outcome that was last published of each file that did not pass.
         self._uncollected: dict[str, Outcome] = {}
@@ -78,14 +79,14 @@ class Aggregator:
 
     def next_attempt(self, worker: str | None, nodeid: str) -> int:
         """Return the number that a test's next attempt has, as far as reports have come."""
-        return self._next_attempt.get((worker if self.dist == "each" else None, nodeid), 1)
+        return self._next_attempt.get(self._number_key(worker, nodeid), 1)
 
     def add(
         self, report: Report, annotations: WorkerAnnotations, worker: str | None
     ) -> collections.deque[TestResult]:
         """Take in a report of a test; return the results that are complete."""
         if self._closing is not None:
-            self._settle(*self._closing)
+            self._settle()
         # A plugin may change the node id of a report, and of one phase only.
         if "scheduled" in annotations:
             key = worker, annotations["scheduled"]
@@ -127,16 +128,14 @@ class Aggregator:
         no failure is hidden by a skip that was published before it: it is another result
         of the file.
         """
-        if self._closing is not None:
-            self._settle(*self._closing)
+        self._settle()
         if report.outcome == "passed":
             return self._completed
         outcome: Outcome = "skipped" if report.outcome == "skipped" else "error"
         nodeid = as_text(report.nodeid) or "."  # the session itself
         if self._uncollected.get(nodeid) not in (outcome, "error"):
-            result = self._collect_result(report, annotations, nodeid, outcome)
-            self._closing = result, None
-            self._settle(*self._closing)
+            self._closing = self._collect_result(report, annotations, nodeid, outcome), None
+            self._settle()
         return self._completed
 
     def finish(self) -> collections.deque[TestResult]:
@@ -144,8 +143,7 @@ class Aggregator:
 
         A test that was cut off before its body ended has no result.
         """
-        if self._closing is not None:
-            self._settle(*self._closing)
+        self._settle()
         for attempt in [attempt for attempt in self._attempts.values() if attempt.is_decided]:
             self._finish(attempt)
         self._attempts.clear()
@@ -155,7 +153,7 @@ class Aggregator:
         self, report: CollectReport, annotations: WorkerAnnotations, nodeid: str, outcome: Outcome
     ) -> TestResult:
         now = self._clock()
-        sections = sections_of(report)
+        stdout, stderr, log = captured_in(sections_of(report))
         phase = Phase(
             "collect",
             "failed" if outcome == "error" else "skipped",
@@ -166,16 +164,16 @@ class Aggregator:
             text_of(report.longrepr) or None,
         )
         return TestResult(
-            result="fail" if outcome == "error" else "skip",
+            result=VERDICTS[outcome],
             outcome=outcome,
             nodeid=nodeid,
             name=name_in(nodeid).rpartition("/")[2] or nodeid,
             start_time=phase.start_time,
             stop_time=phase.stop_time,
             duration=phase.duration,
-            stdout="".join(captured_in("stdout", sections)),
-            stderr="".join(captured_in("stderr", sections)),
-            log="\n".join(captured_in("log", sections)),
+            stdout=stdout,
+            stderr=stderr,
+            log=log,
             xdist_dist=self.dist,
             xdist_scope=nodeid if self.dist == "loadgroup" else None,
             excinfo=phase.excinfo,
@@ -187,20 +185,20 @@ class Aggregator:
         )
 
     def _new_attempt(self, key: Key, report: Report, annotations: WorkerAnnotations) -> Attempt:
-        location = location_of(report.location)
-        if report.when == CRASH and report.nodeid in self._started:
-            started, _time = self._started[report.nodeid]
-            location = location_of(started)
-        if report.when == CRASH and "nodeid" not in annotations and key[0] in self._begun:
-            scheduled, begun = self._begun[key[0]]
+        location = report.location
+        if report.when == CRASH:  # which tells nothing but the node id
+            location, _time = self._started.get(report.nodeid, (location, 0.0))
+            scheduled, begun = self._begun.get(key[0], (None, annotations))
             if scheduled == report.nodeid:
                 annotations = begun
-        nodeid, group = annotations.get("nodeid"), annotations.get("group")
-        if nodeid is None:
+        location = location_of(location)
+        if "nodeid" in annotations:
+            nodeid, name, group = annotations["nodeid"], annotations["name"], annotations["group"]
+        else:
             nodeid, group = as_text(report.nodeid), None
             if self.dist == "loadgroup":
                 nodeid, group = without_group(nodeid, as_text(location[2]))
-        name = annotations["name"] if "name" in annotations else name_in(nodeid)
+            name = name_in(nodeid)
         attempt = Attempt(key, nodeid, name, location)
         attempt.group = group
         attempt.number = annotations.get("attempt")
@@ -220,36 +218,38 @@ class Aggregator:
         return Phase("call", "failed", start, max(start, now), max(0.0, now - start))
 
     def _finish(self, attempt: Attempt) -> None:
-        if not attempt.has_passed and attempt.crash is None:
-            if attempt.call is None and attempt.has_failed_subtest:  # cut off in the body
-                attempt.unreported_call = self._cut_off(attempt)
-            attempt.fail_for_subtests()
-        result = self._result(attempt)
-        self._closing = result, attempt
-        self._settle(result, attempt)
+        if not attempt.has_passed and attempt.crash is None and attempt.has_failed_subtest:
+            attempt.call = attempt.call or self._cut_off(attempt)
+            attempt.fail_for_subtests(attempt.call)
+        self._closing = self._result(attempt), attempt
+        self._settle()
 
-    def _settle(self, result: TestResult, attempt: Attempt | None) -> None:
-        """Hand out a result that is made; done again after a Ctrl-C, it goes on."""
+    def _settle(self) -> None:
+        """Hand out the result that is made, if one is; done again after a Ctrl-C, it goes on."""
+        if self._closing is None:
+            return
+        result, attempt = self._closing
         if not self._completed or self._completed[-1] is not result:
             self._completed.append(result)
         if attempt is None:
             self._uncollected[result.nodeid] = result.outcome
         else:
             if attempt.is_tried_again or attempt.crash is not None or result.outcome == "rerun":
-                self._next_attempt[self._number_key(attempt)] = result.attempt + 1
+                key = self._number_key(attempt.key[0], attempt.nodeid)
+                self._next_attempt[key] = result.attempt + 1
             self._attempts.pop(attempt.key, None)
             if self._started:
                 self._started.pop(attempt.key[1], None)
         self._closing = None
 
     def _result(self, attempt: Attempt) -> TestResult:
-        verdict, outcome, excinfo, phase = judge(attempt)
+        outcome, excinfo, phase = judge(attempt)
         worker, scheduled = attempt.key
         file, line, _domain = attempt.location
         if attempt.host is not None:
             self.hosts[worker] = attempt.host
         result = TestResult(
-            verdict,
+            VERDICTS[outcome],
             attempt.nodeid,
             phase.start_time,
             phase.stop_time,
@@ -269,20 +269,18 @@ class Aggregator:
             result.xdist_worker = worker
             result.xdist_scope = self.scope(attempt.nodeid, attempt.group, scheduled)
         if self._next_attempt:
-            result.attempt = self._next_attempt.get(self._number_key(attempt), 1)
+            result.attempt = self.next_attempt(worker, attempt.nodeid)
         if attempt.sections or attempt.subtest_sections:
-            result.stdout = "".join(attempt.captured("stdout"))
-            result.stderr = "".join(attempt.captured("stderr"))
-            result.log = "\n".join(attempt.captured("log"))
+            result.stdout, result.stderr, result.log = attempt.captured()
         if excinfo is not None:
             result.excinfo = excinfo
             if not attempt.details:
                 attempt.details.append((phase.when, excinfo.value))
         return result
 
-    def _number_key(self, attempt: Attempt) -> Key:
-        """Return by what a test's attempts are counted: on another worker, it is the same test."""
-        return (attempt.key[0] if self.dist == "each" else None, attempt.nodeid)
+    def _number_key(self, worker: str | None, nodeid: str) -> Key:
+        """Return by what a test's attempts are counted: under --dist each, on each worker alone."""
+        return worker if self.dist == "each" else None, nodeid
 
     def scope(self, nodeid: str, group: str | None, scheduled: str) -> str | None:
         """Return what xdist 3.6 to 3.8 computes in its schedulers' ``_split_scope``."""

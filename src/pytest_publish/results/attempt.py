@@ -51,11 +51,10 @@ class Attempt:
     # Which attempt it is by the worker's count, and the worker's machine.
     number: int | None = None
     host: str | None = None
+    # If it was cut off, it has no report and is not among the phases.
     call: Phase | None = None
     # The phase in which the process died.
     crash: Phase | None = None
-    # A call without a report of its own, known by its subtests only.
-    unreported_call: Phase | None = None
     has_passed = True
     # Another attempt follows, which gets the next number.
     is_tried_again = False
@@ -88,11 +87,11 @@ class Attempt:
         """Whether a subtest failed, which fails its test."""
         return any(subtest.outcome == "failed" for subtest in self.subtests)
 
-    def captured(self, stream: str) -> list[str]:
-        """Return what was captured: before the call, in its subtests, and after."""
+    def captured(self) -> tuple[str, str, str]:
+        """Return stdout, stderr and log: before the call, in its subtests, and after."""
         setup = [part for part in self.sections if part[0].endswith(" setup")]
         after = [part for part in self.sections if not part[0].endswith(" setup")]
-        return captured_in(stream, [*setup, *self.subtest_sections, *after])
+        return captured_in([*setup, *self.subtest_sections, *after])
 
     def add(self, report: Report, when: When, annotations: WorkerAnnotations) -> None:
         """Take in the report of a phase or of a subtest."""
@@ -144,35 +143,27 @@ class Attempt:
         """
         self.has_passed = False
         outcome = outcome_of(report)
-        excinfo = None if outcome in ("passed", "xpassed") else ExcInfo("Failed", _UNREAD)
+        excinfo = None if outcome in ("passed", "xpassed") else ExcInfo("WorkerCrashed", _UNREAD)
         self.crash = dataclasses.replace(phase, outcome=outcome, excinfo=excinfo)
         scheduled = self.key[1]
-        text = text_of(report.longrepr).replace(scheduled, self.nodeid)
         if excinfo is not None:
-            self.crash.excinfo = ExcInfo("WorkerCrashed", text)
+            excinfo.value = text_of(report.longrepr).replace(scheduled, self.nodeid)
         self.details.append(("crash", detail_of(report).replace(scheduled, self.nodeid)))
 
-    def fail_for_subtests(self) -> None:
-        """Fail the call if a subtest failed. Called again after an interrupt, it goes on.
+    def fail_for_subtests(self, call: Phase) -> None:
+        """Fail the call, because a subtest failed. Called again after an interrupt, it goes on.
 
         pytest itself does this to the report only in its status hook, which is not
         called under -p no:terminal, and not for unittest's subTest.
         """
-        if not self.has_failed_subtest:
-            return
-        call = self.call or self.unreported_call
         # A rerun by pytest-rerunfailures' own decision has no exception of its own.
-        if call is not None and (
-            call.outcome not in ("failed", "rerun") or call.excinfo in (None, UNTOLD)
-        ):
-            call.excinfo = self._failed_subtests()
+        if call.outcome not in ("failed", "rerun") or call.excinfo in (None, UNTOLD):
+            count = sum(subtest.outcome == "failed" for subtest in self.subtests)
+            text = f"contains {count} failed subtest{'s' if count > 1 else ''}"
+            call.excinfo = ExcInfo("Failed", text)
             if call.outcome != "rerun":
                 call.outcome = "failed"
-            call.text = call.text or call.excinfo.value
-
-    def _failed_subtests(self) -> ExcInfo:
-        count = sum(subtest.outcome == "failed" for subtest in self.subtests)
-        return ExcInfo("Failed", f"contains {count} failed subtest{'s' if count > 1 else ''}")
+            call.text = call.text or text
 
     def _add_swallowed(self, swallowed: list[SwallowedPhase]) -> None:
         """Take in the phases whose reports a plugin has swallowed.
@@ -202,7 +193,6 @@ class Attempt:
     def _add_sections(
         self, report: Report, annotations: WorkerAnnotations, *, is_subtest: bool
     ) -> None:
-        """Take in a report's output."""
         sections = sections_of(report)[annotations.get("earlier_sections", 0) :]
         if "log_levels" in annotations:
             levels = annotations["log_levels"]

@@ -47,18 +47,16 @@ class _Writer:
         self.parts += (text, "\n")
 
     def sep(self, sepchar: str, title: str | None = None, **_markup: Any) -> None:
-        line = (sepchar * _WIDTH)[:_WIDTH] if title is None else _titled(sepchar, title)
+        line = (sepchar * _WIDTH)[:_WIDTH]
+        if title is not None:
+            fill = sepchar * max((_WIDTH - len(title) - 2) // (2 * len(sepchar)), 1)
+            line = f"{fill} {title} {fill}"
         self.line(line.rstrip())
 
     # Private: pytest (8.2 to 9.2) writes source by it; test_colours.py fails if it moves.
     def _write_source(self, lines: Iterable[str], indents: Iterable[str] = ()) -> None:
         for indent, line in itertools.zip_longest(indents, lines, fillvalue=""):
             self.line(indent + line)
-
-
-def _titled(sepchar: str, title: str) -> str:
-    fill = sepchar * max((_WIDTH - len(title) - 2) // (2 * len(sepchar)), 1)
-    return f"{fill} {title} {fill}"
 
 
 def plain_text_of(longrepr: object) -> str:
@@ -92,8 +90,7 @@ def uncoloured(text: str, coloured: Coloured) -> str:
     for line in sorted(coloured, key=len, reverse=True):
         text = text.replace(line, coloured[line])
     if _CUT in text and "\x1b" in text:
-        lines = [_uncoloured_cut(line, coloured) for line in text.split("\n")]
-        text = "\n".join(lines)
+        text = "\n".join(_uncoloured_cut(line, coloured) for line in text.split("\n"))
     return text
 
 
@@ -118,15 +115,12 @@ def uncoloured_log(text: str, levels: Coloured) -> str:
     """
     if "\x1b[" not in text:
         return text
-    return "\n".join(_uncoloured_level(line, levels) for line in text.split("\n"))
-
-
-def _uncoloured_level(line: str, levels: Coloured) -> str:
-    places = [(line.find(coloured), coloured) for coloured in levels if coloured in line]
-    if not places:
-        return line
-    _place, first = min(places)
-    return line.replace(first, levels[first], 1)
+    lines = text.split("\n")
+    for index, line in enumerate(lines):
+        first = min(filter(line.__contains__, levels), key=line.find, default=None)
+        if first is not None:
+            lines[index] = line.replace(first, levels[first], 1)
+    return "\n".join(lines)
 
 
 def levels_of(formats: Iterable[str]) -> dict[str, str]:

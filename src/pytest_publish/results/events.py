@@ -6,13 +6,11 @@ import dataclasses
 from typing import Any
 from typing import Final
 from typing import Literal
-from typing import TypeAlias
 
 from .repair import restore_unfit
 from .values import jsonable
 
 
-Reason: TypeAlias = Literal["finished", "interrupted", "killed"]
 #: How many node ids one :class:`Collected` holds at most.
 MOST_NODEIDS: Final = 1000
 
@@ -89,7 +87,7 @@ class SessionFinish(Event):
 
     type: Literal["session_finish"] = "session_finish"
     exitstatus: int | None
-    reason: Reason
+    reason: Literal["finished", "interrupted", "killed"]
     duration: float
     results: int | None
     outcomes: dict[str, int] | None

@@ -25,26 +25,17 @@ from typing import Union
 from .guard import guarded
 from .report import as_text
 from .report import UNTOLD
-from .result import Outcome
 from .result import TestResult
-from .result import Verdict
+from .result import VERDICTS
 from .values import MAX_INT
 from .values import MIN_INT
 
 
 _T = TypeVar("_T")
 
-_TEXTS: Final = ("stdout", "stderr", "log")
-_VERDICTS: Final[dict[Verdict, tuple[Outcome, ...]]] = {
-    "pass": ("passed", "xpassed"),
-    "skip": ("skipped", "xfailed"),
-    "fail": ("failed", "error", "crashed", "rerun"),
-}
+_JUDGEMENTS: Final = frozenset(VERDICTS.items())
 #: Fields that are judged together, and those that are set after the hook was asked.
-_NOT_JUDGED_ALONE: Final = {
-    *_TEXTS,
-    *("result", "outcome", "pubdir_path", "run_id", "session_id", "seq"),
-}
+_NOT_JUDGED_ALONE: Final = ("result", "outcome", "pubdir_path", "run_id", "session_id", "seq")
 #: What a field's type does not tell: the least number, and the least length.
 _LEAST: Final = {
     **dict.fromkeys(("attempt", "line", "nodeid", "name"), 1),
@@ -58,7 +49,11 @@ def refuse_unknown(told: object) -> None:
 
     The hook may have misspelt the name of a text that it meant to mask.
     """
-    unknown = [name for part in _parts(told) for name in _remove_unknown(part)]
+    unknown = []
+    for part in _parts(told):
+        for name in [name for name in vars(part) if name not in _types_of(type(part))]:
+            delattr(part, name)
+            unknown.append(name)
     if unknown:
         raise AttributeError(f"{type(told).__name__} has no {', '.join(unknown)}")
 
@@ -74,14 +69,6 @@ def _parts(value: object, depth: int = 0) -> Iterator[object]:
             yield from _parts(held, depth + 1)
 
 
-def _remove_unknown(part: Any) -> list[str]:
-    held = vars(part)
-    unknown = [name for name in held if name not in _types_of(type(part))]
-    for name in unknown:
-        del held[name]
-    return unknown
-
-
 def repaired(result: TestResult, before: TestResult) -> list[str]:
     """Make a result fit for JSON and tree; return the names of the fields that were not.
 
@@ -89,13 +76,13 @@ def repaired(result: TestResult, before: TestResult) -> list[str]:
     fields get back what they held ``before``, in a copy from before the hook was asked.
     """
     unfit = []
-    for name in _TEXTS:
+    for name in ("stdout", "stderr", "log"):
         value = vars(result).get(name)  # it may have been deleted
         if type(value) is not str:
             setattr(result, name, as_text(value))
             unfit.append(name)
     unfit += restore_unfit(result, before, _NOT_JUDGED_ALONE)
-    if not guarded(_is_verdict, lambda _error: False, result):
+    if not guarded(lambda: (result.outcome, result.result) in _JUDGEMENTS, lambda _error: False):
         result.result, result.outcome = before.result, before.outcome
         unfit.append("result")
     # A hook that changes the verdict need not know that a pass has no exception.
@@ -116,10 +103,6 @@ def restore_unfit(told: _T, before: _T, but: Container[str] = ()) -> list[str]:
         vars(told).clear()
         vars(told).update(held)
     return unfit
-
-
-def _is_verdict(result: TestResult) -> bool:
-    return result.outcome in _VERDICTS[result.result]
 
 
 def _unfit_fields(part: Any) -> list[str]:

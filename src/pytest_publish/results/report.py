@@ -5,7 +5,7 @@ Plugins change reports. So any attribute may be of any type, and reading it may 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from json import loads
 from math import isfinite
 from typing import Any
@@ -35,21 +35,6 @@ Sections: TypeAlias = list[tuple[str, str]]
 CRASH: Final = "???"
 
 
-class Report(Protocol):
-    """What is read of a pytest.TestReport."""
-
-    nodeid: str
-    location: Any
-    when: Any
-    outcome: Any
-    longrepr: Any
-    duration: Any
-    start: Any
-    stop: Any
-    sections: Any
-    user_properties: Any
-
-
 class CollectReport(Protocol):
     """What is read of a pytest.CollectReport."""
 
@@ -57,6 +42,17 @@ class CollectReport(Protocol):
     outcome: Any
     longrepr: Any
     sections: Any
+
+
+class Report(CollectReport, Protocol):
+    """What is read of a pytest.TestReport."""
+
+    location: Any
+    when: Any
+    duration: Any
+    start: Any
+    stop: Any
+    user_properties: Any
 
 
 # No set, because a plugin's word may be of any type.
@@ -110,7 +106,7 @@ def location_of(location: Any) -> Location:
     return file, line if type(line) is int and line >= 0 else None, domain
 
 
-def excinfo_of(report: Report | CollectReport, annotations: WorkerAnnotations) -> ExcInfo:
+def excinfo_of(report: CollectReport, annotations: WorkerAnnotations) -> ExcInfo:
     """Return the exception that the worker added; without one, what the text says of it."""
     return guarded(
         _excinfo_of,
@@ -120,7 +116,7 @@ def excinfo_of(report: Report | CollectReport, annotations: WorkerAnnotations) -
     )
 
 
-def _excinfo_of(report: Report | CollectReport, annotations: WorkerAnnotations) -> ExcInfo:
+def _excinfo_of(report: CollectReport, annotations: WorkerAnnotations) -> ExcInfo:
     data = annotations.get("excinfo")
     if data is not None:
         return ExcInfo(**data)
@@ -179,10 +175,8 @@ def as_text(value: object) -> str:
     return describe(value)
 
 
-def sections_of(report: Report | CollectReport) -> Sections:
+def sections_of(report: CollectReport) -> Sections:
     """Return a report's sections, each a heading and a text."""
-    if not report.sections:
-        return []
     return guarded(lambda: [_section(part) for part in report.sections], lambda _error: [])
 
 
@@ -192,10 +186,13 @@ def _section(part: Any) -> tuple[str, str]:
     return "", as_text(part)  # a plugin's own
 
 
-def captured_in(stream: str, sections: Sections) -> list[str]:
-    """Return what was captured of stdout, stderr or log, in all phases."""
-    heading = f"Captured {stream}"
-    return [text for title, text in sections if title == heading or title.startswith(f"{heading} ")]
+def captured_in(sections: Sections) -> tuple[str, str, str]:
+    """Return what was captured of stdout, stderr and log, in all phases."""
+    stdout, stderr, log = (
+        [text for title, text in sections if f"{title} ".startswith(f"Captured {stream} ")]
+        for stream in ("stdout", "stderr", "log")
+    )
+    return "".join(stdout), "".join(stderr), "\n".join(log)
 
 
 def pairs_of(recorded: Any) -> list[Any]:
@@ -213,13 +210,10 @@ def _pair(entry: object) -> Any:
 
 def properties_of(report: Report, annotations: WorkerAnnotations) -> dict[str, Any]:
     """Return what ``record_property`` recorded; a name that came again has a list."""
-    pairs: Iterable[Any]
     if "properties" in annotations:
         pairs = loads(annotations["properties"])
-    elif "name" not in annotations and report.user_properties:
-        pairs = pairs_of(report.user_properties)
     else:
-        return {}
+        pairs = pairs_of(report.user_properties or ())
     values: dict[str, list[Any]] = {}
     for name, value in pairs:
         values.setdefault(str(name), []).append(value)
@@ -252,15 +246,12 @@ def without_group(nodeid: str, domain: str) -> tuple[str, str | None]:
     If the names differ, xdist's own rule decides.
     """
     path, _colons, names = nodeid.partition("::")
-    dotted = names.replace("::", ".")
     domain = domain.replace("::", ".")
-    if dotted == domain:
+    if names.replace("::", ".") == domain:
         return nodeid, None
-    at = names.find("@")
-    while at != -1:
-        if names[:at].replace("::", ".") == domain:
-            return f"{path}::{names[:at]}", names[at + 1 :]
-        at = names.find("@", at + 1)
+    for at in re.finditer("@", names):
+        if names[: at.start()].replace("::", ".") == domain:
+            return f"{path}::{names[: at.start()]}", names[at.end() :]
     if names.rfind("@") > names.rfind("]"):
         name, _at, group = names.rpartition("@")
         return f"{path}::{name}", group

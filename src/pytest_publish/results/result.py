@@ -12,6 +12,7 @@ from collections.abc import Callable
 from json import loads
 from pathlib import Path
 from typing import Any
+from typing import Final
 from typing import Literal
 from typing import TypeAlias
 
@@ -25,6 +26,12 @@ Verdict: TypeAlias = Literal["pass", "skip", "fail"]
 Outcome: TypeAlias = Literal[
     "passed", "xpassed", "skipped", "xfailed", "failed", "error", "crashed", "rerun"
 ]
+#: The verdict that each outcome means.
+VERDICTS: Final[dict[Outcome, Verdict]] = {
+    **dict.fromkeys(("passed", "xpassed"), "pass"),
+    **dict.fromkeys(("skipped", "xfailed"), "skip"),
+    **dict.fromkeys(("failed", "error", "crashed", "rerun"), "fail"),
+}
 #: The phases of a test, and the collection of a file.
 When: TypeAlias = Literal["setup", "call", "teardown", "collect"]
 #: pytest's words for how a phase ended, as its status hook says them; the most frequent first.
@@ -51,21 +58,22 @@ class ExcInfo:
     def text(self) -> str:
         """The exception as Python prints it."""
         # A hook that changed type or value may have masked a secret that is in _text.
-        if self._text and self.type in self._text and self._first_line in self._text:
+        first_line = self.value.partition("\n")[0]
+        if self._text and self.type in self._text and first_line in self._text:
             return self._text
         head = ["Traceback (most recent call last):\n"] if self.traceback else []
         last = f"{self.type}: {self.value}" if self.value else self.type
         return "".join([*head, *self.traceback, last.rstrip("\n"), "\n"])
-
-    @property
-    def _first_line(self) -> str:
-        return self.value.partition("\n")[0]
 
     def change(self, change: Callable[[str], str]) -> None:
         """Change each of its texts except its type."""
         self.value = change(self.value)
         self.traceback = [change(frame) for frame in self.traceback]
         self._text = change(self._text)
+
+    def withhold(self, reason: str) -> None:
+        """Put ``reason`` in place of each of its texts except its type."""
+        self.value, self.traceback, self._text = reason, [], ""
 
 
 @dataclasses.dataclass
@@ -157,17 +165,7 @@ class TestResult:
         def masked(text: str) -> str:
             return text.replace(secret, replacement)
 
-        self.stdout, self.stderr, self.log = map(masked, (self.stdout, self.stderr, self.log))
-        parts: list[TestResult | Phase | Subtest] = [self, *self.phases, *self.subtests]
-        for part in parts:
-            # A phase's excinfo is often the result's own, which then comes twice.
-            if part.excinfo is not None:
-                part.excinfo.change(masked)
-        children: list[Phase | Subtest] = [*self.phases, *self.subtests]
-        for child in children:
-            child.text = child.text and masked(child.text)
-        for subtest in self.subtests:
-            subtest.description = masked(subtest.description)
+        self._change(masked, lambda excinfo: excinfo.change(masked))
         self.properties = map_text(jsonable(self.properties), masked)
         # A subtest's description is in its heading.
         self._details = [(masked(heading), masked(text)) for heading, text in self._details]
@@ -177,19 +175,25 @@ class TestResult:
 
         Names, verdict and times stay, so that the result can be found and counted.
         """
-        for name in ("stdout", "stderr", "log"):
-            setattr(self, name, reason if getattr(self, name) else "")
-        parts: list[TestResult | Phase | Subtest] = [self, *self.phases, *self.subtests]
-        for part in parts:
-            if part.excinfo is not None:
-                part.excinfo = ExcInfo(part.excinfo.type, reason)
-        children: list[Phase | Subtest] = [*self.phases, *self.subtests]
-        for child in children:
-            child.text = child.text and reason
-        for subtest in self.subtests:
-            subtest.description = reason
+        self._change(lambda _text: reason, lambda excinfo: excinfo.withhold(reason))
         self.properties = {"withheld": reason} if self.properties else {}
         self._details = [("withheld", reason)] if self._details else []
+
+    def _change(
+        self, change: Callable[[str], str], change_excinfo: Callable[[ExcInfo], None]
+    ) -> None:
+        for name in ("stdout", "stderr", "log"):
+            text = getattr(self, name)
+            setattr(self, name, change(text) if text else "")
+        parts: list[TestResult | Phase | Subtest] = [self, *self.phases, *self.subtests]
+        for part in parts:
+            # A phase's excinfo is often the result's own, which then comes twice.
+            if part.excinfo is not None:
+                change_excinfo(part.excinfo)
+            if not isinstance(part, TestResult):
+                part.text = part.text and change(part.text)
+            if isinstance(part, Subtest):
+                part.description = change(part.description)
 
 
 def schema() -> dict[str, Any]:

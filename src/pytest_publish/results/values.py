@@ -74,7 +74,7 @@ def jsonable(value: object, parents: tuple[int, ...] = ()) -> Any:
     whatever else JSON has no form for. ``parents`` are the ids of the containers
     around it; a container that holds itself is described.
     """
-    return _plain(value, parents, for_json=True)
+    return guarded(_converted, lambda _error: describe(value), value, parents, for_json=True)
 
 
 def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
@@ -88,15 +88,11 @@ def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
         return value if value.isascii() else escape(value)
     if kind in _EXACT_TYPES:
         return value
-    return _plain(value, parents, for_json=False)
-
-
-def _plain(value: Any, parents: tuple[int, ...], *, for_json: bool) -> Any:
-    # A mock passes for what it is not, and a user's own __int__ may raise.
-    return guarded(_converted, lambda _error: describe(value), value, parents, for_json=for_json)
+    return guarded(_converted, lambda _error: describe(value), value, parents, for_json=False)
 
 
 def _converted(value: Any, parents: tuple[int, ...], *, for_json: bool) -> Any:
+    # It may raise: a mock passes for what it is not, and a user's own __int__ is called.
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

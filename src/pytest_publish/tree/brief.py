@@ -30,7 +30,6 @@ def render(result: TestResult) -> str:
 
 
 def _add_facts(lines: list[str], result: TestResult) -> None:
-    """Add one line for each fact, its name in a column of nine."""
     lines.append(f"result    {result.result}")
     if result.file is not None:
         line = "" if result.line is None else f":{result.line}"
@@ -43,10 +42,11 @@ def _add_facts(lines: list[str], result: TestResult) -> None:
         lines.append(f"worker    {result.xdist_worker or 'none'} (--dist {result.xdist_dist})")
     if result.xdist_scope is not None:
         lines.append(f"scope     {result.xdist_scope}")
-    for name, value in result.properties.items():
-        lines += [f"property  {name} = {jsonable(value)}"]
-    for part in result.subtests:
-        lines += [f"subtest   {part.outcome}  {part.description}"]
+    if result.properties:
+        properties = result.properties.items()
+        lines += [f"property  {name} = {jsonable(value)}" for name, value in properties]
+    if result.subtests:
+        lines += [f"subtest   {part.outcome}  {part.description}" for part in result.subtests]
 
 
 def _add_text(lines: list[str], heading: str, text: str) -> None:

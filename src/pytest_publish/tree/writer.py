@@ -32,8 +32,8 @@ _WRITTEN: Final[dict[Filter, tuple[Verdict, ...]]] = {
 }
 _RESULT_NAME: Final = re.compile(r"\.?([0-9]+)\.(?:pass|skip|fail)")
 
-#: Seconds that one result waits at most for another process's lock, and that all results
-#: of a run together wait in vain.
+#: The most seconds that one result waits for another process's lock, and that all results
+#: of a run together wait for locks that they do not get.
 LOCK_TIMEOUT: Final = 1.0
 LOCK_TIMEOUT_OF_RUN: Final = 10.0
 _LOCK_POLL: Final = 0.002
@@ -42,7 +42,7 @@ _AT_ONCE: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
 # How many parents of tests' folders are remembered as checked (no links). In a loadgroup
 # run each test may have a parent of its own.
 _MOST_PARENTS: Final = 1000
-# Whatever stands in the place of one of our files is neither followed nor waited for.
+# A link in the place of one of our files is not followed, and a FIFO not waited for.
 _ONLY_FILES: Final = os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -105,7 +105,7 @@ class TreeWriter:
         realos.mkdir(temporary)
         try:
             for name, content in files:
-                realos.write_file(f"{temporary}/{name}", content, os.O_EXCL)
+                realos.create_file(f"{temporary}/{name}", content)
             # It replaces no other result, because the index is this result's alone.
             realos.rename(temporary, reservation.path)
         except BaseException:  # a full disk, or a Ctrl-C
@@ -145,18 +145,17 @@ class TreeWriter:
     def _lock(self, fd: int, path: str, patience: float) -> None:
         """Lock a file as fasteners and other programs do, by POSIX's lock of all of it."""
         begun = realos.monotonic()
-        waited = 0.0
         while True:
             try:
                 realos.lockf(fd, _AT_ONCE)
             except (BlockingIOError, PermissionError):
-                if waited >= min(LOCK_TIMEOUT, patience):
-                    self._patience = max(0.0, self._patience - waited)
-                    raise TimeoutError(f"another process holds {path}") from None
-                realos.sleep(_LOCK_POLL)
                 waited = realos.monotonic() - begun
             else:
                 return
+            if waited >= min(LOCK_TIMEOUT, patience):
+                self._patience = max(0.0, self._patience - waited)
+                raise TimeoutError(f"another process holds {path}")
+            realos.sleep(_LOCK_POLL)
 
 
 def _advance(folder: str, *, is_new: bool) -> int:

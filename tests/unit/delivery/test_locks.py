@@ -78,7 +78,7 @@ def test_an_outbox_that_is_being_written_is_not_free(path: Path) -> None:
 def test_a_writer_lock_closes_no_file_of_others(path: Path, is_reused: bool) -> None:
     writer_lock = WriterLock(Outbox(path))
     # As a test does that closes all files; the next file gets the same number.
-    found = next(fd for fd in range(3, 1000) if is_of(fd, path.with_suffix(".run")))
+    found = fd_of(path.with_suffix(".run"))
     os.close(found)
     other = os.open(path.parent, os.O_RDONLY) if is_reused else None
     writer_lock.release()
@@ -121,12 +121,17 @@ def test_a_writer_lock_is_not_held_by_a_process_that_a_test_leaves_behind(path: 
         os.read(ours, 1)
         os._exit(0)
     try:
-        writer_lock.close()  # as the system does when this process dies
+        os.close(fd_of(path.with_suffix(".run")))  # as the system does when this process dies
         eventually(lambda: is_free(Outbox(path)))
+        writer_lock.release()
     finally:
         os.close(theirs)
         os.close(ours)
         os.waitpid(child, 0)
+
+
+def fd_of(path: Path) -> int:
+    return next(fd for fd in range(3, 1000) if is_of(fd, path))
 
 
 def is_of(fd: int, path: Path) -> bool:

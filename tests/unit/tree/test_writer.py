@@ -331,15 +331,15 @@ def test_a_reader_never_sees_half_a_result(
 def test_a_result_that_cant_be_finished_is_not_there(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = realos.write_file
+    real = realos.create_file
 
-    def fill_up(path: str, data: bytes, flags: int, mode: int = 0o666) -> None:
+    def fill_up(path: str, data: bytes) -> None:
         if path.endswith("stdout.txt"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(path, data, flags, mode)
+        real(path, data)
 
     tree = TreeWriter(root)
-    monkeypatch.setattr(realos, "write_file", fill_up)
+    monkeypatch.setattr(realos, "create_file", fill_up)
     with pytest.raises(OSError, match=re.escape(os.strerror(errno.ENOSPC))):
         write(tree, make_result(stdout="text"))
     assert not [name for name in names_in(root / "test_a") if name.endswith(".pass")]
