@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from typing import cast
 from typing import Final
 from typing import Literal
 from typing import TypeAlias
@@ -25,6 +24,8 @@ from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import location_of
 from pytest_publish.results.values import escape
 from pytest_publish.results.values import transportable
+
+from .groups import split_group
 
 
 class Starting(TypedDict):
@@ -58,21 +59,17 @@ _CLOSED: Final = (OSError, EOFError)
 
 
 class Teller:
-    """Tells the publishing process what this one does; nothing that fails here is raised.
+    """Tells the publishing process by ``send`` what this one does.
 
-    ``names_of`` returns an item's node id without a group, and its group. Only in a
-    serial run the collection's node ids are told: xdist tells them by itself.
+    Nothing that fails here is raised. Only in a serial run the collection's node ids are
+    told: xdist tells them by itself.
     """
 
     def __init__(
-        self,
-        send: Callable[[Any], object],
-        names_of: Callable[[pytest.Item], tuple[str, str | None]],
-        *,
-        is_serial: bool,
+        self, send: Callable[[Any], object], *, loadgroup: bool, is_serial: bool = False
     ) -> None:
         self._send = send
-        self._names_of = names_of
+        self._loadgroup = loadgroup
         self._is_serial = is_serial
         self._process = realos.getpid()
         self._deselected = 0
@@ -108,7 +105,7 @@ class Teller:
     def _tell_collection(self, items: list[pytest.Item]) -> None:
         clean = {}
         for item in items:
-            nodeid = escape(self._names_of(item)[0])
+            nodeid = escape(split_group(item)[0] if self._loadgroup else item.nodeid)
             if nodeid != item.nodeid:
                 clean[item.nodeid] = nodeid
         self._tell(
@@ -129,20 +126,3 @@ class Teller:
             self._send(message if self._is_serial else transportable(message))
         except _CLOSED:
             self._is_open = False
-
-
-def open_channel(node: Any, receive: Callable[[Message], object]) -> Any:
-    """Open the controller's end of a worker's channel, and return it.
-
-    ``receive`` is called in execnet's receiver thread of that worker, before anything
-    that the worker sends later on the same connection arrives, a test's report among it.
-    """
-    channel = node.gateway.newchannel()
-
-    def received(message: object) -> None:
-        # The channel's end may come at any time: the worker is done, or dead.
-        if isinstance(message, dict):
-            receive(cast("Message", message))
-
-    channel.setcallback(received)
-    return channel

@@ -15,6 +15,7 @@ from pytest_publish.delivery.leftovers import left_in
 from pytest_publish.results.report import as_text
 
 from .arguments import join_paths
+from .channel import Teller
 from .ignored import hide
 from .ignored import Ignored
 from .messages import header
@@ -26,7 +27,6 @@ from .terminal import Progress
 from .terminal import Terminal
 from .terminal import Watch
 from .worker import ReportAnnotator
-from .worker import teller_of
 from .workerinput import KEY
 from .workerinput import WorkerInput
 
@@ -66,7 +66,7 @@ class Controller:
             teller = None
             if self._session.events is not None:
                 send = self._session.events.receive_serially
-                teller = teller_of(send, loadgroup=False, is_serial=True)
+                teller = Teller(send, loadgroup=False, is_serial=True)
                 register(teller, "publish_teller")
             register(ReportAnnotator(loadgroup=False, teller=teller), "publish_worker")
             register(Ignored(self._config.rootpath, self._ignored), "publish_ignored")
