@@ -16,8 +16,9 @@ from pytest_publish.results.report import as_text
 
 from .arguments import join_paths
 from .channel import Teller
-from .ignored import hide
+from .ignored import hide_from_git
 from .ignored import Ignored
+from .ignored import ignored_folders
 from .messages import header
 from .session import PublishSession
 from .session import StartNotes
@@ -44,10 +45,16 @@ class Controller:
         self._process = realos.getpid()
         self._failure: str | None = None
         self._has_summary = False
-        self._ignored = hide(folders(config), settings.outbox_folder, config.rootpath)
+        ours = folders(config)
+        # The outboxes' own folder, if nobody named it, is in pytest's cache, which git ignores,
+        # or outside of the project.
+        for folder in ours:
+            hide_from_git(folder, config.rootpath)
         self._left: tuple[list[Path], list[Path]] = [], []
         if settings.outbox_folder is not None:
+            ours.append(settings.outbox_folder)
             self._left = left_in(settings.outbox_folder)
+        self._ignored = ignored_folders(ours, config.rootpath)
 
     def pytest_report_header(self) -> list[str]:
         """Controller: say where results go, and what earlier runs left."""

@@ -62,8 +62,6 @@ class SessionEvents:
         self._publisher = publisher
         self._aggregator = aggregator
         self._problems = problems
-        # As the user gave them: for xdist, some are joined later.
-        self._args = config.invocation_params.args
         self._begun_at: float | None = None
         self._session: pytest.Session | None = None
         self._finish: SessionFinish | None = None
@@ -93,7 +91,7 @@ class SessionEvents:
         self._guarded(lambda: self._publisher.tell(self._session_start()))
 
     def _session_start(self) -> SessionStart:
-        args = [as_text(arg) for arg in self._args]
+        args = [as_text(arg) for arg in self._config.invocation_params.args]
         return SessionStart(
             time=realos.now(),
             project=self._settings.project,
