@@ -1,16 +1,15 @@
 """What a process that runs tests tells at once, because a report would come too late.
 
-xdist calls ``pytest_runtest_logstart`` on the controller without the worker, and a
-worker's deselected tests it does not pass on at all. So each worker gets a channel of its
-own beside xdist's, on the same connection. In a serial run the same messages are handed
-over by a call.
+xdist calls ``pytest_runtest_logstart`` on the controller without naming the worker, and does
+not pass on how many tests a worker has deselected. So each worker gets a channel of its own
+beside xdist's, on the same connection. In a serial run the same messages are handed over by
+a call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from typing import Final
 from typing import Literal
 from typing import TypeAlias
 from typing import TypedDict
@@ -54,9 +53,6 @@ class CollectionDone(TypedDict):
 
 Message: TypeAlias = Starting | CollectionDone
 
-# What a channel can raise: it, the gateway or the connection is closed.
-_CLOSED: Final = (OSError, EOFError)
-
 
 class Teller:
     """Tells the publishing process by ``send`` what this one does.
@@ -73,7 +69,6 @@ class Teller:
         self._is_serial = is_serial
         self._process = realos.getpid()
         self._deselected = 0
-        self._is_open = True
 
     def start(self, item: pytest.Item, told: WorkerAnnotations) -> None:
         """Tell that an item's setup begins."""
@@ -120,9 +115,9 @@ class Teller:
 
     def _tell(self, message: Message) -> None:
         # A test may fork, and its child come back to pytest: that one must tell nothing.
-        if not self._is_open or realos.getpid() != self._process:
+        if realos.getpid() != self._process:
             return
         try:
             self._send(message if self._is_serial else transportable(message))
-        except _CLOSED:
-            self._is_open = False
+        except (OSError, EOFError):  # the channel, the gateway or the connection is closed
+            return

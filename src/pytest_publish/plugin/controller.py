@@ -25,7 +25,7 @@ from .session import StartNotes
 from .settings import folders
 from .settings import Settings
 from .terminal import Progress
-from .terminal import Terminal
+from .terminal import screen_of
 from .terminal import Watch
 from .worker import ReportAnnotator
 from .workerinput import KEY
@@ -38,8 +38,9 @@ class Controller:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
         self._settings = settings
-        self._terminal = Terminal(config, is_strict=settings.strict)
-        watch = Watch(settings, self._terminal.warn, realos.monotonic)
+        # Of a line about a problem: red if problems fail the run.
+        self._colour = {"red" if settings.strict else "yellow": True}
+        watch = Watch(settings, self._warn, realos.monotonic)
         self._session = PublishSession(config, settings, watch)
         config.pluginmanager.register(self._session, "publish_session")
         self._process = realos.getpid()
@@ -112,8 +113,9 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         """Controller: with -v, say the run's id."""
-        if self._verbosity > 0:
-            self._terminal.say(f"publish: run_id {self._session.publisher.run_id}")
+        screen = screen_of(self._config)
+        if screen is not None and self._verbosity > 0:
+            screen.say(f"publish: run_id {self._session.publisher.run_id}")
 
     # Last, after the tests of all other plugins and the teardown of all fixtures.
     @pytest.hookimpl(trylast=True)
@@ -129,7 +131,7 @@ class Controller:
 
     def pytest_terminal_summary(self) -> None:
         """Controller: say how many results went where, and what went wrong."""
-        screen = self._terminal.screen()
+        screen = screen_of(self._config)
         if screen is None:
             return
         if self._verbosity >= 0:
@@ -137,7 +139,7 @@ class Controller:
             if lines:
                 screen.title(lines)
         for line in self._session.problem_lines():
-            self._terminal.warn(line)
+            screen.say(line, **self._colour)
         self._has_summary = True
 
     def pytest_unconfigure(self) -> None:
@@ -151,6 +153,11 @@ class Controller:
             self._finish()
         if not self._has_summary and realos.getpid() == self._process:
             self._print_problems()
+
+    def _warn(self, line: str) -> None:
+        screen = screen_of(self._config)
+        if screen is not None:
+            screen.say(line, **self._colour)
 
     @property
     def _verbosity(self) -> int:
@@ -170,7 +177,7 @@ class Controller:
     def _finish(self) -> None:
         progress = Progress(
             self._settings,
-            self._terminal.screen(),
+            screen_of(self._config),
             realos.monotonic,
             is_quiet=self._verbosity < 0,
         )

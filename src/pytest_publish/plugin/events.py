@@ -73,7 +73,7 @@ class SessionEvents:
         self._channels: list[Any] = []
 
     def lay_down_will(self) -> None:
-        """Have the session's end told if this process dies; before the publisher starts."""
+        """Have others tell the session's end if this process dies; before the publisher starts."""
         will = SessionFinish(
             time=realos.now(),
             exitstatus=None,
@@ -187,18 +187,13 @@ class SessionEvents:
                 self._earlier_attempts.pop(key, None)
         return max(1, message["attempt"] + self._earlier_attempts.get(key, 0))
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_setupnodes(self, specs: list[object]) -> None:
-        """Controller: learn how many workers are going to collect."""
-        self._collection.expected = len(specs)
-
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
         """Controller: tell of the collection when all is known of it."""
         collection = self._collection
         collection.ids.setdefault(node.gateway.id, list(ids))
         # With any other mode each worker has the same tests, or xdist runs none.
-        if self._aggregator.dist != "each" or len(collection.ids) >= collection.expected:
+        if self._aggregator.dist != "each" or len(collection.ids) >= _workers(self._config):
             self._publish_collection()
 
     def _publish_collection(self) -> None:
@@ -251,7 +246,6 @@ class _Collection:
     """What is known of the tests that are going to run, by worker."""
 
     def __init__(self) -> None:
-        self.expected = 0
         self.is_published = False
         self.ids: dict[str | None, list[str]] = {}
         self.told: dict[str | None, CollectionDone] = {}

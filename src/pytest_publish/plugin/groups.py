@@ -1,4 +1,4 @@
-"""The group of a test by which xdist schedules it, and the warning that xdist does not."""
+"""The groups of xdist: a test's own, and the warning that xdist does not schedule by them."""
 
 from __future__ import annotations
 

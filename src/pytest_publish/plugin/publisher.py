@@ -42,18 +42,17 @@ class Publisher:
     ``is_wanted`` asks the users' hook about a result or an event, which may change it. Nothing
     but a KeyboardInterrupt is raised: what goes wrong for good is counted in ``problems``.
 
-    Events come from two sides: from pytest in the main thread, and from workers in
-    execnet's receiver threads, while the main thread may be publishing. Whatever is
-    numbered and handed out is so under one lock, which makes one order of all.
+    Events come from pytest in the main thread, and from workers in execnet's receiver threads,
+    while the main thread may be publishing. One lock is held while anything is numbered and
+    handed out, so that all sinks see one order.
 
-    - A receiver thread never waits for the lock. It leaves its event in a queue, and who
-      holds the lock looks into that after giving it back, so that nothing stays there.
-      So no thread can wait for another in a circle, whatever a user's hook waits for,
-      and a worker's messages are never held up.
+    - A receiver thread never waits for the lock: it leaves its event in a queue. Whoever held
+      the lock looks into the queue after releasing it, so that nothing is left there. So a
+      user's hook can't cause a deadlock, and a worker's messages are never held up.
     - The main thread may wait for the lock, for as long as a thread writes a line. A
-      Ctrl-C comes in the main thread only, and the with-statement gives the lock back.
-    - What waited in the queue comes before the results that are published now: a
-      worker's message about a test was sent, and arrives, before the test's report.
+      Ctrl-C comes in the main thread only, and the with-statement releases the lock.
+    - What waits in the queue comes before the results that are published now: a
+      worker's message about a test arrives before the test's report.
     - Nobody waits for a relay while holding the lock.
     """
 
@@ -98,8 +97,8 @@ class Publisher:
             will.run_id, will.session_id = self.run_id, self._session_id
             self._will = dataclasses.asdict(will)
 
-    def publish(self, told: collections.deque[TestResult] | collections.deque[Event]) -> None:
-        """Take results or events out of their queue and give them to all sinks. Main thread only.
+    def publish(self, results: collections.deque[TestResult]) -> None:
+        """Take results out of their queue and give them to all sinks. Main thread only.
 
         A Ctrl-C or a plugin's alarm may end this at any point; the next call goes on
         with what was left, so that nothing is lost and nothing published twice.
@@ -109,14 +108,18 @@ class Publisher:
         with self._lock:
             if self._incoming:
                 self._hand_out(self._incoming)
-            self._hand_out(told)
-        while self._incoming:
-            with self._lock:
-                self._hand_out(self._incoming)
+            self._hand_out(results)
+        if self._incoming:
+            self._look_again()
 
     def tell(self, event: Event) -> None:
-        """Publish an event; told again after an interrupt, go on. Main thread only."""
-        self.publish(collections.deque([event]))
+        """Publish an event; called again after an interrupt, go on. Main thread only."""
+        if realos.getpid() != self._process:
+            return
+        with self._lock:
+            self._incoming.append(event)
+            self._hand_out(self._incoming)
+        self._look_again()
 
     def tell_from_thread(self, event: Event) -> None:
         """Publish an event, or leave it to the thread that holds the lock."""
@@ -126,6 +129,12 @@ class Publisher:
                 self._hand_out(self._incoming)
             finally:
                 self._lock.release()
+
+    def _look_again(self) -> None:
+        """Publish what a thread has left while this one held the lock."""
+        while self._incoming:
+            with self._lock:
+                self._hand_out(self._incoming)
 
     def finish(self, on_progress: Callable[[str, int], None]) -> None:
         """Close the sinks, wait for the relays, and keep what became of their results.
@@ -213,7 +222,7 @@ class Publisher:
                 told.project = self._settings.project
                 told.pubdir_path = None
                 count = self.outcomes.get(told.outcome, 0)
-                # From here on, Python runs no signal's handler until the result is numbered.
+                # Python runs no signal's handler from here until the result is numbered.
                 self.outcomes[told.outcome] = count + 1
             else:
                 self._is_closed = told.type == "session_finish"

@@ -95,7 +95,11 @@ class TreeSink:
         if self._retry.waiting:
             if pending.told.seq in self._retry.waiting:
                 return  # a Ctrl-C came just after it was kept
-            self._write_kept()
+            # Until one fails, so that earlier attempts of a test get lower indices.
+            try:
+                self._retry.write(functools.partial(self._write, may_wait=False))
+            except Exception:
+                self._retry.postpone_first()
         try:
             self._write(pending)
         except Exception as error:
@@ -122,13 +126,6 @@ class TreeSink:
         pending.set_pubdir_path(pending.reservation.path)
         self._tree.write(pending.reservation, pending.told, pending.body())
         self._written += 1
-
-    def _write_kept(self) -> None:
-        """Write kept results until one fails, so that earlier attempts get lower indices."""
-        try:
-            self._retry.write(functools.partial(self._write, may_wait=False))
-        except Exception:
-            self._retry.postpone_first()
 
 
 class LineSink:

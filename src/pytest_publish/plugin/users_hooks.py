@@ -23,8 +23,11 @@ if TYPE_CHECKING:  # a run without events does not load them
 
 
 def is_wanted(config: pytest.Config, problems: Problems, told: TestResult | Event) -> bool:
-    """Tell whether the users' hook wants it published, whatever the hook raises or sets."""
-    if type(told) is TestResult:
+    """Ask the users' hook whether to publish ``told``, which the hook may change.
+
+    What the hook raises, and what it sets that a field can't hold, is counted as a problem.
+    """
+    if told.type == "result":
         kind, hook = "result", config.hook.pytest_publish_result
     else:
         kind, hook = "event", config.hook.pytest_publish_event

@@ -42,8 +42,8 @@ class _AttemptStart:
     #: What every report of the attempt tells.
     told: WorkerAnnotations
     number = 0
-    # How many sections and properties there were: those before the first attempt are all
-    # attempts' own.
+    # How many sections and properties the item had when the attempt began. Properties from
+    # before the first attempt belong to all attempts.
     sections = 0
     properties = 0
     own_properties = 0
@@ -52,7 +52,7 @@ class _AttemptStart:
         self.item: Final = item  # so that no other item gets its id
         # The last report of each phase, and its annotations.
         self.made: dict[str, tuple[pytest.TestReport, WorkerAnnotations]] = {}
-        # Looked up once, because it costs far more than to know it.
+        # Looked up once, because that is slow.
         self.has_hooks = bool(item.config.hook.pytest_publish_properties.get_hookimpls())
 
 
@@ -103,7 +103,7 @@ class ReportAnnotator:
             self._begin(item)
         except KeyboardInterrupt:
             raise
-        except BaseException:  # noqa: S110 - it comes again with the report
+        except BaseException:  # noqa: S110 - raised again, and told, with the report
             pass
         return (yield)
 
