@@ -47,7 +47,6 @@ class CollectionDone(TypedDict):
     kind: Literal["collected"]
     host: str
     deselected: int
-    nodeids: list[str]
     clean: dict[str, str]
 
 
@@ -55,10 +54,9 @@ Message: TypeAlias = Starting | CollectionDone
 
 
 class Teller:
-    """Tells the publishing process by ``send`` what this one does.
+    """Tells the publishing process by ``send`` what this one does; it raises nothing.
 
-    Nothing that fails here is raised. Only in a serial run the collection's node ids are
-    told: xdist tells them by itself.
+    With ``is_serial`` this is the publishing process.
     """
 
     def __init__(
@@ -108,7 +106,6 @@ class Teller:
                 kind="collected",
                 host=HOST,
                 deselected=self._deselected,
-                nodeids=[item.nodeid for item in items] if self._is_serial else [],
                 clean=clean,
             )
         )

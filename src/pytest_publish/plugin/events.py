@@ -144,7 +144,8 @@ class SessionEvents:
         self._collection.told[worker] = message
         self._aggregator.hosts[worker] = message["host"]
         if worker is None:
-            self._collection.ids[None] = message["nodeids"]
+            assert self._session is not None
+            self._collection.ids[None] = [item.nodeid for item in self._session.items]
             self._publish_collection()
 
     def _start(self, message: Starting, worker: str | None) -> None:
