@@ -67,7 +67,7 @@ class SessionEvents:
         self._finish: SessionFinish | None = None
         self._was_stopped = False
         self._collection = _Collection()
-        # The attempts of tests before those that their present worker counts.
+        # How many attempts of a test came before those that its present worker counts.
         self._earlier_attempts: dict[tuple[str | None, str], int] = {}
         # The worker's end closes when this one is forgotten.
         self._channels: list[Any] = []

@@ -197,7 +197,7 @@ class Publisher:
         """Give to the sinks what is pending and then what is told, under the lock."""
         pending = self._pending
         while told:
-            # After an interrupt it may be in both queues, but never in neither.
+            # After an interrupt it may be in both queues, and is in one at least.
             if not pending or pending[-1].told is not told[0]:
                 pending.append(Pending(told[0]))
             told.popleft()
