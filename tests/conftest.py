@@ -34,7 +34,7 @@ sys.dont_write_bytecode = False
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # pytester drops what a session in this process was the first to load.
-for module in ("controller", "events", "line_sink", "tree_sink"):
+for module in ("controller", "events"):
     importlib.import_module(f"pytest_publish.plugin.{module}")
 for module in ("xdist.dsession", "xdist.remote"):
     with contextlib.suppress(ImportError):  # xdist may be missing

@@ -132,16 +132,16 @@ def _configure_worker(config: pytest.Config, workerinput: dict[str, Any]) -> Non
 
     if KEY not in workerinput:
         return
+    from .channel import Teller
     from .ignored import Ignored
     from .worker import ReportAnnotator
-    from .worker import teller_of
 
     instructions: WorkerInput = workerinput[KEY]
     loadgroup = instructions["loadgroup"]
     channel = instructions["channel"]
     teller = None
     if channel is not None:
-        teller = teller_of(channel.send, loadgroup=loadgroup, is_serial=False)
+        teller = Teller(channel.send, loadgroup=loadgroup)
         config.pluginmanager.register(teller, "publish_teller")
     annotator = ReportAnnotator(
         loadgroup=loadgroup, teller=teller, controller_host=instructions["host"]

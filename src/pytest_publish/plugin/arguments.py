@@ -39,18 +39,18 @@ def join_paths(arguments: Iterable[str | os.PathLike[str]]) -> list[str]:
 
 def missed_ini_file(config: pytest.Config) -> str | None:
     """Return a warning if pytest was misled by one of our paths already."""
-    words = config.invocation_params.args
-    separate = [
-        f"{option}={path}"
-        for option, path in itertools.pairwise(map(str, words))
+    params = config.invocation_params
+    for option, path in itertools.pairwise(map(str, params.args)):
         # Not Path.exists, which raises for a name that is too long.
-        if option in _PATH_OPTIONS and os.path.exists(config.invocation_params.dir / path)
-    ]
-    missed = _ini_file_above(config.invocation_params.dir)
-    if not separate or config.inipath is not None or missed is None:
-        return None
-    option = separate[0]
-    return f"pytest did not read {missed}, because it took a path for tests: write {option}"
+        if option in _PATH_OPTIONS and os.path.exists(params.dir / path):
+            missed = _ini_file_above(params.dir)
+            if missed is None or config.inipath is not None:
+                return None
+            return (
+                f"pytest did not read {missed}, because it took a path for tests: "
+                f"write {option}={path}"
+            )
+    return None
 
 
 def _ini_file_above(folder: Path) -> Path | None:

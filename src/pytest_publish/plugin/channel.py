@@ -1,17 +1,15 @@
 """What a process that runs tests tells at once, because a report would come too late.
 
-xdist calls ``pytest_runtest_logstart`` on the controller without the worker, and a
-worker's deselected tests it does not pass on at all. So each worker gets a channel of its
-own beside xdist's, on the same connection. In a serial run the same messages are handed
-over by a call.
+xdist calls ``pytest_runtest_logstart`` on the controller without naming the worker, and does
+not pass on how many tests a worker has deselected. So each worker gets a channel of its own
+beside xdist's, on the same connection. In a serial run the same messages are handed over by
+a call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from typing import cast
-from typing import Final
 from typing import Literal
 from typing import TypeAlias
 from typing import TypedDict
@@ -25,6 +23,8 @@ from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import location_of
 from pytest_publish.results.values import escape
 from pytest_publish.results.values import transportable
+
+from .groups import split_group
 
 
 class Starting(TypedDict):
@@ -47,36 +47,26 @@ class CollectionDone(TypedDict):
     kind: Literal["collected"]
     host: str
     deselected: int
-    nodeids: list[str]
     clean: dict[str, str]
 
 
 Message: TypeAlias = Starting | CollectionDone
 
-# What a channel can raise: it, the gateway or the connection is closed.
-_CLOSED: Final = (OSError, EOFError)
-
 
 class Teller:
-    """Tells the publishing process what this one does; nothing that fails here is raised.
+    """Tells the publishing process by ``send`` what this one does; it raises nothing.
 
-    ``names_of`` returns an item's node id without a group, and its group. Only in a
-    serial run the collection's node ids are told: xdist tells them by itself.
+    With ``is_serial`` this is the publishing process.
     """
 
     def __init__(
-        self,
-        send: Callable[[Any], object],
-        names_of: Callable[[pytest.Item], tuple[str, str | None]],
-        *,
-        is_serial: bool,
+        self, send: Callable[[Any], object], *, loadgroup: bool, is_serial: bool = False
     ) -> None:
         self._send = send
-        self._names_of = names_of
+        self._loadgroup = loadgroup
         self._is_serial = is_serial
         self._process = realos.getpid()
         self._deselected = 0
-        self._is_open = True
 
     def start(self, item: pytest.Item, told: WorkerAnnotations) -> None:
         """Tell that an item's setup begins."""
@@ -108,7 +98,7 @@ class Teller:
     def _tell_collection(self, items: list[pytest.Item]) -> None:
         clean = {}
         for item in items:
-            nodeid = escape(self._names_of(item)[0])
+            nodeid = escape(split_group(item)[0] if self._loadgroup else item.nodeid)
             if nodeid != item.nodeid:
                 clean[item.nodeid] = nodeid
         self._tell(
@@ -116,33 +106,15 @@ class Teller:
                 kind="collected",
                 host=HOST,
                 deselected=self._deselected,
-                nodeids=[item.nodeid for item in items] if self._is_serial else [],
                 clean=clean,
             )
         )
 
     def _tell(self, message: Message) -> None:
         # A test may fork, and its child come back to pytest: that one must tell nothing.
-        if not self._is_open or realos.getpid() != self._process:
+        if realos.getpid() != self._process:
             return
         try:
             self._send(message if self._is_serial else transportable(message))
-        except _CLOSED:
-            self._is_open = False
-
-
-def open_channel(node: Any, receive: Callable[[Message], object]) -> Any:
-    """Open the controller's end of a worker's channel, and return it.
-
-    ``receive`` is called in execnet's receiver thread of that worker, before anything
-    that the worker sends later on the same connection arrives, a test's report among it.
-    """
-    channel = node.gateway.newchannel()
-
-    def received(message: object) -> None:
-        # The channel's end may come at any time: the worker is done, or dead.
-        if isinstance(message, dict):
-            receive(cast("Message", message))
-
-    channel.setcallback(received)
-    return channel
+        except (OSError, EOFError):  # the channel, the gateway or the connection is closed
+            return

@@ -15,19 +15,20 @@ from pytest_publish.delivery.leftovers import left_in
 from pytest_publish.results.report import as_text
 
 from .arguments import join_paths
+from .channel import Teller
 from .early_relay import take
-from .ignored import hide
+from .ignored import hide_from_git
 from .ignored import Ignored
+from .ignored import ignored_folders
 from .messages import header
 from .session import PublishSession
 from .session import StartNotes
 from .settings import folders
 from .settings import Settings
 from .terminal import Progress
-from .terminal import Terminal
+from .terminal import screen_of
 from .terminal import Watch
 from .worker import ReportAnnotator
-from .worker import teller_of
 from .workerinput import KEY
 from .workerinput import WorkerInput
 
@@ -38,17 +39,24 @@ class Controller:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
         self._settings = settings
-        self._terminal = Terminal(config, is_strict=settings.strict)
-        watch = Watch(settings, self._terminal.warn, realos.monotonic)
+        # Of a line about a problem: red if problems fail the run.
+        self._colour = {"red" if settings.strict else "yellow": True}
+        watch = Watch(settings, self._warn, realos.monotonic)
         self._session = PublishSession(config, settings, watch)
         config.pluginmanager.register(self._session, "publish_session")
         self._process = realos.getpid()
         self._failure: str | None = None
         self._has_summary = False
-        self._ignored = hide(folders(config), settings.outbox_folder, config.rootpath)
+        ours = folders(config)
+        # The outboxes' own folder, if nobody named it, is in pytest's cache, which git ignores,
+        # or outside of the project.
+        for folder in ours:
+            hide_from_git(folder, config.rootpath)
         self._left: tuple[list[Path], list[Path]] = [], []
         if settings.outbox_folder is not None:
+            ours.append(settings.outbox_folder)
             self._left = left_in(settings.outbox_folder)
+        self._ignored = ignored_folders(ours, config.rootpath)
 
     def pytest_report_header(self) -> list[str]:
         """Controller: say where results go, and what earlier runs left."""
@@ -67,7 +75,7 @@ class Controller:
             teller = None
             if self._session.events is not None:
                 send = self._session.events.receive_serially
-                teller = teller_of(send, loadgroup=False, is_serial=True)
+                teller = Teller(send, loadgroup=False, is_serial=True)
                 register(teller, "publish_teller")
             register(ReportAnnotator(loadgroup=False, teller=teller), "publish_worker")
             register(Ignored(self._config.rootpath, self._ignored), "publish_ignored")
@@ -107,8 +115,9 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         """Controller: with -v, say the run's id."""
-        if self._verbosity > 0:
-            self._terminal.say(f"publish: run_id {self._session.publisher.run_id}")
+        screen = screen_of(self._config)
+        if screen is not None and self._verbosity > 0:
+            screen.say(f"publish: run_id {self._session.publisher.run_id}")
 
     # Last, after the tests of all other plugins and the teardown of all fixtures.
     @pytest.hookimpl(trylast=True)
@@ -124,7 +133,7 @@ class Controller:
 
     def pytest_terminal_summary(self) -> None:
         """Controller: say how many results went where, and what went wrong."""
-        screen = self._terminal.screen()
+        screen = screen_of(self._config)
         if screen is None:
             return
         if self._verbosity >= 0:
@@ -132,7 +141,7 @@ class Controller:
             if lines:
                 screen.title(lines)
         for line in self._session.problem_lines():
-            self._terminal.warn(line)
+            screen.say(line, **self._colour)
         self._has_summary = True
 
     def pytest_unconfigure(self) -> None:
@@ -146,6 +155,11 @@ class Controller:
             self._finish()
         if not self._has_summary and realos.getpid() == self._process:
             self._print_problems()
+
+    def _warn(self, line: str) -> None:
+        screen = screen_of(self._config)
+        if screen is not None:
+            screen.say(line, **self._colour)
 
     @property
     def _verbosity(self) -> int:
@@ -165,7 +179,7 @@ class Controller:
     def _finish(self) -> None:
         progress = Progress(
             self._settings,
-            self._terminal.screen(),
+            screen_of(self._config),
             realos.monotonic,
             is_quiet=self._verbosity < 0,
         )

@@ -30,10 +30,9 @@ from pytest_publish.results.values import jsonable
 
 from .channel import CollectionDone
 from .channel import Message
-from .channel import open_channel
 from .channel import Starting
-from .event_publisher import EventPublisher
 from .problems import Problems
+from .publisher import Publisher
 from .settings import Settings
 
 
@@ -54,7 +53,7 @@ class SessionEvents:
         self,
         config: pytest.Config,
         settings: Settings,
-        publisher: EventPublisher,
+        publisher: Publisher,
         aggregator: Aggregator,
         problems: Problems,
     ) -> None:
@@ -63,32 +62,36 @@ class SessionEvents:
         self._publisher = publisher
         self._aggregator = aggregator
         self._problems = problems
-        # As the user gave them: for xdist, some are joined later.
-        self._args = config.invocation_params.args
         self._begun_at: float | None = None
         self._session: pytest.Session | None = None
         self._finish: SessionFinish | None = None
         self._was_stopped = False
         self._collection = _Collection()
-        # The attempts of tests before those that their present worker counts.
+        # How many attempts of a test came before those that its present worker counts.
         self._earlier_attempts: dict[tuple[str | None, str], int] = {}
         # The worker's end closes when this one is forgotten.
         self._channels: list[Any] = []
 
     def lay_down_will(self) -> None:
-        """Have the session's end told if this process dies; before the publisher starts."""
-        self._guarded(self._publisher.lay_down, _finish("killed", 0.0))
+        """Have others tell the session's end if this process dies; before the publisher starts."""
+        will = SessionFinish(
+            time=realos.now(),
+            exitstatus=None,
+            reason="killed",
+            duration=0.0,
+            results=None,
+            outcomes=None,
+        )
+        self._guarded(self._publisher.lay_down, will)
 
     def begin(self, session: pytest.Session) -> None:
         """Tell that the session begins."""
         self._session = session
         self._begun_at = realos.monotonic()
-        event = guarded(self._session_start, self._lost)
-        if event is not None:
-            self._guarded(self._publisher.tell, event)
+        self._guarded(lambda: self._publisher.tell(self._session_start()))
 
     def _session_start(self) -> SessionStart:
-        args = [as_text(arg) for arg in self._args]
+        args = [as_text(arg) for arg in self._config.invocation_params.args]
         return SessionStart(
             time=realos.now(),
             project=self._settings.project,
@@ -112,39 +115,43 @@ class SessionEvents:
 
     def open_channel(self, node: Any) -> Any:
         """Return the channel by which a worker tells what it does; None if there is none."""
+        return self._guarded(self._open_channel, node)
+
+    def _open_channel(self, node: Any) -> Any:
         worker = as_text(node.gateway.id)
 
+        # Called in execnet's receiver thread of that worker, before anything that the worker
+        # sends later arrives, a test's report among it.
         def receive(message: Message) -> None:
-            # Whatever it is, it must not end execnet's thread.
             try:
                 self._receive(message, worker)
-            except BaseException as error:
-                self._problems.add(LOST, error)
+            except BaseException as error:  # whatever it is, it must not end execnet's thread
+                self._lost(error)
 
-        channel = guarded(lambda: open_channel(node, receive), self._lost)
-        if channel is not None:
-            self._channels.append(channel)
+        channel = node.gateway.newchannel()
+        channel.setcallback(receive)
+        self._channels.append(channel)
         return channel
 
     def receive_serially(self, message: Message) -> None:
         """Take in what this process itself tells, where it runs the tests."""
+        self._guarded(self._receive, message, None)
+
+    def _receive(self, message: Message, worker: str | None) -> None:
         if message["kind"] == "start":
-            self._guarded(self._start, message, None, self._publisher.tell)
+            self._start(message, worker)
             return
-        self._collection.told[None] = message
-        self._collection.ids[None] = message["nodeids"]
-        self._publish_collection()
+        self._collection.told[worker] = message
+        self._aggregator.hosts[worker] = message["host"]
+        if worker is None:
+            assert self._session is not None
+            self._collection.ids[None] = [item.nodeid for item in self._session.items]
+            self._publish_collection()
 
-    def _receive(self, message: Message, worker: str) -> None:
-        """Take in what a worker tells, in execnet's receiver thread."""
-        if message["kind"] == "start":
-            self._start(message, worker, self._publisher.tell_from_thread)
-        else:
-            self._collection.told[worker] = message
-            self._aggregator.hosts[worker] = message["host"]
-
-    def _start(self, message: Starting, worker: str | None, tell: Any) -> None:
+    def _start(self, message: Starting, worker: str | None) -> None:
+        tell = self._publisher.tell
         if worker is not None:  # else it can't die without this process
+            tell = self._publisher.tell_from_thread
             names: WorkerAnnotations = {
                 "nodeid": message["nodeid"],
                 "group": message["group"],
@@ -181,26 +188,20 @@ class SessionEvents:
                 self._earlier_attempts.pop(key, None)
         return max(1, message["attempt"] + self._earlier_attempts.get(key, 0))
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_setupnodes(self, specs: list[object]) -> None:
-        """Controller: learn how many workers are going to collect."""
-        self._collection.expected = len(specs)
-
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
         """Controller: tell of the collection when all is known of it."""
         collection = self._collection
         collection.ids.setdefault(node.gateway.id, list(ids))
         # With any other mode each worker has the same tests, or xdist runs none.
-        if self._aggregator.dist != "each" or len(collection.ids) >= collection.expected:
+        if self._aggregator.dist != "each" or len(collection.ids) >= _workers(self._config):
             self._publish_collection()
 
     def _publish_collection(self) -> None:
         if self._collection.is_published:
             return
         self._collection.is_published = True
-        events = guarded(self._collection.events, self._lost, self._aggregator.dist)
-        for event in events or ():
+        for event in self._guarded(self._collection.events, self._aggregator.dist) or ():
             self._guarded(self._publisher.tell, event)
 
     def pytest_keyboard_interrupt(self) -> None:
@@ -212,31 +213,31 @@ class SessionEvents:
         if self._begun_at is None:
             return
         if self._finish is None:
-            self._finish = guarded(self._session_finish, self._lost)
+            self._finish = self._guarded(self._session_finish)
         if self._finish is not None:
-            self._guarded(self._publisher.tell_last, self._finish)
+            self._guarded(self._publisher.tell, self._finish)
 
     def _session_finish(self) -> SessionFinish:
         assert self._session is not None
         assert self._begun_at is not None
         session = self._session
-        status = session.exitstatus
         is_cut_short = (
             self._was_stopped
-            or status in _CUT_SHORT
+            or session.exitstatus in _CUT_SHORT
             or bool(session.shouldfail or session.shouldstop)
         )
-        event = _finish(
-            "interrupted" if is_cut_short else "finished",
-            max(0.0, realos.monotonic() - self._begun_at),
+        outcomes = self._publisher.outcomes
+        return SessionFinish(
+            time=realos.now(),
+            exitstatus=int(session.exitstatus),
+            reason="interrupted" if is_cut_short else "finished",
+            duration=max(0.0, realos.monotonic() - self._begun_at),
+            results=sum(outcomes.values()),
+            outcomes=dict(outcomes),
         )
-        event.exitstatus = int(status)
-        event.outcomes = dict(self._publisher.outcomes)
-        event.results = sum(event.outcomes.values())
-        return event
 
-    def _guarded(self, call: Any, *args: Any) -> None:
-        guarded(call, self._lost, *args)
+    def _guarded(self, call: Any, *args: Any) -> Any:
+        return guarded(call, self._lost, *args)
 
     def _lost(self, error: BaseException) -> None:
         self._problems.add(LOST, error)
@@ -246,7 +247,6 @@ class _Collection:
     """What is known of the tests that are going to run, by worker."""
 
     def __init__(self) -> None:
-        self.expected = 0
         self.is_published = False
         self.ids: dict[str | None, list[str]] = {}
         self.told: dict[str | None, CollectionDone] = {}
@@ -255,13 +255,12 @@ class _Collection:
         """Return the events that tell it, each with as many node ids as one may have."""
         is_each = dist == "each"
         workers = list(self.ids) if is_each else list(self.ids)[:1]
-        total = sum(len(self.ids[worker]) for worker in workers)
+        nodeids = [nodeid for worker in workers for nodeid in self.ids[worker]]
+        total = len(nodeids)
+        if is_each:  # what one worker runs, the others run too
+            nodeids = list(dict.fromkeys(nodeids))
         told = [self.told[worker] for worker in workers if worker in self.told]
         deselected = sum(message["deselected"] for message in told)
-        if is_each:  # what one worker runs, the others run too
-            nodeids = list(dict.fromkeys(one for worker in workers for one in self.ids[worker]))
-        else:
-            nodeids = self.ids[workers[0]] if workers else []
         clean = {key: value for message in told for key, value in message["clean"].items()}
         if dist == "loadgroup" and not told:  # a worker without this plugin
             clean = {nodeid: without_group(nodeid, "")[0] for nodeid in nodeids}
@@ -276,17 +275,6 @@ class _Collection:
             )
             for first in range(0, max(1, len(nodeids)), MOST_NODEIDS)
         ]
-
-
-def _finish(reason: Any, duration: float) -> SessionFinish:
-    return SessionFinish(
-        time=realos.now(),
-        exitstatus=None,
-        reason=reason,
-        duration=duration,
-        results=None,
-        outcomes=None,
-    )
 
 
 def _versions() -> dict[str, str]:

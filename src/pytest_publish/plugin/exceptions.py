@@ -72,7 +72,7 @@ def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
     They have no source lines if a test has patched what reads them.
     """
     frames: list[str] = []
-    for text in StackSummary.from_list(_user_frames(excinfo)).format():
+    for text in _user_stack(excinfo).format():
         if text.startswith(_REPEATED):  # a note on the last frame
             frames[-1] += text
         else:
@@ -80,7 +80,7 @@ def user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[str]:
     return frames
 
 
-def _user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[FrameSummary]:
+def _user_stack(excinfo: pytest.ExceptionInfo[BaseException]) -> StackSummary:
     tb: TracebackType | None = excinfo.tb
     # pytest's own frames come first; skipped at once, their source need not be read.
     while tb is not None and _is_hidden(tb.tb_frame, excinfo):
@@ -93,23 +93,18 @@ def _user_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> list[FrameSumm
             for frame, line in frames
         ],
     )
-    return [
+    return StackSummary.from_list(
         entry
         for entry, (frame, _line) in zip(entries, frames, strict=True)
         if not _is_hidden(frame, excinfo)
-    ]
-
-
-def _has_more(error: BaseException) -> bool:
-    """Tell whether Python prints more of an exception than its own frames and text."""
-    has_context = error.__context__ is not None and not error.__suppress_context__
-    is_group = hasattr(error, "exceptions")
-    return has_context or is_group or error.__cause__ is not None or hasattr(error, "__notes__")
+    )
 
 
 def _whole_text(error: BaseException) -> str | None:
     """Return an exception as Python prints it, if it has causes, notes, or a group's parts."""
-    if not _has_more(error):
+    has_context = error.__context__ is not None and not error.__suppress_context__
+    is_chain = has_context or error.__cause__ is not None
+    if not (is_chain or hasattr(error, "exceptions") or hasattr(error, "__notes__")):
         return None
     whole = TracebackException(
         type(error), error, error.__traceback__, lookup_lines=False, compact=True
@@ -117,9 +112,12 @@ def _whole_text(error: BaseException) -> str | None:
     waiting: list[tuple[TracebackException, BaseException]] = [(whole, error)]
     while waiting:
         told, found = waiting.pop()
-        told.stack = _user_stack(found)
+        told.stack = StackSummary()
+        if found.__traceback__ is not None:  # else it was never raised
+            told.stack = _user_stack(pytest.ExceptionInfo.from_exception(found))
         inner = (
-            *((told.__cause__, found.__cause__), (told.__context__, found.__context__)),
+            (told.__cause__, found.__cause__),
+            (told.__context__, found.__context__),
             # Of groups, which Python has since 3.11.
             *zip(
                 getattr(told, "exceptions", None) or (),
@@ -129,12 +127,6 @@ def _whole_text(error: BaseException) -> str | None:
         )
         waiting += [(part, of) for part, of in inner if part is not None and of is not None]
     return escape("".join(whole.format()))
-
-
-def _user_stack(error: BaseException) -> StackSummary:
-    if error.__traceback__ is None:  # it was never raised
-        return StackSummary()
-    return StackSummary.from_list(_user_frames(pytest.ExceptionInfo.from_exception(error)))
 
 
 def _is_hidden(frame: FrameType, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:

@@ -1,8 +1,10 @@
-"""The warning that xdist does not schedule by the groups that are published."""
+"""The groups of xdist: a test's own, and the warning that xdist does not schedule by them."""
 
 from __future__ import annotations
 
 import pytest
+
+from pytest_publish.results.values import escape
 
 
 class GroupsIgnoredWarning(pytest.PytestWarning):
@@ -37,3 +39,24 @@ class GroupNotice:
         except GroupsIgnoredWarning:
             # To raise it here would be an internal error, which ends the run.
             self.text = f"publish: {_TEXT}"
+
+
+def split_group(item: pytest.Item) -> tuple[str, str | None]:
+    """Return an item's own node id and its xdist group.
+
+    xdist 3.6 to 3.8 appends ``@group`` to the node id, each by a rule of its own;
+    what it appended is what it schedules by. With pytest 9.2 nothing is appended
+    (pytest-xdist issue 1386): then the marks tell, by the rule of xdist 3.8.
+    """
+    if item.parent is not None:
+        nodeid = f"{item.parent.nodeid}::{item.name}"
+        if item.nodeid.startswith(f"{nodeid}@"):
+            return nodeid, escape(item.nodeid[len(nodeid) + 1 :])
+    names = {
+        str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
+        for mark in item.iter_markers("xdist_group")
+    }
+    if not names:
+        return item.nodeid, None
+    group = "_".join(sorted(names))
+    return item.nodeid.removesuffix(f"@{group}"), escape(group)

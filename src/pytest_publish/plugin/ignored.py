@@ -69,18 +69,6 @@ def ignored_folders(folders: Iterable[Path], rootdir: Path) -> IgnoredFolders:
     return found
 
 
-def hide(named: Iterable[Path], outboxes: Path | None, rootdir: Path) -> IgnoredFolders:
-    """Hide our folders from git; return those that pytest is not to collect.
-
-    ``named`` are those that the user named; the default one of the outboxes needs no
-    ``.gitignore``, because it is in pytest's cache, which has one, or outside of the project.
-    """
-    named = list(named)
-    for folder in named:
-        hide_from_git(folder, rootdir)
-    return ignored_folders([*named, *([outboxes] if outboxes else [])], rootdir)
-
-
 def hide_from_git(folder: Path, rootdir: Path) -> None:
     """Put a ``.gitignore`` into a folder that holds nothing yet, as pytest's cache has one."""
     try:

@@ -47,11 +47,11 @@ def undelivered(relay: RelayProcess, report: DeliveryReport, settings: Settings)
     if report.refused:
         refused = refused_by(url, report.refused, report.refusal, settings)
         yield f"{refused} and set aside; send with:"
-        yield _command(settings.shown(relay.outbox.refused.path), shown_url)
+        yield _command(relay.outbox.refused.path, settings, shown_url)
     if report.waiting:
         wait = f"{published(report.waiting, settings)} wait{'s' * (report.waiting == 1)}"
         yield f"publish: {wait} to be sent to {redact_url(url)} ({report.reason}); send with:"
-        yield _command(settings.shown(relay.path), shown_url)
+        yield _command(relay.path, settings, shown_url)
 
 
 def strictly_failed(undelivered: int, settings: Settings) -> str:
@@ -70,17 +70,17 @@ def refused_by(url: str, count: int, reason: str, settings: Settings) -> str:
 def _command_for(paths: list[Path], settings: Settings, every: str = "") -> str:
     """Return the command that sends a file, or ``every`` one in the folder of several."""
     if len(paths) == 1:
-        return _command(settings.shown(paths[0]), "URL")
-    return _command(settings.shown(paths[0].parent), "URL", every)
+        return _command(paths[0], settings)
+    return _command(paths[0].parent, settings, every=every)
 
 
-def _command(path: str, url: str, every: str = "") -> str:
+def _command(path: Path, settings: Settings, url: str = "URL", every: str = "") -> str:
     """Return the command that sends a file or folder.
 
     ``every`` is a pattern for the shell, so it is not quoted.
     """
-    send, to = shlex.join(["pytest-publish", "send", path]), shlex.join(["--to", url])
-    return f"{INDENT}{send}{every} {to}"
+    send = shlex.join(["pytest-publish", "send", settings.shown(path)])
+    return f"{INDENT}{send}{every} {shlex.join(['--to', url])}"
 
 
 def published(count: int, settings: Settings) -> str:

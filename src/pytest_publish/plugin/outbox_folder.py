@@ -23,16 +23,15 @@ def default_outbox_folder(config: pytest.Config) -> Path | None:
 
     None if no folder can be written to; the tests run all the same.
     """
-    finders: tuple[Callable[[], Path | None], ...] = (
-        lambda: _in_cache(config),
+    finders: list[Callable[[], Path]] = [
         lambda: _private_in(Path(tempfile.gettempdir())),  # which raises if there is none
         lambda: _private_in(_IN_MEMORY),
-    )
+    ]
+    if config.pluginmanager.hasplugin("cacheprovider"):
+        finders.insert(0, lambda: _in_cache(config))
     for find in finders:
         with contextlib.suppress(OSError, ValueError):
-            found = find()
-            if found is not None:
-                return make_writable(found)
+            return make_writable(find())
     return None
 
 
@@ -46,13 +45,11 @@ def make_writable(path: Path) -> Path:
         return path
 
 
-def _in_cache(config: pytest.Config) -> Path | None:
+def _in_cache(config: pytest.Config) -> Path:
     """Return a folder in pytest's cache that ``--cache-clear`` leaves alone.
 
     Raises OSError.
     """
-    if not config.pluginmanager.hasplugin("cacheprovider"):
-        return None
     # pytest (8.2 to 9.2) writes the .gitignore of its cache only when it makes the folder
     # itself, so it is made to.
     assert config.cache is not None

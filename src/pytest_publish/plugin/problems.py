@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .exceptions import error_text
+
 
 class Problems:
     """Counts what went wrong in publishing, which is never raised into the run."""
@@ -17,7 +19,7 @@ class Problems:
         if isinstance(error, OSError) and error.strerror:
             error = error.strerror
         elif isinstance(error, BaseException):
-            error = f"{type(error).__name__}: {error}"
+            error = error_text(error)
         first, count = self._by_kind.get(kind, (error, 0))
         self._by_kind[kind] = first, count + 1
 

@@ -1,13 +1,15 @@
-"""Numbers finished results, asks the user's hook about each, and hands them to every sink."""
+"""Numbers results and events, asks the users' hooks about each, and gives them to all sinks."""
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
 from typing import Final
+from typing import TYPE_CHECKING
 
 from pytest_publish._os import realos
 from pytest_publish.delivery.process import DeliveryReport
@@ -16,15 +18,19 @@ from pytest_publish.delivery.program import RelayProgram
 from pytest_publish.results.result import TestResult
 
 from .ignored import remove_if_empty
-from .line_sink import LineSink
-from .line_sink import LogSink
 from .messages import sent
 from .problems import Problems
 from .settings import Settings
-from .sink import Pending
-from .sink import PendingResult
-from .sink import Sink
-from .tree_sink import TreeSink
+from .sinks import LineSink
+from .sinks import LogSink
+from .sinks import Pending
+from .sinks import Sink
+from .sinks import TreeSink
+
+
+if TYPE_CHECKING:  # a run without events does not load them
+    from pytest_publish.results.events import Event
+    from pytest_publish.results.events import SessionFinish
 
 
 #: What is said of a result that an error of our own has lost.
@@ -32,14 +38,27 @@ LOST: Final = "a result was lost by an error of pytest-publish"
 
 
 class Publisher:
-    """Numbers results and gives each to all sinks.
+    """Numbers results and events in one order and gives each to all sinks.
 
-    ``is_wanted`` asks the user's hook about a result, which may change it. Nothing but a
-    KeyboardInterrupt is raised: what goes wrong for good is counted in ``problems``.
+    ``is_wanted`` asks the users' hook about a result or an event, which may change it. Nothing
+    but a KeyboardInterrupt is raised: what goes wrong for good is counted in ``problems``.
+
+    Events come from pytest in the main thread, and from workers in execnet's receiver threads,
+    while the main thread may be publishing. One lock is held while anything is numbered and
+    handed out, so that all sinks see one order.
+
+    - A receiver thread never waits for the lock: it leaves its event in a queue. Whoever held
+      the lock looks into the queue after releasing it, so that nothing is left there. So a
+      user's hook can't cause a deadlock, and a worker's messages are never held up.
+    - The main thread may wait for the lock, for as long as a thread writes a line. A
+      Ctrl-C comes in the main thread only, and the with-statement releases the lock.
+    - What waits in the queue comes before the results that are published now: a
+      worker's message about a test arrives before the test's report.
+    - Nobody waits for a relay while holding the lock.
     """
 
     def __init__(
-        self, settings: Settings, is_wanted: Callable[[TestResult], bool], problems: Problems
+        self, settings: Settings, is_wanted: Callable[[Any], bool], problems: Problems
     ) -> None:
         # Not by uuid: a test may make it give the same id in each run.
         self.run_id = settings.run_id or realos.urandom(16).hex()
@@ -53,10 +72,15 @@ class Publisher:
         self._process = realos.getpid()
         self._session_id = realos.urandom(16).hex()
         self._seq = 0
-        #: What is on its way to the sinks; after an interrupt, it still is.
-        self.pending: collections.deque[Pending] = collections.deque()
+        #: How many results of which outcome were published.
+        self.outcomes: dict[str, int] = {}
+        # What is on its way to the sinks; after an interrupt, it still is.
+        self._pending: collections.deque[Pending] = collections.deque()
+        self._lock = realos.RLock()
+        # What threads have left.
+        self._incoming: collections.deque[Event] = collections.deque()
+        self._is_closed = False
         self._sinks: list[Sink] = []
-        self._tree: TreeSink | None = None
         # What is sent for this process if it dies.
         self._will: dict[str, Any] | None = None
         self._has_waited = False
@@ -65,29 +89,55 @@ class Publisher:
         """Open the sinks, and start a relay for each URL."""
         settings = self._settings
         if settings.pubdir is not None:
-            self._tree = TreeSink(settings.pubdir, settings, self._problems)
-            self._sinks.append(self._tree)  # the first
+            self._sinks.append(TreeSink(settings.pubdir, settings, self._problems))  # the first
         self._start_relays()
         if settings.log is not None:
             self._sinks.append(LogSink(settings.log, settings, self._problems))
 
+    def lay_down(self, will: SessionFinish) -> None:
+        """Have an event sent if this process dies; before :meth:`start`."""
+        if self._is_wanted(will):
+            will.run_id, will.session_id = self.run_id, self._session_id
+            self._will = dataclasses.asdict(will)
+
     def publish(self, results: collections.deque[TestResult]) -> None:
-        """Take results out of their queue and give them to all sinks.
+        """Take results out of their queue and give them to all sinks. Main thread only.
 
         A Ctrl-C or a plugin's alarm may end this at any point; the next call goes on
         with what was left, so that nothing is lost and nothing published twice.
         """
-        if not results and not self.pending:
-            return
         if realos.getpid() != self._process:
             return  # a test has forked, and its child came back to pytest
-        while results:
-            # After an interrupt it may be in both queues, but never in neither.
-            last = self.pending[-1] if self.pending else None
-            if type(last) is not PendingResult or last.result is not results[0]:
-                self.pending.append(PendingResult(results[0]))
-            results.popleft()
-        self._hand_out_pending()
+        with self._lock:
+            if self._incoming:
+                self._hand_out(self._incoming)
+            self._hand_out(results)
+        if self._incoming:
+            self._look_again()
+
+    def tell(self, event: Event) -> None:
+        """Publish an event; called again after an interrupt, go on. Main thread only."""
+        if realos.getpid() != self._process:
+            return
+        with self._lock:
+            self._incoming.append(event)
+            self._hand_out(self._incoming)
+        self._look_again()
+
+    def tell_from_thread(self, event: Event) -> None:
+        """Publish an event, or leave it to the thread that holds the lock."""
+        self._incoming.append(event)
+        while self._incoming and self._lock.acquire(blocking=False):
+            try:
+                self._hand_out(self._incoming)
+            finally:
+                self._lock.release()
+
+    def _look_again(self) -> None:
+        """Publish what a thread has left while this one held the lock."""
+        while self._incoming:
+            with self._lock:
+                self._hand_out(self._incoming)
 
     def finish(self, on_progress: Callable[[str, int], None]) -> None:
         """Close the sinks, wait for the relays, and keep what became of their results.
@@ -147,29 +197,39 @@ class Publisher:
             except Exception as error:
                 self._problems.add("sending can't be started", error)
 
-    def _hand_out_pending(self) -> None:
-        """Number what is pending and give it to the sinks, which fixes the one order of all.
-
-        Where several threads publish, it is called under one lock.
-        """
-        while self.pending:
+    def _hand_out(self, told: collections.deque[TestResult] | collections.deque[Event]) -> None:
+        """Give to the sinks what is pending and then what is told, under the lock."""
+        pending = self._pending
+        while told:
+            # After an interrupt it may be in both queues, and is in one at least.
+            if not pending or pending[-1].told is not told[0]:
+                pending.append(Pending(told[0]))
+            told.popleft()
+        while pending:
             try:
-                self._hand_out(self.pending[0])
+                self._hand_out_one(pending[0])
             except Exception as error:  # whatever it is, the run goes on
                 self._problems.add(LOST, error)
-            self.pending.popleft()
+            pending.popleft()
 
-    def _hand_out(self, pending: Pending) -> None:
-        assert type(pending) is PendingResult
+    def _hand_out_one(self, pending: Pending) -> None:
+        told: TestResult | Event = pending.told
         if not pending.is_numbered:
-            result = pending.result
-            if not self._is_wanted(result):
+            if self._is_closed and type(told) is not TestResult:
+                return  # the session's last event has been told
+            if not self._is_wanted(told):
                 return
-            result.run_id = self.run_id
-            result.session_id = self._session_id
-            result.project = self._settings.project
-            result.pubdir_path = None
-            result.seq = self._seq
+            told.run_id = self.run_id
+            told.session_id = self._session_id
+            told.seq = self._seq
+            if type(told) is TestResult:
+                told.project = self._settings.project
+                told.pubdir_path = None
+                count = self.outcomes.get(told.outcome, 0)
+                # Python runs no signal's handler from here until the result is numbered.
+                self.outcomes[told.outcome] = count + 1
+            else:
+                self._is_closed = told.type == "session_finish"
             self._seq += 1
             pending.is_numbered = True
         for sink in self._sinks[pending.taken :]:

@@ -7,6 +7,7 @@ begins and ends.
 from __future__ import annotations
 
 import collections
+import functools
 from collections.abc import Callable
 from collections.abc import Generator
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ from .publisher import LOST
 from .publisher import Publisher
 from .settings import Settings
 from .terminal import Watch
-from .users_hooks import UsersHooks
+from .users_hooks import is_wanted
 
 
 if TYPE_CHECKING:  # a run without events does not load them
@@ -46,20 +47,18 @@ class PublishSession:
 
     def __init__(self, config: pytest.Config, settings: Settings, watch: Watch) -> None:
         self.problems = Problems()
-        hooks = UsersHooks(config, self.problems)
         self.aggregator = Aggregator(dist=None, clock=realos.now)
         self.aggregator.hosts[None] = HOST
+        asked = functools.partial(is_wanted, config, self.problems)
+        self.publisher = Publisher(settings, asked, self.problems)
         self.events: SessionEvents | None = None
         if settings.events:
-            from .event_publisher import EventPublisher
             from .events import SessionEvents
 
-            publisher = EventPublisher(settings, hooks.wants, hooks.wants_event, self.problems)
-            self.events = SessionEvents(config, settings, publisher, self.aggregator, self.problems)
+            self.events = SessionEvents(
+                config, settings, self.publisher, self.aggregator, self.problems
+            )
             config.pluginmanager.register(self.events, "publish_events")
-            self.publisher: Publisher = publisher
-        else:
-            self.publisher = Publisher(settings, hooks.wants, self.problems)
         self.is_finished = False
         self._settings = settings
         self._watch = watch
@@ -78,8 +77,7 @@ class PublishSession:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Controller: publish the results that a report completes."""
-        found: WorkerAnnotations | None = report.__dict__.pop(ATTRIBUTE, None)
-        annotations: WorkerAnnotations = found or {}
+        annotations: WorkerAnnotations = report.__dict__.pop(ATTRIBUTE, {})
         annotations["logged"] = True
         if "problem" in annotations:
             self.problems.add(*annotations["problem"])
@@ -95,7 +93,7 @@ class PublishSession:
             raise
         except BaseException as error:
             results = self._lost(error)
-        if results or self.publisher.pending:
+        if results:
             self.publisher.publish(results)
             if self.publisher.relays:
                 self._watch.look(self.publisher.relays)

@@ -38,11 +38,6 @@ class Screen:
         self._writer = config.get_terminal_writer()
         self.isatty = bool(reporter.isatty)
 
-    @property
-    def width(self) -> int:
-        """The terminal's columns."""
-        return self._writer.fullwidth
-
     def begin_line(self) -> None:
         """End the line of the tests' dots, if there is one."""
         self._reporter.ensure_newline()
@@ -59,7 +54,7 @@ class Screen:
     def title(self, lines: list[str]) -> None:
         """Write lines as one title in pytest's style if they fit; else one by one."""
         title = ", ".join(lines)
-        if len(f"- publish: {title} -") <= self.width:
+        if len(f"- publish: {title} -") <= self._writer.fullwidth:
             self._reporter.write_sep("-", f"publish: {title}")
             return
         for line in lines:
@@ -67,7 +62,7 @@ class Screen:
 
     def rewrite(self, text: str) -> None:
         """Overwrite what the last call wrote, with as much of a text as fits."""
-        room = self.width - 1
+        room = self._writer.fullwidth - 1
         cut = text if len(text) <= room else f"{text[: room - 1]}…"
         self._reporter.write(f"\r{cut:{room}}", flush=True)
 
@@ -76,34 +71,17 @@ class Screen:
             return [line]
         return textwrap.wrap(
             line,
-            self.width - 1,
+            self._writer.fullwidth - 1,
             subsequent_indent=INDENT,
             break_long_words=False,
             break_on_hyphens=False,
         )
 
 
-class Terminal:
-    """Says what the session has to say, if there is a terminal reporter at all."""
-
-    def __init__(self, config: pytest.Config, *, is_strict: bool) -> None:
-        self._config = config
-        self._colour = {"red" if is_strict else "yellow": True}
-
-    def screen(self) -> Screen | None:
-        """Return the screen, which another plugin may replace at any time."""
-        reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        return None if reporter is None else Screen(reporter, self._config)
-
-    def say(self, line: str, **markup: bool) -> None:
-        """Write a line."""
-        screen = self.screen()
-        if screen is not None:
-            screen.say(line, **markup)
-
-    def warn(self, line: str) -> None:
-        """Write a line about a problem: red if it fails the run, else yellow."""
-        self.say(line, **self._colour)
+def screen_of(config: pytest.Config) -> Screen | None:
+    """Return the screen, which another plugin may replace at any time; None without one."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    return None if reporter is None else Screen(reporter, config)
 
 
 class Watch:

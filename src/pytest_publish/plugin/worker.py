@@ -5,7 +5,6 @@ What that may be is :class:`~pytest_publish.results.annotations.WorkerAnnotation
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Generator
 from json import dumps
 from typing import Any
@@ -16,7 +15,6 @@ import pytest
 from pytest_publish._os import HOST
 from pytest_publish.results.annotations import annotations_of
 from pytest_publish.results.annotations import ATTRIBUTE
-from pytest_publish.results.annotations import ExceptionData
 from pytest_publish.results.annotations import SwallowedPhase
 from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.colours import levels_of
@@ -35,24 +33,26 @@ from .colours import noting_colours
 from .exceptions import cause_of_collect_error
 from .exceptions import error_text
 from .exceptions import exception_data
+from .groups import split_group
 
 
 class _AttemptStart:
     """What an item already carried when its current attempt began, and what came since."""
 
+    #: What every report of the attempt tells.
+    told: WorkerAnnotations
+    number = 0
+    # How many sections and properties the item had when the attempt began. Properties from
+    # before the first attempt belong to all attempts.
+    sections = 0
+    properties = 0
+    own_properties = 0
+
     def __init__(self, item: pytest.Item) -> None:
         self.item: Final = item  # so that no other item gets its id
-        #: What every report of the attempt tells.
-        self.told: WorkerAnnotations = {}
-        self.number = 0
-        # How many sections and properties there were: those before the first attempt are all
-        # attempts' own.
-        self.sections = 0
-        self.properties = 0
-        self.own_properties = 0
         # The last report of each phase, and its annotations.
         self.made: dict[str, tuple[pytest.TestReport, WorkerAnnotations]] = {}
-        # Looked up once, because it costs far more than to know it.
+        # Looked up once, because that is slow.
         self.has_hooks = bool(item.config.hook.pytest_publish_properties.get_hookimpls())
 
 
@@ -103,7 +103,7 @@ class ReportAnnotator:
             self._begin(item)
         except KeyboardInterrupt:
             raise
-        except BaseException:  # noqa: S110 - it comes again with the report
+        except BaseException:  # noqa: S110 - raised again, and told, with the report
             pass
         return (yield)
 
@@ -145,7 +145,8 @@ class ReportAnnotator:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            annotations = _only_trouble(error)
+            # A test has patched what we use to add more.
+            annotations = {"problem": ("a report lacks what only we add", error_text(error))}
         setattr(report, ATTRIBUTE, annotations)
         return report
 
@@ -242,11 +243,6 @@ class ReportAnnotator:
         return sendable
 
 
-def _only_trouble(error: BaseException) -> WorkerAnnotations:
-    """Return what is added where a test has patched what we use to add more."""
-    return {"problem": ("a report lacks what only we add", error_text(error))}
-
-
 def _ask_hooks(
     item: pytest.Item, report: pytest.TestReport, annotations: WorkerAnnotations
 ) -> None:
@@ -281,50 +277,14 @@ def _add_swallowed(annotations: WorkerAnnotations, start: _AttemptStart) -> None
     """
     for when, (report, told) in start.made.items():
         if "logged" not in told:
-            phase = _swallowed_phase(when, report, told.get("excinfo"))
+            started, stopped, duration = times_of(report)
+            phase: SwallowedPhase = {
+                "when": "setup" if when == "setup" else "call",
+                "outcome": outcome_of(report),
+                "start_time": started,
+                "stop_time": stopped,
+                "duration": duration,
+                "excinfo": told.get("excinfo"),
+            }
             annotations.setdefault("swallowed", []).append(phase)
     start.made = {}
-
-
-def _swallowed_phase(
-    when: str, report: pytest.TestReport, excinfo: ExceptionData | None
-) -> SwallowedPhase:
-    start, stop, duration = times_of(report)
-    return {
-        "when": "setup" if when == "setup" else "call",
-        "outcome": outcome_of(report),
-        "start_time": start,
-        "stop_time": stop,
-        "duration": duration,
-        "excinfo": excinfo,
-    }
-
-
-def teller_of(send: Callable[[Any], object], *, loadgroup: bool, is_serial: bool) -> Teller:
-    """Return what tells by ``send`` what this process does."""
-
-    def names_of(item: pytest.Item) -> tuple[str, str | None]:
-        return split_group(item) if loadgroup else (item.nodeid, None)
-
-    return Teller(send, names_of, is_serial=is_serial)
-
-
-def split_group(item: pytest.Item) -> tuple[str, str | None]:
-    """Return the item's own node id and its xdist group.
-
-    xdist 3.6 to 3.8 appends ``@group`` to the node id, each by a rule of its own;
-    what it appended is what it schedules by. With pytest 9.2 nothing is appended
-    (pytest-xdist issue 1386): then the marks tell, by the rule of xdist 3.8.
-    """
-    if item.parent is not None:
-        nodeid = f"{item.parent.nodeid}::{item.name}"
-        if item.nodeid.startswith(f"{nodeid}@"):
-            return nodeid, escape(item.nodeid[len(nodeid) + 1 :])
-    names = {
-        str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
-        for mark in item.iter_markers("xdist_group")
-    }
-    if not names:
-        return item.nodeid, None
-    group = "_".join(sorted(names))
-    return item.nodeid.removesuffix(f"@{group}"), escape(group)

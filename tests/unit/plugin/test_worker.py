@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from pytest_publish.plugin.worker import split_group
+from pytest_publish.plugin.groups import split_group
 
 
 def make_item(

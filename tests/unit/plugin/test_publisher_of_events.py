@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_publish.plugin.event_publisher import EventPublisher
 from pytest_publish.plugin.problems import Problems
+from pytest_publish.plugin.publisher import Publisher
 from pytest_publish.plugin.settings import Settings
-from pytest_publish.results.events import Event
 from pytest_publish.results.events import SessionFinish
 from pytest_publish.results.events import TestStart
 from pytest_publish.results.result import TestResult
@@ -45,7 +44,7 @@ class Publishing:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problems = Problems()
-        self.publisher = EventPublisher(
+        self.publisher = Publisher(
             Settings(
                 path.parent,
                 run_id="r",
@@ -53,17 +52,10 @@ class Publishing:
                 project="p",
                 log=path,
             ),
-            self.wants,
-            self.wants_event,
+            lambda _told: True,
             self.problems,
         )
         self.publisher.start()
-
-    def wants(self, _result: TestResult) -> bool:
-        return True
-
-    def wants_event(self, _event: Event) -> bool:
-        return True
 
     def names(self) -> list[str]:
         """Return what was published, after checking that it is numbered in order."""
@@ -103,7 +95,7 @@ def test_threads_get_one_order_without_a_gap(publishing: Publishing) -> None:
         publisher.publish(collections.deque([result()]))
     for thread in threads:
         thread.join()
-    publisher.tell_last(finish())
+    publisher.tell(finish())
     names = publishing.names()
     assert len(names) == 801
     assert names[-1] == "session_finish"
@@ -118,7 +110,9 @@ def test_a_thread_never_waits_and_its_event_comes_next(
 ) -> None:
     publisher = publishing.publisher
 
-    def tell_meanwhile(_result: TestResult) -> bool:
+    def tell_meanwhile(told: TestResult | TestStart) -> bool:
+        if isinstance(told, TestStart):
+            return True
         thread = threading.Thread(target=publisher.tell_from_thread, args=(start(1),))
         thread.start()
         thread.join(10)
@@ -149,11 +143,11 @@ def test_after_a_ctrl_c_nothing_is_lost_or_told_twice(
     assert publishing.names() == [result().name, "test_1"]
     last = finish()
     with monkeypatch.context() as patch:
-        patch.setattr(publisher, "_is_event_wanted", interrupt)
+        patch.setattr(publisher, "_is_wanted", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            publisher.tell_last(last)
-    publisher.tell_last(last)
-    publisher.tell_last(last)
+            publisher.tell(last)
+    publisher.tell(last)
+    publisher.tell(last)
     publisher.tell_from_thread(start(2))  # too late
     assert publishing.names() == [result().name, "test_1", "session_finish"]
     assert publisher.outcomes == {"passed": 1}

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from pytest_publish._os import realos
-from pytest_publish.plugin.line_sink import LogSink
 from pytest_publish.plugin.problems import Problems
 from pytest_publish.plugin.settings import Settings
-from pytest_publish.plugin.sink import PendingEvent
+from pytest_publish.plugin.sinks import LogSink
+from pytest_publish.plugin.sinks import Pending
 from pytest_publish.results.events import SessionFinish
 
 
@@ -16,7 +16,7 @@ def sink_for(path: Path, problems: Problems) -> LogSink:
     return LogSink(path, Settings(path.parent), problems)
 
 
-def pending(seq: int) -> PendingEvent:
+def pending(seq: int) -> Pending:
     event = SessionFinish(
         time=1.0,
         seq=seq,
@@ -26,8 +26,8 @@ def pending(seq: int) -> PendingEvent:
         results=0,
         outcomes={},
     )
-    pending = PendingEvent(event)
-    pending.body_ = b"%d" % seq
+    pending = Pending(event)
+    pending._body = b"%d" % seq  # noqa: SLF001
     return pending
 
 
