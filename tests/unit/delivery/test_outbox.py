@@ -119,6 +119,14 @@ def test_a_header_is_no_result_and_counts_to_the_line_after_it(path: Path) -> No
     assert bodies_of(read_all(path, first.stop)[0]) == [b'{"b": 2}']
 
 
+def test_an_empty_line_counts_as_a_part_of_the_line_after_it(scratch: Path) -> None:
+    scratch.write_bytes(b'{"a": 1}\n\n{"b": 2}\n')
+    cursor = Cursor()
+    for line in read_all(scratch)[0]:
+        cursor.settle(line)
+    assert cursor == Cursor(offset=scratch.stat().st_size)
+
+
 @pytest.mark.parametrize(
     ("line", "header"),
     [
