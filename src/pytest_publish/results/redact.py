@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from typing import Any
 from typing import Final
@@ -40,13 +41,23 @@ def _without_value(arg: str) -> str:
     named = _NAMED.fullmatch(arg)
     if named is None:
         return arg
-    if _is_secret(named["name"]):
-        return f"{named['name']}={HIDDEN}"
+    name, value = named["name"], named["value"]
+    if _is_secret(name):
+        return f"{name}={HIDDEN}"
+    if name.removeprefix("-o") == "addopts":
+        return f"{name}={_redacted_line(value)}"
     # Of "-oNAME=VALUE" and "--override-ini=NAME=VALUE" the inner name counts as well.
-    inner = _NAMED.fullmatch(named["value"])
-    if inner is not None and _is_secret(inner["name"]):
-        return f"{named['name']}={inner['name']}={HIDDEN}"
-    return arg
+    return f"{name}={_without_value(value)}"
+
+
+def _redacted_line(line: str) -> str:
+    """Return a command line as :func:`redacted_args`; what can't be read is hidden whole."""
+    try:
+        args = shlex.split(line)
+    except ValueError:
+        return HIDDEN
+    shown = redacted_args(args)
+    return line if shown == args else " ".join(shown)
 
 
 def redacted_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
