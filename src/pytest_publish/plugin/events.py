@@ -145,11 +145,9 @@ class SessionEvents:
 
     def _start(self, message: Starting, worker: str | None, tell: Any) -> None:
         if worker is not None:  # else it can't die without this process
-            names: WorkerAnnotations = {
-                "nodeid": message["nodeid"],
-                "group": message["group"],
-                "name": message["name"],
-            }
+            names: WorkerAnnotations = {"nodeid": message["nodeid"], "name": message["name"]}
+            if message["group"] is not None:
+                names["group"] = message["group"]
             self._aggregator.note_start(worker, message["scheduled"], names)
         tell(
             TestStart(

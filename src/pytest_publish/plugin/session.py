@@ -86,7 +86,7 @@ class PublishSession:
         worker = None
         if self.aggregator.dist is not None:  # else it has neither a node nor a group
             worker = guarded(_worker_of, lambda _error: None, report)
-            if annotations.get("group") is not None and report.nodeid == annotations["nodeid"]:
+            if "group" in annotations and report.nodeid == annotations["nodeid"]:
                 self._groups.give()  # else xdist has added the group to the node id
         # In place of guarded(), which is one call more for each phase of each test.
         try:

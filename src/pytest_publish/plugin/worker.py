@@ -190,9 +190,11 @@ class ReportAnnotator:
         told: WorkerAnnotations = {
             "name": escape(item.name),
             "nodeid": escape(nodeid),
-            "group": group,
             "attempt": attempt,
         }
+        # Each key is carried three times a test, by execnet's serializer in Python.
+        if group is not None:
+            told["group"] = group
         if self._host is not None:
             told["host"] = self._host
         if told["nodeid"] != scheduled:
@@ -237,8 +239,10 @@ class ReportAnnotator:
         data = yield
         if data is None:
             return None
-        sendable: dict[str, Any] = transportable(data)
+        if ATTRIBUTE in data:  # a copy, without the note that the report has been logged
+            data[ATTRIBUTE] = annotations.copy()
         annotations["logged"] = True
+        sendable: dict[str, Any] = transportable(data)
         return sendable
 
 

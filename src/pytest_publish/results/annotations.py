@@ -45,10 +45,10 @@ class SwallowedPhase(TypedDict):
 class WorkerAnnotations(TypedDict, total=False):
     """All that may be added. A report of a process without the plugin has none of it."""
 
-    # The test's own name with its parameters, its node id and its xdist group.
+    # The test's own name with its parameters, its node id, and its xdist group if it has one.
     name: str
     nodeid: str
-    group: str | None
+    group: str
     # The node id by which xdist schedules the test, where that is another one.
     scheduled: str
     # The machine on which the test runs, if it is not the controller's.
