@@ -111,12 +111,17 @@ class PublishSession:
     def pytest_report_from_serializable(self) -> Generator[None, object, object]:
         """Controller, in one of execnet's threads: note what workers report of files.
 
+        Of tests, restore what the worker left out, before a plugin changes the report.
         xdist (3.6 to 3.8) passes on only the first of the reports that read alike,
         such as those of two files which are skipped by a module that both import.
         """
         report = yield
         if isinstance(report, pytest.CollectReport):
             self._collected.append(report)
+        elif isinstance(report, pytest.TestReport):
+            annotations = annotations_of(report)
+            if "attempt" in annotations:
+                annotations.setdefault("nodeid", report.nodeid)
         return report
 
     @pytest.hookimpl(optionalhook=True)

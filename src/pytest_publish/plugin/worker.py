@@ -22,6 +22,7 @@ from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.colours import levels_of
 from pytest_publish.results.colours import uncoloured
 from pytest_publish.results.guard import guarded
+from pytest_publish.results.report import name_in
 from pytest_publish.results.report import outcome_of
 from pytest_publish.results.report import pairs_of
 from pytest_publish.results.report import subtest_description
@@ -187,12 +188,10 @@ class ReportAnnotator:
     def _names(self, item: pytest.Item, attempt: int) -> WorkerAnnotations:
         scheduled = item.nodeid
         nodeid, group = split_group(item) if self._loadgroup else (scheduled, None)
-        told: WorkerAnnotations = {
-            "name": escape(item.name),
-            "nodeid": escape(nodeid),
-            "attempt": attempt,
-        }
-        # Each key is carried three times a test, by execnet's serializer in Python.
+        told: WorkerAnnotations = {"nodeid": escape(nodeid), "attempt": attempt}
+        name = escape(item.name)
+        if name != name_in(told["nodeid"]):
+            told["name"] = name
         if group is not None:
             told["group"] = group
         if self._host is not None:
@@ -240,7 +239,9 @@ class ReportAnnotator:
         if data is None:
             return None
         if ATTRIBUTE in data:  # a copy, without the note that the report has been logged
-            data[ATTRIBUTE] = annotations.copy()
+            told = data[ATTRIBUTE] = annotations.copy()
+            if "nodeid" in told and told["nodeid"] == data.get("nodeid"):
+                del told["nodeid"]
         annotations["logged"] = True
         sendable: dict[str, Any] = transportable(data)
         return sendable

@@ -2,8 +2,9 @@
 
 Where a report is made, this is set as its attribute :data:`ATTRIBUTE`. xdist carries a report's
 attributes to the controller, if they were set while the report was made and hold exact
-builtins only. In a serial run the same report is simply there. The controller takes it off
-again, because pytest's terminal reporter keeps all reports to the end.
+builtins only. Each key costs time there, three times a test, so what says nothing new is left
+out. In a serial run the same report is simply there. The controller takes it off again, because
+pytest's terminal reporter keeps all reports to the end.
 """
 
 from __future__ import annotations
@@ -45,9 +46,11 @@ class SwallowedPhase(TypedDict):
 class WorkerAnnotations(TypedDict, total=False):
     """All that may be added. A report of a process without the plugin has none of it."""
 
-    # The test's own name with its parameters, its node id, and its xdist group if it has one.
-    name: str
+    # The test's node id, which xdist's channel does not carry again if the report has the same.
     nodeid: str
+    # Its own name with its parameters, unless the node id ends in it.
+    name: str
+    # Its xdist group, if it has one.
     group: str
     # The node id by which xdist schedules the test, where that is another one.
     scheduled: str

@@ -216,7 +216,7 @@ def properties_of(report: Report, annotations: WorkerAnnotations) -> dict[str, A
     pairs: Iterable[Any]
     if "properties" in annotations:
         pairs = loads(annotations["properties"])
-    elif "name" not in annotations and report.user_properties:
+    elif "nodeid" not in annotations and report.user_properties:
         pairs = pairs_of(report.user_properties)
     else:
         return {}
