@@ -213,8 +213,8 @@ class _FinalResponse(http.client.HTTPResponse):
         return self.length
 
 
-#: The answer to a POST by http.client, or to one by urllib3.
-_Response: TypeAlias = _FinalResponse | urllib3.BaseHTTPResponse
+#: The answer to a POST by http.client, or to one by urllib3. A text, because 1.26 has no such name.
+_Response: TypeAlias = "_FinalResponse | urllib3.BaseHTTPResponse"
 
 
 class _Route:

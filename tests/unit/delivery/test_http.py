@@ -343,7 +343,6 @@ ANSWERS = {
     "refused": status(400),
     "later": status(429, "Retry-After: 7"),
     "nowhere": status(307, "Location: mailto:me"),
-    "no HTTP": b"hello\r\n",
     "nothing": b"",
 }
 
