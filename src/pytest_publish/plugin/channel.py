@@ -23,7 +23,6 @@ from pytest_publish._os import realos
 from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import location_of
-from pytest_publish.results.report import name_in
 from pytest_publish.results.values import escape
 from pytest_publish.results.values import transportable
 
@@ -87,7 +86,7 @@ class Teller:
                 kind="start",
                 nodeid=told["nodeid"],
                 scheduled=told.get("scheduled", told["nodeid"]),
-                name=told.get("name", name_in(told["nodeid"])),
+                name=told["name"],
                 group=told.get("group"),
                 file=file,
                 line=None if line is None else line + 1,

@@ -20,6 +20,7 @@ from pytest_publish._os import realos
 from pytest_publish.results.aggregate import Aggregator
 from pytest_publish.results.annotations import annotations_of
 from pytest_publish.results.annotations import ATTRIBUTE
+from pytest_publish.results.annotations import unpack
 from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import as_text
@@ -111,7 +112,7 @@ class PublishSession:
     def pytest_report_from_serializable(self) -> Generator[None, object, object]:
         """Controller, in one of execnet's threads: note what workers report of files.
 
-        Of tests, restore what the worker left out, before a plugin changes the report.
+        Of tests, restore what the channel did not carry, before a plugin changes the report.
         xdist (3.6 to 3.8) passes on only the first of the reports that read alike,
         such as those of two files which are skipped by a module that both import.
         """
@@ -119,9 +120,7 @@ class PublishSession:
         if isinstance(report, pytest.CollectReport):
             self._collected.append(report)
         elif isinstance(report, pytest.TestReport):
-            annotations = annotations_of(report)
-            if "attempt" in annotations:
-                annotations.setdefault("nodeid", report.nodeid)
+            unpack(annotations_of(report), report.nodeid)
         return report
 
     @pytest.hookimpl(optionalhook=True)

@@ -17,12 +17,12 @@ from pytest_publish._os import HOST
 from pytest_publish.results.annotations import annotations_of
 from pytest_publish.results.annotations import ATTRIBUTE
 from pytest_publish.results.annotations import ExceptionData
+from pytest_publish.results.annotations import packed
 from pytest_publish.results.annotations import SwallowedPhase
 from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.colours import levels_of
 from pytest_publish.results.colours import uncoloured
 from pytest_publish.results.guard import guarded
-from pytest_publish.results.report import name_in
 from pytest_publish.results.report import outcome_of
 from pytest_publish.results.report import pairs_of
 from pytest_publish.results.report import subtest_description
@@ -188,10 +188,11 @@ class ReportAnnotator:
     def _names(self, item: pytest.Item, attempt: int) -> WorkerAnnotations:
         scheduled = item.nodeid
         nodeid, group = split_group(item) if self._loadgroup else (scheduled, None)
-        told: WorkerAnnotations = {"nodeid": escape(nodeid), "attempt": attempt}
-        name = escape(item.name)
-        if name != name_in(told["nodeid"]):
-            told["name"] = name
+        told: WorkerAnnotations = {
+            "name": escape(item.name),
+            "nodeid": escape(nodeid),
+            "attempt": attempt,
+        }
         if group is not None:
             told["group"] = group
         if self._host is not None:
@@ -238,10 +239,8 @@ class ReportAnnotator:
         data = yield
         if data is None:
             return None
-        if ATTRIBUTE in data:  # a copy, without the note that the report has been logged
-            told = data[ATTRIBUTE] = annotations.copy()
-            if "nodeid" in told and told["nodeid"] == data.get("nodeid"):
-                del told["nodeid"]
+        if ATTRIBUTE in data:
+            data[ATTRIBUTE] = packed(annotations, report.nodeid)
         annotations["logged"] = True
         sendable: dict[str, Any] = transportable(data)
         return sendable

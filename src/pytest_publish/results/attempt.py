@@ -129,7 +129,7 @@ class Attempt:
             self._add_sections(report, annotations, is_subtest=description is not None)
         if "added" in annotations:
             self.added |= loads(annotations["added"])
-        if description is None and ("properties" in annotations or "nodeid" not in annotations):
+        if description is None and ("properties" in annotations or "name" not in annotations):
             self.properties = properties_of(report, annotations)
         if outcome != "passed":
             text = uncoloured(detail_of(report), annotations.get("coloured", {}))
