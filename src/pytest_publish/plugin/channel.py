@@ -77,7 +77,7 @@ class Teller:
                 nodeid=told["nodeid"],
                 scheduled=told.get("scheduled", told["nodeid"]),
                 name=told["name"],
-                group=told["group"],
+                group=told.get("group"),
                 file=file,
                 line=None if line is None else line + 1,
                 attempt=told["attempt"],

@@ -152,11 +152,9 @@ class SessionEvents:
         tell = self._publisher.tell
         if worker is not None:  # else it can't die without this process
             tell = self._publisher.tell_from_thread
-            names: WorkerAnnotations = {
-                "nodeid": message["nodeid"],
-                "group": message["group"],
-                "name": message["name"],
-            }
+            names: WorkerAnnotations = {"nodeid": message["nodeid"], "name": message["name"]}
+            if message["group"] is not None:
+                names["group"] = message["group"]
             self._aggregator.note_start(worker, message["scheduled"], names)
         tell(
             TestStart(

@@ -21,6 +21,7 @@ from pytest_publish._os import realos
 from pytest_publish.results.aggregate import Aggregator
 from pytest_publish.results.annotations import annotations_of
 from pytest_publish.results.annotations import ATTRIBUTE
+from pytest_publish.results.annotations import unpack
 from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import as_text
@@ -84,7 +85,7 @@ class PublishSession:
         worker = None
         if self.aggregator.dist is not None:  # else it has neither a node nor a group
             worker = guarded(_worker_of, lambda _error: None, report)
-            if annotations.get("group") is not None and report.nodeid == annotations["nodeid"]:
+            if "group" in annotations and report.nodeid == annotations["nodeid"]:
                 self._groups.give()  # else xdist has added the group to the node id
         # In place of guarded(), which is one call more for each phase of each test.
         try:
@@ -109,12 +110,15 @@ class PublishSession:
     def pytest_report_from_serializable(self) -> Generator[None, object, object]:
         """Controller, in one of execnet's threads: note what workers report of files.
 
+        Of tests, restore what the channel did not carry, before a plugin changes the report.
         xdist (3.6 to 3.8) passes on only the first of the reports that read alike,
         such as those of two files which are skipped by a module that both import.
         """
         report = yield
         if isinstance(report, pytest.CollectReport):
             self._collected.append(report)
+        elif isinstance(report, pytest.TestReport):
+            unpack(annotations_of(report), report.nodeid)
         return report
 
     @pytest.hookimpl(optionalhook=True)

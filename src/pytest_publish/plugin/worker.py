@@ -15,6 +15,7 @@ import pytest
 from pytest_publish._os import HOST
 from pytest_publish.results.annotations import annotations_of
 from pytest_publish.results.annotations import ATTRIBUTE
+from pytest_publish.results.annotations import packed
 from pytest_publish.results.annotations import SwallowedPhase
 from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.colours import levels_of
@@ -191,9 +192,10 @@ class ReportAnnotator:
         told: WorkerAnnotations = {
             "name": escape(item.name),
             "nodeid": escape(nodeid),
-            "group": group,
             "attempt": attempt,
         }
+        if group is not None:
+            told["group"] = group
         if self._host is not None:
             told["host"] = self._host
         if told["nodeid"] != scheduled:
@@ -238,8 +240,10 @@ class ReportAnnotator:
         data = yield
         if data is None:
             return None
-        sendable: dict[str, Any] = transportable(data)
+        if ATTRIBUTE in data:
+            data[ATTRIBUTE] = packed(annotations, report.nodeid)
         annotations["logged"] = True
+        sendable: dict[str, Any] = transportable(data)
         return sendable
 
 

@@ -10,6 +10,7 @@ import collections
 from collections.abc import Callable
 from typing import Final
 
+from .annotations import name_in
 from .annotations import WorkerAnnotations
 from .attempt import Attempt
 from .attempt import Key
@@ -20,7 +21,6 @@ from .report import CRASH
 from .report import excinfo_of
 from .report import Location
 from .report import location_of
-from .report import name_in
 from .report import Report
 from .report import sections_of
 from .report import text_of

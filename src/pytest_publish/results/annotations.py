@@ -45,10 +45,10 @@ class SwallowedPhase(TypedDict):
 class WorkerAnnotations(TypedDict, total=False):
     """All that may be added. A report of a process without the plugin has none of it."""
 
-    # The test's own name with its parameters, its node id and its xdist group.
+    # The test's own name with its parameters, its node id, and its xdist group if it has one.
     name: str
     nodeid: str
-    group: str | None
+    group: str
     # The node id by which xdist schedules the test, where that is another one.
     scheduled: str
     # The machine on which the test runs, if it is not the controller's.
@@ -81,7 +81,31 @@ class WorkerAnnotations(TypedDict, total=False):
     logged: bool
 
 
+def packed(annotations: WorkerAnnotations, nodeid: str) -> WorkerAnnotations:
+    """Return what xdist's channel has to carry, three times a test: not what the node id tells."""
+    carried = annotations.copy()
+    if "attempt" in carried and carried["nodeid"] == nodeid:
+        del carried["nodeid"]
+        if carried["name"] == name_in(nodeid):
+            del carried["name"]
+    return carried
+
+
+def unpack(annotations: WorkerAnnotations, nodeid: str) -> None:
+    """Restore what :func:`packed` left out."""
+    if "attempt" in annotations and "nodeid" not in annotations:
+        annotations["nodeid"] = nodeid
+        annotations.setdefault("name", name_in(nodeid))
+
+
 def annotations_of(report: object) -> WorkerAnnotations:
     """Return a report's annotations; an empty dict if it has none."""
     found: WorkerAnnotations | None = getattr(report, ATTRIBUTE, None)
     return {} if found is None else found
+
+
+def name_in(nodeid: str) -> str:
+    """Return the last name of a node id with its parameters, which may hold ``::``."""
+    _path, _colons, names = nodeid.partition("::")
+    names, bracket, parameters = (names or nodeid).partition("[")
+    return names.rpartition("::")[2] + bracket + parameters

@@ -256,10 +256,3 @@ def without_group(nodeid: str, domain: str) -> tuple[str, str | None]:
         name, _at, group = names.rpartition("@")
         return f"{path}::{name}", group
     return nodeid, None
-
-
-def name_in(nodeid: str) -> str:
-    """Return the last name of a node id with its parameters, which may hold ``::``."""
-    _path, _colons, names = nodeid.partition("::")
-    names, bracket, parameters = (names or nodeid).partition("[")
-    return names.rpartition("::")[2] + bracket + parameters

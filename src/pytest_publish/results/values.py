@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from typing import Final
@@ -77,16 +78,39 @@ def jsonable(value: object, parents: tuple[int, ...] = ()) -> Any:
     return guarded(_converted, lambda _error: describe(value), value, parents, for_json=True)
 
 
-def transportable(value: Any, parents: tuple[int, ...] = ()) -> Any:
+def transportable(value: Any) -> Any:
     """Return ``value`` with exact builtins in place of whatever execnet refuses.
 
     Unlike :func:`jsonable` it keeps tuples, bytes and sets, because pytest needs them
-    back as they were.
+    back as they were. What needs no change is returned itself.
     """
-    kind = type(value)
-    if kind is str:
-        return value if value.isascii() else escape(value)
-    if kind in _EXACT_TYPES:
+    if guarded(_are_transportable, lambda _error: False, (value,), 0):
+        return value
+    return _transportable(value, ())
+
+
+def _are_transportable(values: Iterable[Any], depth: int) -> bool:
+    """Tell whether execnet takes all values as they are; False also if that is not certain."""
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            if not value.isascii() and escape(value) is not value:
+                return False
+        elif kind is int:
+            if not _MIN_INT_OF_EXECNET <= value <= MAX_INT:
+                return False
+        elif kind in (dict, list, tuple):
+            if depth > MAX_DEPTH or not _are_transportable(value, depth + 1):
+                return False
+            if kind is dict and not _are_transportable(value.values(), depth + 1):
+                return False
+        elif kind not in _EXACT_TYPES:
+            return False
+    return True
+
+
+def _transportable(value: Any, parents: tuple[int, ...]) -> Any:
+    if type(value) in _EXACT_TYPES:
         return value
     return guarded(_converted, lambda _error: describe(value), value, parents, for_json=False)
 
@@ -131,10 +155,10 @@ def _json_key(key: object) -> str:
 def _execnet_container(value: Any, inside: tuple[int, ...]) -> Any:
     if isinstance(value, dict):
         return {
-            transportable(key, inside): transportable(element, inside)
+            _transportable(key, inside): _transportable(element, inside)
             for key, element in value.items()
         }
     for container in (list, tuple, set, frozenset):
         if isinstance(value, container):
-            return container(transportable(element, inside) for element in value)
+            return container(_transportable(element, inside) for element in value)
     return describe(value)

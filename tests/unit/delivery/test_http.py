@@ -27,6 +27,7 @@ from pytest_publish.delivery.http import MAX_RETRY_AFTER
 from pytest_publish.delivery.http import Refused
 from pytest_publish.delivery.http import retry_delay
 from pytest_publish.delivery.http import Transport
+from support import eventually
 from support import Post
 
 
@@ -327,3 +328,80 @@ def test_an_answer_that_ends_with_its_connection_is_read_to_its_end(
     faulty_server.answer = lambda _post: f"{head}\r\n\r\nok".encode()
     faulty_server.closes = True
     assert post(DeliveryConfig(faulty_server.url)) == Accepted()
+
+
+ANSWERS = {
+    "created": b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "cut chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nok",
+    "cut text": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
+    "too long": b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000,
+    "until closed": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\nok",
+    "interim": b"HTTP/1.1 103 Early Hints\r\n\r\n" + status(503),
+    "refused": status(400),
+    "later": status(429, "Retry-After: 7"),
+    "nowhere": status(307, "Location: mailto:me"),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_counts_alike_over_a_connection_that_was_open(
+    faulty_server: FaultyServer, name: str
+) -> None:
+    def then(answer: bytes, *, closes: bool) -> Accepted | Refused | Failed:
+        faulty_server.answer = lambda _post: answer
+        faulty_server.closes = closes
+        return sender.post("run-0", BODY, BODY)
+
+    faulty_server.answer = lambda _post: ANSWERS[name]
+    faulty_server.closes = True
+    alone = post(DeliveryConfig(faulty_server.url))
+    sender = Transport(DeliveryConfig(faulty_server.url))
+    assert then(OK, closes=False) == Accepted()
+    assert then(ANSWERS[name], closes=True) == alone
+    eventually(lambda: faulty_server.closed == 2)
+    assert then(OK, closes=False) == Accepted()
+    sender.close()
+    first, second = (sent.headers for sent in faulty_server.posts[1:3])
+    assert first | {"webhook-timestamp": ""} == second | {"webhook-timestamp": ""}
+
+
+def test_a_connection_that_the_endpoint_has_closed_is_opened_again(
+    faulty_server: FaultyServer,
+) -> None:
+    faulty_server.closes = True
+    sender = Transport(DeliveryConfig(faulty_server.url))
+    for number in range(3):
+        assert sender.post(f"run-{number}", BODY, BODY) == Accepted()
+        eventually(lambda: faulty_server.closed == faulty_server.connections)
+    sender.close()
+    assert faulty_server.connections == 3
+
+
+def test_one_connection_with_tls_is_kept_for_many_posts(
+    secure: FaultyServer, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+        sender = Transport(DeliveryConfig(secure.url))
+        for number in range(5):
+            assert sender.post(f"run-{number}", BODY, BODY) == Accepted()
+        sender.close()
+    assert secure.connections == 1
+
+
+def test_a_proxy_gets_what_it_asks_for_with_each_post(
+    faulty_server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.lower() in ("no_proxy", "http_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("http_proxy", f"http://user:password@localhost:{faulty_server.port}")
+    sender = Transport(DeliveryConfig("http://results.invalid/hook"))
+    for number in range(2):
+        assert sender.post(f"run-{number}", BODY, BODY) == Accepted()
+    sender.close()
+    first, second = (sent.headers["Proxy-Authorization"] for sent in faulty_server.posts)
+    assert first == second
