@@ -8,10 +8,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 from typing import Final
+from typing import TYPE_CHECKING
 
 from pytest_publish._os import realos
-from pytest_publish.delivery.process import DeliveryReport
-from pytest_publish.delivery.process import RelayProcess
 from pytest_publish.results.result import TestResult
 
 from .ignored import remove_if_empty
@@ -23,7 +22,13 @@ from .settings import Settings
 from .sink import Pending
 from .sink import PendingResult
 from .sink import Sink
-from .tree_sink import TreeSink
+
+
+if TYPE_CHECKING:  # a run loads what it publishes with
+    from pytest_publish.delivery.process import DeliveryReport
+    from pytest_publish.delivery.process import RelayProcess
+
+    from .tree_sink import TreeSink
 
 
 #: What is said of a result that an error of our own has lost.
@@ -62,6 +67,8 @@ class Publisher:
         """Open the sinks, and start a relay for each URL."""
         settings = self._settings
         if settings.pubdir is not None:
+            from .tree_sink import TreeSink
+
             self._tree = TreeSink(settings.pubdir, settings, self._problems)
             self._sinks.append(self._tree)  # the first
         self._start_relays()
@@ -130,6 +137,8 @@ class Publisher:
                     "name one with --publish-outbox DIR",
                 )
             return
+        from pytest_publish.delivery.process import RelayProcess
+
         stamp = realos.strftime("%Y%m%dT%H%M%SZ", realos.gmtime(realos.now()))
         for number, delivery in enumerate(self._settings.deliveries):
             name = f"{stamp}-{self._session_id[:8]}" + (f"-{number}" if number else "")

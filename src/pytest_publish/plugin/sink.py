@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 from pytest_publish.results.encoding import to_json
 from pytest_publish.results.result import TestResult
-from pytest_publish.tree.writer import Reservation
 
 
-if TYPE_CHECKING:  # a run without events does not load them
+if TYPE_CHECKING:  # a run without events or a tree does not load them
     from pytest_publish.results.events import Event
+    from pytest_publish.tree.writer import Reservation
 
 
 class PendingResult:
