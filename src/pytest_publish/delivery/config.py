@@ -39,9 +39,7 @@ _TOKEN: Final = frozenset(
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 # A host name that can be looked up (RFC 1035, section 2.3.4) or an IPv6 address, and a port.
-_HOST_AND_PORT: Final = re.compile(
-    r"([\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?"
-)
+_HOST_AND_PORT: Final = r"([\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?"
 
 
 class DeliveryConfig(NamedTuple):
@@ -135,7 +133,7 @@ def checked_url(url: str) -> str:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
         usable = parts.scheme in ("http", "https") and parts.port != 0
-        usable = usable and _HOST_AND_PORT.fullmatch(host) is not None
+        usable = usable and re.fullmatch(_HOST_AND_PORT, host) is not None
         private = (unquote(parts.username or ""), unquote(parts.password or ""))
     except ValueError:
         usable = False
