@@ -110,9 +110,10 @@ def test_no_module_imports_itself_through_others() -> None:
 
 
 def test_a_run_without_a_switch_loads_the_options_and_the_hooks_only() -> None:
-    before = loaded_by("import pytest; pytest.PytestPluginManager()")
+    before = loaded_by("import pytest, unittest.mock; pytest.PytestPluginManager()")
     loaded = loaded_by(
-        "import pytest, pytest_publish.plugin as plugin\n"
+        "import pytest, unittest.mock, pytest_publish.plugin as plugin\n"
+        "plugin.pytest_addoption(unittest.mock.Mock())\n"
         "plugin.pytest_addhooks(pytest.PytestPluginManager())"
     )
     ours = "pytest_publish.plugin"
@@ -123,7 +124,9 @@ def test_a_run_without_a_switch_loads_the_options_and_the_hooks_only() -> None:
 @pytest.mark.parametrize(
     ("module", "unneeded"),
     [
-        ("plugin.controller", {"requests", "urllib3", "pytest_publish.delivery.relay"}),
+        ("plugin.controller", {"requests", "urllib3", "pytest_publish.delivery.outbox"}),
+        ("plugin.controller", {"pytest_publish.tree.writer", "pytest_publish.plugin.events"}),
+        ("delivery.process", {"requests", "urllib3", "pytest_publish.delivery.relay"}),
         ("plugin.worker", {"requests", "orjson", "fasteners", "pytest_publish.plugin.settings"}),
         ("delivery.relay", {"pytest", "_pytest", "pluggy", "execnet", "xdist"}),
     ],

@@ -168,6 +168,34 @@ def test_a_bad_option_is_a_one_line_usage_error(
 
 
 @pytest.mark.in_process(False)
+def test_python_itself_loads_what_publishes(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
+) -> None:
+    # pytest does so by itself where the plugin is installed, and not editable.
+    pytester.makepyfile(rewriting="import pytest; pytest.register_assert_rewrite('pytest_publish')")
+    pytester.makepyfile(
+        """
+        import sys
+        from importlib.machinery import PathFinder, SourceFileLoader
+
+        def test_only_the_hooks_are_loaded_by_pytest():
+            ours = {name: module.__loader__ for name, module in sys.modules.items()
+                    if name.startswith("pytest_publish.")}
+            by_pytest = {name for name, loader in ours.items()
+                         if not isinstance(loader, SourceFileLoader)}
+            assert by_pytest <= {"pytest_publish.plugin"}
+            assert "pytest_publish.plugin.worker" in ours
+            assert sys.meta_path.count(PathFinder) == 1
+
+        def test_pytest_would_load_them():
+            import pytest_publish.board.protocol as another
+            assert not isinstance(another.__loader__, SourceFileLoader)
+        """
+    )
+    run_pytest("-p", "rewriting", f"--pubdir={pubdir}", *mode).assert_outcomes(passed=2)
+
+
+@pytest.mark.in_process(False)
 def test_without_a_switch_the_plugin_is_inert(
     pytester: pytest.Pytester, run_pytest: RunPytest
 ) -> None:

@@ -36,9 +36,7 @@ REFUSED_SUFFIX: Final = ".refused.jsonl"
 # A header's name (RFC 9110, section 5.6.2).
 _HEADER_NAME: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 # A host name that can be looked up (RFC 1035, section 2.3.4) or an IPv6 address, and a port.
-_HOST_AND_PORT: Final = re.compile(
-    r"([\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?"
-)
+_HOST_AND_PORT: Final = r"([\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?"
 
 
 class DeliveryConfig(NamedTuple):
@@ -132,7 +130,7 @@ def checked_url(url: str) -> str:
         parts = urlsplit(url)
         user_and_password, _at, host = parts.netloc.rpartition("@")
         usable = parts.scheme in ("http", "https") and parts.port != 0
-        usable = usable and _HOST_AND_PORT.fullmatch(host) is not None
+        usable = usable and re.fullmatch(_HOST_AND_PORT, host) is not None
     except ValueError:
         usable = False
     if not usable or not url.isprintable() or set(url) & {" ", "\\"}:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from typing import Any
 from typing import Final
 from typing import TYPE_CHECKING
 
 import pytest
-
-from .options import OPTIONS
 
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ _WITHOUT_TESTS: Final = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Everywhere: add the options, each of them also an ini setting."""
+    with _importing_plainly():
+        from .options import OPTIONS
+
     group = parser.getgroup("publish", "publish each result when its test has finished")
     for option in OPTIONS:
         option.add_to(parser, group)
@@ -35,7 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Everywhere: declare the hooks, so that a conftest may have them in any run."""
-    from . import hookspec
+    with _importing_plainly():
+        from . import hookspec
 
     pluginmanager.add_hookspecs(hookspec)
 
@@ -43,27 +48,35 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Everywhere: load what publishing needs, before a conftest can patch or hide it."""
-    if not _is_asked(early_config, early_config.known_args_namespace):
+    given = early_config.known_args_namespace
+    if not _is_asked(early_config, given):
         return
     if sys.platform == "win32":
         raise pytest.UsageError(
             "pytest-publish runs on Linux and macOS only: omit its options here"
         )
     is_worker = "PYTEST_XDIST_WORKER" in os.environ
-    # First of all, because the relay then loads its modules while this process does.
-    if not is_worker and _may_send(early_config, early_config.known_args_namespace):
-        from .early_relay import start
+    with _importing_plainly():
+        # First of all, because the relay then loads its modules while this process does.
+        if not is_worker and _may_send(early_config, given):
+            from .early_relay import start
 
-        start(early_config)
+            start(early_config)
 
-    from . import worker  # noqa: F401
+        from . import ignored  # noqa: F401
+        from . import worker  # noqa: F401
 
-    # A worker's Python may be another one, for which orjson and the like were not compiled.
-    if not is_worker:
-        from . import controller  # noqa: F401
+        # A worker's Python may be another one, for which orjson and the like were not compiled.
+        if not is_worker:
+            from . import controller  # noqa: F401
 
-        if _has_value(early_config, early_config.known_args_namespace, "publish_events"):
-            from . import events  # noqa: F401
+            if _has_value(early_config, given, "publish"):
+                from pytest_publish.delivery import leftovers  # noqa: F401
+                from pytest_publish.delivery import process  # noqa: F401
+            if _has_value(early_config, given, "pubdir"):
+                from pytest_publish.tree import writer  # noqa: F401
+            if _has_value(early_config, given, "publish_events"):
+                from . import events  # noqa: F401
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist's, which ends with the process
@@ -98,6 +111,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
     settings = read_settings(config, os.environ)
     config.pluginmanager.register(Controller(config, settings), "publish_controller")
+
+
+@contextlib.contextmanager
+def _importing_plainly() -> Iterator[None]:
+    """Import as Python does.
+
+    pytest (8.2 to 9.2) looks for asserts to rewrite in all modules of a plugin. It takes four
+    times as long to load them, and where it can't write beside them, compiles them in each run.
+    """
+    sys.meta_path.insert(0, PathFinder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(PathFinder)
 
 
 def _is_asked(config: pytest.Config, options: argparse.Namespace) -> bool:

@@ -11,7 +11,6 @@ import pytest
 
 from pytest_publish._os import HOST
 from pytest_publish._os import realos
-from pytest_publish.delivery.leftovers import left_in
 from pytest_publish.results.report import as_text
 
 from .arguments import join_paths
@@ -54,6 +53,9 @@ class Controller:
             hide_from_git(folder, config.rootpath)
         self._left: tuple[list[Path], list[Path]] = [], []
         if settings.outbox_folder is not None:
+            # A run without a URL does not load it.
+            from pytest_publish.delivery.leftovers import left_in
+
             ours.append(settings.outbox_folder)
             self._left = left_in(settings.outbox_folder)
         self._ignored = ignored_folders(ours, config.rootpath)

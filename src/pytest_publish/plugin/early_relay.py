@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from typing import Final
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_publish.delivery.program import RelayProgram
+
+if TYPE_CHECKING:  # a run without a URL does not load it
+    from pytest_publish.delivery.program import RelayProgram
 
 
-_KEY: Final = pytest.StashKey[RelayProgram]()
+_KEY: Final = pytest.StashKey["RelayProgram"]()
 
 
 def start(config: pytest.Config) -> None:
     """Start it before anything else is loaded, collected or known of what it will send."""
+    from pytest_publish.delivery.program import RelayProgram
+
     with contextlib.suppress(OSError):  # tried again, and told, when the session begins
         config.stash[_KEY] = RelayProgram()
         config.add_cleanup(lambda: _dismiss(config))

@@ -16,9 +16,10 @@ from .workerinput import IgnoredFolders
 
 _GITIGNORE: Final = b"# Created by pytest-publish automatically.\n*\n"
 # What is ours in a folder that holds other things too: a result, a test's counter, an outbox.
-_RESULT: Final = re.compile(r"\.?[0-9]+\.(pass|skip|fail)(\.tmp)?")
+# Most runs have no such folder, and so need not compile the expressions.
+_RESULT: Final = r"\.?[0-9]+\.(pass|skip|fail)(\.tmp)?"
 _COUNT: Final = "count"
-_OUTBOX: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}(-[0-9]+)?\..*")
+_OUTBOX: Final = r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}(-[0-9]+)?\..*"
 
 
 class Ignored:
@@ -49,7 +50,7 @@ class Ignored:
             return True
         if not text.startswith(self._below):
             return False
-        return bool(_RESULT.fullmatch(path.name) or _OUTBOX.fullmatch(path.name))
+        return re.fullmatch(f"{_RESULT}|{_OUTBOX}", path.name) is not None
 
     def is_count(self, path: Path) -> bool:
         """Tell whether a path is a test's counter, which each run changes."""

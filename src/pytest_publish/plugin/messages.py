@@ -6,13 +6,17 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from typing import TYPE_CHECKING
 
 from pytest_publish.delivery.config import redact_url
 from pytest_publish.delivery.config import REFUSED_SUFFIX
-from pytest_publish.delivery.process import DeliveryReport
-from pytest_publish.delivery.process import RelayProcess
 
 from .settings import Settings
+
+
+if TYPE_CHECKING:  # a run without a URL does not load it
+    from pytest_publish.delivery.process import DeliveryReport
+    from pytest_publish.delivery.process import RelayProcess
 
 
 #: Stands before a command, which is one whole line, so that it can be copied.

@@ -4,8 +4,7 @@ It is loaded in every run of pytest, so it has nothing but texts. :mod:`~.settin
 the values. test_options.py compares the defaults with those that are used.
 """
 
-from __future__ import annotations
-
+# Without "from __future__ import annotations", whose texts NamedTuple would compile one by one.
 from typing import Final
 from typing import Literal
 from typing import NamedTuple

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import stat
 import tempfile
@@ -67,6 +66,8 @@ def _private_in(folder: Path) -> Path:
     """
     name = "pytest-publish"
     with contextlib.suppress(OSError, KeyError, ImportError):
+        import getpass  # a run with pytest's cache does not load it
+
         name += f"-of-{getpass.getuser()}"
     path = folder / name
     with contextlib.suppress(OSError):

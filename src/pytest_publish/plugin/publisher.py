@@ -12,9 +12,6 @@ from typing import Final
 from typing import TYPE_CHECKING
 
 from pytest_publish._os import realos
-from pytest_publish.delivery.process import DeliveryReport
-from pytest_publish.delivery.process import RelayProcess
-from pytest_publish.delivery.program import RelayProgram
 from pytest_publish.results.result import TestResult
 
 from .ignored import remove_if_empty
@@ -28,7 +25,10 @@ from .sinks import Sink
 from .sinks import TreeSink
 
 
-if TYPE_CHECKING:  # a run without events does not load them
+if TYPE_CHECKING:  # a run loads what it publishes with
+    from pytest_publish.delivery.process import DeliveryReport
+    from pytest_publish.delivery.process import RelayProcess
+    from pytest_publish.delivery.program import RelayProgram
     from pytest_publish.results.events import Event
     from pytest_publish.results.events import SessionFinish
 
@@ -183,6 +183,8 @@ class Publisher:
                     "name one with --publish-outbox DIR",
                 )
             return
+        from pytest_publish.delivery.process import RelayProcess
+
         stamp = realos.strftime("%Y%m%dT%H%M%SZ", realos.gmtime(realos.now()))
         for number, delivery in enumerate(self._settings.deliveries):
             name = f"{stamp}-{self._session_id[:8]}" + (f"-{number}" if number else "")

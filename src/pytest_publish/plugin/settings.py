@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 from typing import cast
 from typing import NamedTuple
+from typing import TYPE_CHECKING
 from typing import TypeVar
 
 import pytest
@@ -22,14 +23,17 @@ from pytest_publish.delivery.config import checked_url
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.config import private_from
 from pytest_publish.results.values import escape
-from pytest_publish.tree.paths import Scheme
-from pytest_publish.tree.writer import Filter
 
 from .arguments import missed_ini_file
 from .options import BY_NAME
 from .options import OPTIONS
 from .outbox_folder import default_outbox_folder
 from .outbox_folder import make_writable
+
+
+if TYPE_CHECKING:  # a run without a tree does not load it
+    from pytest_publish.tree.paths import Scheme
+    from pytest_publish.tree.writer import Filter
 
 
 _Checked = TypeVar("_Checked")

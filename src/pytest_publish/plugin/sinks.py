@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 from pytest_publish._os import realos
 from pytest_publish.results.encoding import to_json
 from pytest_publish.results.result import TestResult
-from pytest_publish.tree.writer import Reservation
-from pytest_publish.tree.writer import TreeWriter
 
 from .messages import counted
 from .messages import published
@@ -23,8 +21,9 @@ from .retry import RetryQueue
 from .settings import Settings
 
 
-if TYPE_CHECKING:  # a run without events does not load them
+if TYPE_CHECKING:  # a run without events or a tree does not load them
     from pytest_publish.results.events import Event
+    from pytest_publish.tree.writer import Reservation
 
 
 class Pending:
@@ -82,6 +81,9 @@ class TreeSink:
     """
 
     def __init__(self, path: Path, settings: Settings, problems: Problems) -> None:
+        # A run without a tree does not load it.
+        from pytest_publish.tree.writer import TreeWriter
+
         self._written = 0
         self._tree = TreeWriter(path, scheme=settings.scheme, which=settings.which)
         self._shown = settings.shown(path)

@@ -6,18 +6,22 @@ import textwrap
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Final
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_publish._os import realos
 from pytest_publish.delivery.config import redact_url
-from pytest_publish.delivery.cursor import Cursor
-from pytest_publish.delivery.process import RelayProcess
 
 from .messages import INDENT
 from .messages import published
 from .messages import refused_by
 from .settings import Settings
+
+
+if TYPE_CHECKING:  # a run without a URL does not load them
+    from pytest_publish.delivery.cursor import Cursor
+    from pytest_publish.delivery.process import RelayProcess
 
 
 #: Seconds to wait at a run's end before progress is shown, and seconds between two lines of

@@ -18,10 +18,11 @@ from typing import Final
 #: Coloured text, one line or less, mapped to the same text without colours.
 Coloured = Mapping[str, str]
 
+# Compiled when they are needed: a run without failures and colours needs none.
 # Also one that was cut off.
-_CODE: Final = re.compile(r"\x1b(?:\[[\d;]*(?:m|\Z)|\Z)")
-_LEVEL: Final = re.compile(r"(?:\x1b\[[\d;]+m)+([^\x1b]*)\x1b\[0m")
-_BLANK_LINES: Final = re.compile(r"\A(?:[ \t]*\n)+")
+_CODE: Final = r"\x1b(?:\[[\d;]*(?:m|\Z)|\Z)"
+_LEVEL: Final = r"(?:\x1b\[[\d;]+m)+([^\x1b]*)\x1b\[0m"
+_BLANK_LINES: Final = r"\A(?:[ \t]*\n)+"
 # How pytest ends a line that it has cut.
 _CUT: Final = "..."
 _WIDTH: Final = 80
@@ -69,7 +70,7 @@ def plain_text_of(longrepr: object) -> str:
         write_to(writer)
     except AttributeError:  # a plugin's own may use more of the terminal writer
         return str(longrepr)
-    return _BLANK_LINES.sub("", "".join(writer.parts)).rstrip()
+    return re.sub(_BLANK_LINES, "", "".join(writer.parts)).rstrip()
 
 
 def noted(source: str, coloured: str) -> Iterator[tuple[str, str]]:
@@ -77,9 +78,9 @@ def noted(source: str, coloured: str) -> Iterator[tuple[str, str]]:
     sources = source.splitlines()
     lines = coloured.splitlines()
     for index, line in enumerate(lines):
-        plain = _CODE.sub("", line)
+        plain = re.sub(_CODE, "", line)
         # A code in the source is the test's own; pygments may drop blank lines.
-        if len(lines) == len(sources) and _CODE.sub("", sources[index]) == plain:
+        if len(lines) == len(sources) and re.sub(_CODE, "", sources[index]) == plain:
             plain = sources[index]
         if plain != line:
             yield line, plain
@@ -99,12 +100,12 @@ def _uncoloured_cut(line: str, coloured: Coloured) -> str:
     if not line.endswith(_CUT):
         return line
     body = line.removesuffix(_CUT)
-    for at in (found.start() for found in _CODE.finditer(body)):
+    for at in (found.start() for found in re.finditer(_CODE, body)):
         for whole in coloured:
             begun = whole.find("\x1b[")
             start = at - begun
             if start >= 0 and whole.startswith(body[start:]):
-                return body[:start] + _CODE.sub("", body[start:]) + _CUT
+                return body[:start] + re.sub(_CODE, "", body[start:]) + _CUT
     return line
 
 
@@ -125,5 +126,5 @@ def uncoloured_log(text: str, levels: Coloured) -> str:
 
 def levels_of(formats: Iterable[str]) -> dict[str, str]:
     """Return the coloured names of log levels that are in their formats."""
-    found = (_LEVEL.search(text) for text in formats)
+    found = (re.search(_LEVEL, text) for text in formats)
     return {match[0]: match[1] for match in found if match}

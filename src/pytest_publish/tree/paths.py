@@ -16,20 +16,22 @@ Scheme: TypeAlias = Literal["name", "nodeid"]
 #: the tree needs some for its temporary names.
 MAX_BYTES: Final = 200
 
+# Both expressions are compiled when a name needs them, because the first compilation takes
+# longer than all else that a test's directory needs, and most names need neither.
 # Windows forbids <>:"/\|?* and the control characters, POSIX the slash and NUL.
 # C1 controls, line separators and marks that turn the direction of text garble a
 # listing of the tree. UTF-8 can't hold surrogates.
-_UNSAFE: Final = re.compile(
+_UNSAFE: Final = (
     r'[<>:"/\\|?*%\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]'
     r"|^[. ]|[. ]\Z"
 )
 # A device's name, alone or before any extension ("Naming Files, Paths, and
 # Namespaces", Microsoft), and the names that the tree itself uses.
-_RESERVED: Final = re.compile(
-    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\ *(\..*)?\Z"
-    r"|count\Z|[0-9]+\.(pass|skip|fail)\Z",
-    re.IGNORECASE | re.DOTALL,
+_RESERVED: Final = (
+    r"(?is)(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\ *(\..*)?\Z"
+    r"|count\Z|[0-9]+\.(pass|skip|fail)\Z"
 )
+_FIRST_OF_RESERVED: Final = frozenset("aclnpACLNP0123456789")
 # Neither is in an encoded name, because there two hexadecimal digits follow each "%".
 _EMPTY: Final = "%"
 _CUT: Final = "%~"
@@ -45,8 +47,10 @@ def encode(name: str) -> str:
     """
     if not name:
         return _EMPTY
-    component = _UNSAFE.sub(lambda found: _percent(found[0]), name)
-    if _RESERVED.match(component):
+    component = name
+    if not name.isidentifier():  # which has no unsafe character
+        component = re.sub(_UNSAFE, lambda found: _percent(found[0]), name)
+    if component[0] in _FIRST_OF_RESERVED and re.match(_RESERVED, component):
         component = _percent(component[0]) + component[1:]
     encoded = component.encode()
     if len(encoded) <= MAX_BYTES:

@@ -30,7 +30,7 @@ _WRITTEN: Final[dict[Filter, tuple[Verdict, ...]]] = {
     "bad": ("skip", "fail"),
     "fail": ("fail",),
 }
-_RESULT_NAME: Final = re.compile(r"\.?([0-9]+)\.(?:pass|skip|fail)")
+_RESULT_NAME: Final = r"\.?([0-9]+)\.(?:pass|skip|fail)"
 
 #: The most seconds that one result waits for another process's lock, and that all results
 #: of a run together wait for locks that they do not get.
@@ -230,7 +230,7 @@ def _free_index(folder: str, count: bytes) -> int:
         stem = f"{folder}/{index}."
         if not any(realos.exists(stem + verdict) for verdict in _WRITTEN["all"]):
             return index
-    found = map(_RESULT_NAME.match, realos.listdir(folder))
+    found = (re.match(_RESULT_NAME, name) for name in realos.listdir(folder))
     return max((int(match[1]) + 1 for match in found if match), default=0)
 
 
