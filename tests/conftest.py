@@ -15,11 +15,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 import trustme
-from pytest_httpserver import HTTPServer
 
 from documents import Shell
 from faulty_server import FaultyServer
 from support import Endpoint
+from support import EndpointServer
 from support import OF_THIS_SESSION
 from support import OWN_PLUGINS
 from support import RunPytest
@@ -56,10 +56,10 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.fixture
 def make_endpoint() -> Iterator[Callable[[], Endpoint]]:
     """Start endpoints, each a server of its own."""
-    servers: list[HTTPServer] = []
+    servers: list[EndpointServer] = []
 
     def make() -> Endpoint:
-        server = HTTPServer(port=0, threaded=True)
+        server = EndpointServer(port=0, threaded=True)
         server.start()
         servers.append(server)
         return Endpoint(server)
