@@ -50,6 +50,7 @@ def test_sleeping(number):
 UNEVEN: Final = {"long": (0.2,) * 10, "short": (0.1,) * 5}
 
 
+@pytest.mark.in_process
 def test_runs_tell_what_broke_and_why(
     start_board: Callable[..., Board],
     run_pytest: Callable[..., pytest.RunResult],
@@ -110,10 +111,21 @@ def newest(board: Board) -> Any:
     return board.get("/api/runs", limit="1")[0]
 
 
+@pytest.mark.parametrize(
+    ("run_id", "arguments"),
+    [
+        ("serial", ("test_shop.py",)),
+        ("two", ("-n", "2", "test_shop.py")),
+        ("uneven", ("-n", "2", "--dist", "loadfile", "test_long.py", "test_short.py")),
+    ],
+    ids=["serial", "two", "uneven"],
+)
 def test_what_is_left_is_told_within_a_fifth(
     start_board: Callable[..., Board],
     run_pytest: Callable[..., pytest.RunResult],
     pytester: pytest.Pytester,
+    run_id: str,
+    arguments: tuple[str, ...],
 ) -> None:
     board = start_board()
     pytester.makepyfile(
@@ -126,32 +138,24 @@ def test_what_is_left_is_told_within_a_fifth(
         for number, seconds in enumerate(SLEEPS)
     ]
     board.post(before.start(), *results, before.finish(), *uneven_before())
-
-    def run(run_id: str, *arguments: str) -> None:
-        run_pytest("--publish", board.url, *PUBLISHED, "--publish-run-id", run_id, *arguments)
-
-    for run_id, arguments in (
-        ("serial", ("test_shop.py",)),
-        ("two", ("-n", "2", "test_shop.py")),
-        ("uneven", ("-n", "2", "--dist", "loadfile", "test_long.py", "test_short.py")),
-    ):
-        told: list[tuple[float, float]] = []
-        with board.stream() as events:
-            thread = threading.Thread(target=run, args=(run_id, *arguments))
-            thread.start()
+    told: list[tuple[float, float]] = []
+    with board.stream() as events:
+        switches = ("--publish", board.url, *PUBLISHED, "--publish-run-id", run_id)
+        thread = threading.Thread(target=run_pytest, args=(*switches, *arguments))
+        thread.start()
+        shown = newest(board)
+        while shown["run_id"] != run_id or shown["state"] != "finished":
+            next(events)
             shown = newest(board)
-            while shown["run_id"] != run_id or shown["state"] != "finished":
-                next(events)
-                shown = newest(board)
-                # From the first result on: nobody knows how long workers take to start.
-                if shown["run_id"] == run_id and shown["done"] and shown["left"]:
-                    told.append((time.time(), shown["left"]))
-            thread.join()
-        rows = board.results(run_id)
-        end = max(row["start_time"] + row["duration"] for row in rows)
-        whole = end - min(row["start_time"] for row in rows)
-        early = [(end - at, left) for at, left in told if at < end - whole / 2]
-        assert early
-        for real, left in early:
-            assert real == pytest.approx(left, abs=whole / 5)
-        assert board.run(run_id)["left"] is None
+            # From the first result on: nobody knows how long workers take to start.
+            if shown["run_id"] == run_id and shown["done"] and shown["left"]:
+                told.append((time.time(), shown["left"]))
+        thread.join()
+    rows = board.results(run_id)
+    end = max(row["start_time"] + row["duration"] for row in rows)
+    whole = end - min(row["start_time"] for row in rows)
+    early = [(end - at, left) for at, left in told if at < end - whole / 2]
+    assert early
+    for real, left in early:
+        assert real == pytest.approx(left, abs=whole / 5)
+    assert board.run(run_id)["left"] is None
