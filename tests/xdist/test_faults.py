@@ -156,7 +156,7 @@ def test_what_fails_for_a_time_is_delivered_once(
 ) -> None:
     answers = {
         "503 forty times": after(40, lambda _number: status(503)),
-        "429 with Retry-After": after(3, lambda _number: status(429, "Retry-After: 1")),
+        "429 with Retry-After": after(1, lambda _number: status(429, "Retry-After: 1")),
         "reset": after(8, reset),
         "cut short": after(8, cut),
     }
@@ -244,17 +244,19 @@ def test_a_backlog_gets_several_connections(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def answer(post: Post) -> bytes:
         # The last one so long that the end is waited for, however slow the tests are.
-        faulty_server.wait(3 if post.key.endswith("-199") else 0.1)
+        faulty_server.wait(1 if post.key.endswith("-99") else 0.1)
         return OK
 
+    monkeypatch.setattr("pytest_publish.plugin.terminal.PATIENCE", 0.0)
     faulty_server.answer = answer
-    pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(200)"))
+    pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(100)"))
     run = run_pytest("--publish", faulty_server.url)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
-    assert numbers(faulty_server) == list(range(200))
+    assert numbers(faulty_server) == list(range(100))
     assert 1 < faulty_server.connections <= 16
     run.stdout.fnmatch_lines([f"publish: * to be sent to {faulty_server.url}; gives up in *"])
 
@@ -1208,15 +1210,14 @@ def test_the_relay_shows_no_secret_and_holds_no_file(
     assert not [secret for secret in secrets if secret in shown]
 
 
+@pytest.mark.in_process
 def test_a_relay_that_can_not_start_is_said_once(
-    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    faulty_server: FaultyServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pytester.makeconftest(
-        """
-        import sys
-        sys.executable = "/nowhere/python"
-        """
-    )
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     pytester.makepyfile(SUITE)
     run = run_pytest("--publish", faulty_server.url)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
