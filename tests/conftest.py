@@ -49,8 +49,8 @@ hypothesis.settings.load_profile("unhurried")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Have more workers than cores: many of these tests wait for time-outs."""
-    return max(2, (os.cpu_count() or 1) * 3 // 2)
+    """Have more workers than cores: many of these tests wait for other processes."""
+    return max(2, (os.cpu_count() or 1) * 2)
 
 
 @pytest.fixture
