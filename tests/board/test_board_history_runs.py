@@ -111,33 +111,13 @@ def newest(board: Board) -> Any:
     return board.get("/api/runs", limit="1")[0]
 
 
-@pytest.mark.parametrize(
-    ("run_id", "arguments"),
-    [
-        ("serial", ("test_shop.py",)),
-        ("two", ("-n", "2", "test_shop.py")),
-        ("uneven", ("-n", "2", "--dist", "loadfile", "test_long.py", "test_short.py")),
-    ],
-    ids=["serial", "two", "uneven"],
-)
-def test_what_is_left_is_told_within_a_fifth(
-    start_board: Callable[..., Board],
+def watched(
+    board: Board,
     run_pytest: Callable[..., pytest.RunResult],
-    pytester: pytest.Pytester,
     run_id: str,
     arguments: tuple[str, ...],
-) -> None:
-    board = start_board()
-    pytester.makepyfile(
-        test_shop=SLEEPING.format(sleeps=SLEEPS),
-        **{f"test_{name}": SLEEPING.format(sleeps=sleeps) for name, sleeps in UNEVEN.items()},
-    )
-    before = Session("shop", begin=time.time() - 86_400)
-    results = [
-        before.result(f"test_shop.py::test_sleeping[{number}]", duration=seconds)
-        for number, seconds in enumerate(SLEEPS)
-    ]
-    board.post(before.start(), *results, before.finish(), *uneven_before())
+) -> tuple[list[tuple[float, float]], float, float]:
+    """Run tests; return when the board told how much is left, and when they began and ended."""
     told: list[tuple[float, float]] = []
     with board.stream() as events:
         switches = ("--publish", board.url, *PUBLISHED, "--publish-run-id", run_id)
@@ -153,7 +133,42 @@ def test_what_is_left_is_told_within_a_fifth(
         thread.join()
     rows = board.results(run_id)
     end = max(row["start_time"] + row["duration"] for row in rows)
-    whole = end - min(row["start_time"] for row in rows)
+    return told, min(row["start_time"] for row in rows), end
+
+
+@pytest.mark.parametrize(
+    ("seconds", "arguments"),
+    [
+        (3.0, ("test_shop.py",)),
+        (1.5, ("-n", "2", "test_shop.py")),
+        (2.0, ("-n", "2", "--dist", "loadfile", "test_long.py", "test_short.py")),
+    ],
+    ids=["serial", "two", "uneven"],
+)
+def test_what_is_left_is_told_within_a_fifth(
+    start_board: Callable[..., Board],
+    run_pytest: Callable[..., pytest.RunResult],
+    pytester: pytest.Pytester,
+    seconds: float,
+    arguments: tuple[str, ...],
+) -> None:
+    board = start_board()
+    pytester.makepyfile(
+        test_shop=SLEEPING.format(sleeps=SLEEPS),
+        **{f"test_{name}": SLEEPING.format(sleeps=sleeps) for name, sleeps in UNEVEN.items()},
+    )
+    before = Session("shop", begin=time.time() - 86_400)
+    results = [
+        before.result(f"test_shop.py::test_sleeping[{number}]", duration=seconds)
+        for number, seconds in enumerate(SLEEPS)
+    ]
+    board.post(before.start(), *results, before.finish(), *uneven_before())
+    for run_id in ("first", "second", "third"):
+        told, begin, end = watched(board, run_pytest, run_id, arguments)
+        whole = end - begin
+        # A machine that is too busy to run the tests in their time is given another try.
+        if whole < 1.2 * seconds:
+            break
     early = [(end - at, left) for at, left in told if at < end - whole / 2]
     assert early
     for real, left in early:
