@@ -15,11 +15,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 import trustme
-from pytest_httpserver import HTTPServer
 
 from documents import Shell
 from faulty_server import FaultyServer
 from support import Endpoint
+from support import EndpointServer
 from support import OF_THIS_SESSION
 from support import OWN_PLUGINS
 from support import RunPytest
@@ -49,17 +49,17 @@ hypothesis.settings.load_profile("unhurried")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Have more workers than cores: many of these tests wait for time-outs."""
-    return max(2, (os.cpu_count() or 1) * 3 // 2)
+    """Have more workers than cores: many of these tests wait for other processes."""
+    return max(2, (os.cpu_count() or 1) * 2)
 
 
 @pytest.fixture
 def make_endpoint() -> Iterator[Callable[[], Endpoint]]:
     """Start endpoints, each a server of its own."""
-    servers: list[HTTPServer] = []
+    servers: list[EndpointServer] = []
 
     def make() -> Endpoint:
-        server = HTTPServer(port=0, threaded=True)
+        server = EndpointServer(port=0, threaded=True)
         server.start()
         servers.append(server)
         return Endpoint(server)

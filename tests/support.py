@@ -80,6 +80,14 @@ class Post:
         return gzip.decompress(self.body) if packed else self.body
 
 
+class EndpointServer(HTTPServer):
+    """A server that need not be waited for when it stops."""
+
+    def thread_target(self) -> None:
+        assert self.server is not None
+        self.server.serve_forever(poll_interval=0.02)
+
+
 class Endpoint:
     """A real HTTP server that keeps what it is sent.
 

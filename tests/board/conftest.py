@@ -47,7 +47,9 @@ def start_board(tmp_path: Path) -> Iterator[Callable[..., Board]]:
         board.stop()
 
 
-CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
+#: The first one is the same browser without windows, and takes a quarter less of the processor.
+CHROMIUMS: Final = ("chromium-headless-shell", "chromium", "chromium-browser")
+CHROMIUM: Final = next(filter(None, map(shutil.which, CHROMIUMS)), None)
 ARGUMENTS: Final = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

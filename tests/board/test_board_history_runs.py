@@ -50,6 +50,7 @@ def test_sleeping(number):
 UNEVEN: Final = {"long": (0.2,) * 10, "short": (0.1,) * 5}
 
 
+@pytest.mark.in_process
 def test_runs_tell_what_broke_and_why(
     start_board: Callable[..., Board],
     run_pytest: Callable[..., pytest.RunResult],
@@ -110,10 +111,46 @@ def newest(board: Board) -> Any:
     return board.get("/api/runs", limit="1")[0]
 
 
+def watched(
+    board: Board,
+    run_pytest: Callable[..., pytest.RunResult],
+    run_id: str,
+    arguments: tuple[str, ...],
+) -> tuple[list[tuple[float, float]], float, float]:
+    """Run tests; return when the board told how much is left, and when they began and ended."""
+    told: list[tuple[float, float]] = []
+    with board.stream() as events:
+        switches = ("--publish", board.url, *PUBLISHED, "--publish-run-id", run_id)
+        thread = threading.Thread(target=run_pytest, args=(*switches, *arguments))
+        thread.start()
+        shown = newest(board)
+        while shown["run_id"] != run_id or shown["state"] != "finished":
+            next(events)
+            shown = newest(board)
+            # From the first result on: nobody knows how long workers take to start.
+            if shown["run_id"] == run_id and shown["done"] and shown["left"]:
+                told.append((time.time(), shown["left"]))
+        thread.join()
+    rows = board.results(run_id)
+    end = max(row["start_time"] + row["duration"] for row in rows)
+    return told, min(row["start_time"] for row in rows), end
+
+
+@pytest.mark.parametrize(
+    ("seconds", "arguments"),
+    [
+        (3.0, ("test_shop.py",)),
+        (1.5, ("-n", "2", "test_shop.py")),
+        (2.0, ("-n", "2", "--dist", "loadfile", "test_long.py", "test_short.py")),
+    ],
+    ids=["serial", "two", "uneven"],
+)
 def test_what_is_left_is_told_within_a_fifth(
     start_board: Callable[..., Board],
     run_pytest: Callable[..., pytest.RunResult],
     pytester: pytest.Pytester,
+    seconds: float,
+    arguments: tuple[str, ...],
 ) -> None:
     board = start_board()
     pytester.makepyfile(
@@ -126,32 +163,14 @@ def test_what_is_left_is_told_within_a_fifth(
         for number, seconds in enumerate(SLEEPS)
     ]
     board.post(before.start(), *results, before.finish(), *uneven_before())
-
-    def run(run_id: str, *arguments: str) -> None:
-        run_pytest("--publish", board.url, *PUBLISHED, "--publish-run-id", run_id, *arguments)
-
-    for run_id, arguments in (
-        ("serial", ("test_shop.py",)),
-        ("two", ("-n", "2", "test_shop.py")),
-        ("uneven", ("-n", "2", "--dist", "loadfile", "test_long.py", "test_short.py")),
-    ):
-        told: list[tuple[float, float]] = []
-        with board.stream() as events:
-            thread = threading.Thread(target=run, args=(run_id, *arguments))
-            thread.start()
-            shown = newest(board)
-            while shown["run_id"] != run_id or shown["state"] != "finished":
-                next(events)
-                shown = newest(board)
-                # From the first result on: nobody knows how long workers take to start.
-                if shown["run_id"] == run_id and shown["done"] and shown["left"]:
-                    told.append((time.time(), shown["left"]))
-            thread.join()
-        rows = board.results(run_id)
-        end = max(row["start_time"] + row["duration"] for row in rows)
-        whole = end - min(row["start_time"] for row in rows)
-        early = [(end - at, left) for at, left in told if at < end - whole / 2]
-        assert early
-        for real, left in early:
-            assert real == pytest.approx(left, abs=whole / 5)
-        assert board.run(run_id)["left"] is None
+    for run_id in ("first", "second", "third"):
+        told, begin, end = watched(board, run_pytest, run_id, arguments)
+        whole = end - begin
+        # A machine that is too busy to run the tests in their time is given another try.
+        if whole < 1.2 * seconds:
+            break
+    early = [(end - at, left) for at, left in told if at < end - whole / 2]
+    assert early
+    for real, left in early:
+        assert real == pytest.approx(left, abs=whole / 5)
+    assert board.run(run_id)["left"] is None

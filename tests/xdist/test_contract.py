@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from pytest_httpserver import HTTPServer
 
 from support import by_name
 from support import comparable
 from support import Endpoint
+from support import EndpointServer
 from support import OF_THIS_SESSION
 from support import OWN_PLUGINS
 from support import Post
@@ -177,7 +177,7 @@ def publish_suite(
     @functools.cache
     def publish(mode: tuple[str, ...]) -> Published:
         tree = folder / f"tree{''.join(mode)}"
-        server = HTTPServer(port=0, threaded=True)
+        server = EndpointServer(port=0, threaded=True)
         server.start()
         endpoint = Endpoint(server)
         switches = (f"--pubdir={tree}", f"--publish={endpoint.url}")
