@@ -32,7 +32,7 @@ def excinfo(kind: str = "ValueError", value: str = "no") -> ExceptionData:
 
 def worker_annotations(**more: Any) -> WorkerAnnotations:
     """Return what a process that runs tests adds to a report."""
-    names = {"name": "test_a[1]", "nodeid": NODEID, "group": None}
+    names = {"name": "test_a[1]", "nodeid": NODEID}
     return cast("WorkerAnnotations", {**names, "excinfo": None, "attempt": 1, **more})
 
 

@@ -193,7 +193,8 @@ class Aggregator:
                 annotations = begun
         location = location_of(location)
         if "nodeid" in annotations:
-            nodeid, name, group = annotations["nodeid"], annotations["name"], annotations["group"]
+            nodeid, name = annotations["nodeid"], annotations["name"]
+            group = annotations.get("group")
         else:
             nodeid, group = as_text(report.nodeid), None
             if self.dist == "loadgroup":
