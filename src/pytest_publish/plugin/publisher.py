@@ -161,7 +161,8 @@ class Publisher:
                     report = relay.interrupt()
                 else:
                     report = relay.wait(functools.partial(on_progress, relay.url))
-                self.delivered.append((relay, report))
+                # Python runs no signal's handler from here until the relay is forgotten.
+                self.delivered += ((relay, report),)
             except Exception as error:
                 self._problems.add(f"can't tell what became of {relay.path}", error)
             is_interrupted = is_interrupted or relay.was_interrupted
@@ -203,10 +204,10 @@ class Publisher:
         """Give to the sinks what is pending and then what is told, under the lock."""
         pending = self._pending
         while told:
-            # After an interrupt it may be in both queues, and is in one at least.
-            if not pending or pending[-1].told is not told[0]:
-                pending.append(Pending(told[0]))
-            told.popleft()
+            one = Pending(told[0])
+            # Python runs no signal's handler between these two, so that it is in one queue only.
+            pending += (one,)
+            del told[0]
         while pending:
             try:
                 self._hand_out_one(pending[0])

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import collections
+import dis
 import json
+import sys
 import threading
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from pytest_publish.plugin import publisher as publisher_module
 from pytest_publish.plugin.problems import Problems
 from pytest_publish.plugin.publisher import Publisher
 from pytest_publish.plugin.settings import Settings
@@ -152,3 +157,50 @@ def test_after_a_ctrl_c_nothing_is_lost_or_told_twice(
     assert publishing.names() == [result().name, "test_1", "session_finish"]
     assert publisher.outcomes == {"passed": 1}
     assert not publishing.problems
+
+
+def is_interrupted_at(step: int, publishing: Publishing, results: Any) -> bool:
+    """Publish, with a Ctrl-C where Python looks for one that many times; False if it does not."""
+    steps = 0
+    before: dict[FrameType, str] = {}
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal steps
+        if frame.f_code.co_filename != publisher_module.__file__:
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode":
+            last = before.get(frame, "")
+            before[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            # Python (3.10 to 3.14) looks after a call and at the end of a loop's body.
+            if last.startswith(("CALL", "JUMP_BACKWARD", "JUMP_ABSOLUTE")):
+                steps += 1
+                if steps == step:
+                    raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        publishing.publisher.publish(results)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+
+def test_whenever_a_ctrl_c_comes_an_event_meanwhile_has_no_result_published_twice(
+    tmp_path: Path,
+) -> None:
+    step = 1
+    while True:
+        publishing = Publishing(tmp_path / f"log{step}")
+        results = collections.deque([result()])
+        if not is_interrupted_at(step, publishing, results):
+            break
+        publishing.publisher.tell_from_thread(start(1))
+        publishing.publisher.publish(results)
+        assert sorted(publishing.names()) == ["test_1", result().name], step
+        assert publishing.publisher.outcomes == {"passed": 1}, step
+        step += 1
+    assert step > 5
