@@ -1227,6 +1227,24 @@ def test_a_relay_that_can_not_start_is_said_once(
     assert numbers(faulty_server) == list(range(TESTS))
 
 
+def test_a_conftest_that_goes_on_in_a_child_process_has_a_relay_too(
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
+) -> None:
+    pytester.makeconftest(
+        """
+        import os
+
+        if child := os.fork():
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """
+    )
+    pytester.makepyfile(SUITE)
+    run = run_pytest("--publish", faulty_server.url)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.no_fnmatch_line("*to be sent to*")
+    assert numbers(faulty_server) == list(range(TESTS))
+
+
 def test_send_tells_what_it_can_not_send(tmp_path: Path) -> None:
     nothing = send(tmp_path / "gone.jsonl", "--to", "http://localhost/")
     assert (nothing.returncode, nothing.stdout) == (

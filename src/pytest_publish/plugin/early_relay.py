@@ -28,14 +28,16 @@ def start(config: pytest.Config) -> None:
 def take(config: pytest.Config) -> RelayProgram | None:
     """Return it, to be used; None if there is none, or none any more."""
     program = config.stash.get(_KEY, None)
-    if program is not None:
-        del config.stash[_KEY]
+    # Else it was killed, or is not this process's child, because a conftest has forked.
+    if program is None or program.status is not None:
+        return None
+    del config.stash[_KEY]
     return program
 
 
 def _dismiss(config: pytest.Config) -> None:
     """End it where no session has begun."""
-    program = take(config)
+    program = config.stash.get(_KEY, None)
     if program is not None:
         program.stop()
         program.close()
