@@ -310,9 +310,10 @@ def test_a_run_that_runs_no_test_publishes_none(
     [
         ("--collect-only", pytest.ExitCode.OK),
         ("--publish-timeout=x", pytest.ExitCode.USAGE_ERROR),
+        ("--publish-outbox=outbox", pytest.ExitCode.OK),
     ],
 )
-def test_a_run_without_a_session_leaves_no_relay_behind(
+def test_a_run_that_can_not_send_leaves_no_relay_behind(
     pytester: pytest.Pytester,
     own_plugins: tuple[str, ...],
     argument: str,
@@ -320,7 +321,15 @@ def test_a_run_without_a_session_leaves_no_relay_behind(
 ) -> None:
     pytester.makeconftest(
         """
-        import atexit, os
+        import atexit, os, pathlib, pytest, shutil
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_sessionstart():
+            outbox = pathlib.Path("outbox")
+            if outbox.is_dir():
+                shutil.rmtree(outbox)
+                outbox.touch()
+            return (yield)
 
         @atexit.register
         def tell():

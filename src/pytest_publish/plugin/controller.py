@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ class Controller:
             register(Ignored(self._config.rootpath, self._ignored), "publish_ignored")
         if is_distributed or self._config.getoption("forked", default=False):
             register(StartNotes(self._session.aggregator), "publish_start_notes")
-        self._session.publisher.program = take(self._config)
+        self._session.publisher.take_program = functools.partial(take, self._config)
         self._session.start(session)
 
     @pytest.hookimpl(optionalhook=True)

@@ -62,8 +62,8 @@ class Publisher:
     ) -> None:
         # Not by uuid: a test may make it give the same id in each run.
         self.run_id = settings.run_id or realos.urandom(16).hex()
-        #: Where the first relay runs, if that has been started before.
-        self.program: RelayProgram | None = None
+        #: Returns the program of the first relay, if that has been started before.
+        self.take_program: Callable[[], RelayProgram | None] = lambda: None
         self.relays: list[RelayProcess] = []
         self.delivered: list[tuple[RelayProcess, DeliveryReport]] = []
         self._settings = settings
@@ -195,8 +195,7 @@ class Publisher:
                 # Before it starts: what waits in an outbox without a relay can be sent later.
                 where = f"to the outbox {relay.path}"
                 self._sinks.append(LineSink(relay.append, where, self._problems))
-                program, self.program = self.program, None
-                relay.start(program)
+                relay.start(self.take_program())
             except Exception as error:
                 self._problems.add("sending can't be started", error)
 
