@@ -50,7 +50,7 @@ class Publisher:
     - A receiver thread never waits for the lock: it leaves its event in a queue. Whoever held
       the lock looks into the queue after releasing it, so that nothing is left there. So a
       user's hook can't cause a deadlock, and a worker's messages are never held up.
-    - The main thread may wait for the lock, for as long as a thread writes a line. A
+    - The main thread may wait for the lock, for as long as a thread publishes its event. A
       Ctrl-C comes in the main thread only, and the with-statement releases the lock.
     - What waits in the queue comes before the results that are published now: a
       worker's message about a test arrives before the test's report.
