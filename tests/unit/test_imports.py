@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest_publish
 
 
 ROOT: Final = Path(pytest_publish.__file__).parent
+CONTRIBUTING: Final = Path(__file__).parents[2] / "CONTRIBUTING.md"
 #: Which parts of the package a part may import, besides itself.
 MAY_IMPORT: Final[dict[str, set[str]]] = {
     "plugin": {"results", "tree", "delivery", "_os"},
@@ -138,13 +140,45 @@ def test_a_process_loads_only_what_it_needs(module: str, unneeded: set[str]) -> 
 
 
 def test_contributing_says_where_each_module_belongs() -> None:
-    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text("utf-8")
+    text = CONTRIBUTING.read_text("utf-8")
     modules = [module.rpartition(".") for module in MODULES]
     assert [
         f"{folder}.{name}"
         for folder, _dot, name in modules
         if folder and f"`{name}`" not in text and f"{folder}/{name}.py" not in text
     ] == []
+
+
+def test_contributing_names_only_files_that_there_are() -> None:
+    text = CONTRIBUTING.read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+/)`: (.+?) \|", text, re.MULTILINE)
+    listed = {room + name for room, names in rows for name in re.findall(r"`(.+?)`", names)}
+    paths = {path for path in re.findall(r"`([\w.][\w./-]*)`", text) if "/" in path} | listed
+    folders = CONTRIBUTING.parent, ROOT, ROOT / "board" / "static"
+    assert [
+        path for path in sorted(paths) if not any(there_is(folder / path) for folder in folders)
+    ] == []
+
+
+def there_is(path: Path) -> bool:
+    return path.exists() or path.with_name(f"{path.name}.py").exists()
+
+
+def test_the_how_tos_name_only_what_the_code_has() -> None:
+    text = CONTRIBUTING.read_text("utf-8").partition("\n## How to\n")[2].partition("\n## ")[0]
+    named = {
+        word  # of names such as `Publisher.start` and `mask()`
+        for name in re.findall(r"`([\w.]+)(?:\(\))?`", text)
+        for word in name.split(".")
+    }
+    files = [
+        path
+        for folder in ("src", "tests", "fuzz")
+        for path in (CONTRIBUTING.parent / folder).rglob("*")
+        if path.suffix in (".py", ".json") and path != Path(__file__)
+    ]
+    words = {word for path in files for word in re.findall(r"\w+", path.read_text("utf-8"))}
+    assert named - words == set()
 
 
 def test_the_public_names_load_nothing_of_pytest() -> None:

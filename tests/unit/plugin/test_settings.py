@@ -8,7 +8,12 @@ from typing import cast
 
 import pytest
 
+from pytest_publish.delivery.process import RelayProcess
+from pytest_publish.plugin import _SWITCHES
 from pytest_publish.plugin import pytest_addoption
+from pytest_publish.plugin.messages import header
+from pytest_publish.plugin.problems import Problems
+from pytest_publish.plugin.publisher import Publisher
 from pytest_publish.plugin.settings import read_settings
 from pytest_publish.plugin.settings import Settings
 
@@ -144,6 +149,19 @@ def test_everything_can_be_asked_for_by_option_and_by_ini(
 def test_every_setting_is_tried_here(make_config: MakeConfig) -> None:
     assert Declared().options.keys() == Declared().ini.keys() == EVERYTHING.keys()
     assert make_config(**EVERYTHING).read() != make_config(publish=[URL]).read()
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_what_opens_a_sink_is_a_switch_and_named_in_the_header(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(RelayProcess, "start", lambda *_args: None)
+    read = make_config(**{name: EVERYTHING[name]}).read()
+    publisher = Publisher(read, lambda _told: True, Problems())
+    publisher.start()
+    opens_a_sink = bool(publisher._sinks)  # noqa: SLF001
+    assert (name in _SWITCHES) == opens_a_sink
+    assert (next(header(read, [], [])) != "publish: ") == opens_a_sink
 
 
 def test_the_command_line_goes_before_the_ini_file(make_config: MakeConfig) -> None:
