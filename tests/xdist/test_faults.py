@@ -1211,13 +1211,15 @@ def test_the_relay_shows_no_secret_and_holds_no_file(
 
 
 @pytest.mark.in_process
+@pytest.mark.parametrize("python", ["/nowhere/python", None])
 def test_a_relay_that_can_not_start_is_said_once(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
     monkeypatch: pytest.MonkeyPatch,
+    python: str | None,
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", python)
     pytester.makepyfile(SUITE)
     run = run_pytest("--publish", faulty_server.url)
     assert run.ret == pytest.ExitCode.TESTS_FAILED

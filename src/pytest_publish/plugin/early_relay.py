@@ -20,7 +20,7 @@ def start(config: pytest.Config) -> None:
     """Start it before anything else is loaded, collected or known of what it will send."""
     from pytest_publish.delivery.program import RelayProgram
 
-    with contextlib.suppress(OSError):  # tried again, and told, when the session begins
+    with contextlib.suppress(Exception):  # tried again, and told, when the session begins
         config.stash[_KEY] = RelayProgram()
         config.add_cleanup(lambda: _dismiss(config))
 
