@@ -17,7 +17,7 @@ _KEY: Final = pytest.StashKey["RelayProgram"]()
 
 
 def start(config: pytest.Config) -> None:
-    """Start it before anything else is loaded, collected or known of what it will send."""
+    """Start it; what it will send is told to it when the session begins."""
     from pytest_publish.delivery.program import RelayProgram
 
     with contextlib.suppress(Exception):  # tried again, and told, when the session begins
