@@ -81,7 +81,7 @@ class WorkerAnnotations(TypedDict, total=False):
 
 
 def packed(annotations: WorkerAnnotations, nodeid: str) -> WorkerAnnotations:
-    """Return what xdist's channel has to carry, three times a test: not what the node id tells."""
+    """Return them without what a report's node id tells: they are sent three times a test."""
     carried = annotations.copy()
     if "attempt" in carried and carried["nodeid"] == nodeid:
         del carried["nodeid"]

@@ -257,12 +257,17 @@ def test_a_proxy_that_is_not_there_is_named_as_the_proxy(
         assert answer == Failed("the proxy: Connection refused")
 
 
+def use_proxy(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Have the environment name this proxy, and no exception from it."""
+    for name in [name for name in os.environ if name.lower() in ("no_proxy", "http_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("http_proxy", url)
+
+
 def test_a_proxy_of_the_environment_is_used(
     faulty_server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [name for name in os.environ if name.lower() in ("no_proxy", "http_proxy")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("http_proxy", f"http://localhost:{faulty_server.port}")
+    use_proxy(monkeypatch, f"http://localhost:{faulty_server.port}")
     assert post(DeliveryConfig("http://results.invalid/hook")) == Accepted()
     assert faulty_server.posts[0].headers["Host"] == "results.invalid"
 
@@ -396,9 +401,7 @@ def test_one_connection_with_tls_is_kept_for_many_posts(
 def test_a_proxy_gets_what_it_asks_for_with_each_post(
     faulty_server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [name for name in os.environ if name.lower() in ("no_proxy", "http_proxy")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("http_proxy", f"http://user:password@localhost:{faulty_server.port}")
+    use_proxy(monkeypatch, f"http://user:password@localhost:{faulty_server.port}")
     sender = Transport(DeliveryConfig("http://results.invalid/hook"))
     for number in range(2):
         assert sender.post(f"run-{number}", BODY, BODY) == Accepted()
