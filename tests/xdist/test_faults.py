@@ -127,32 +127,25 @@ def test_what_a_dead_endpoint_missed_is_sent_later(
     assert not outboxes(pytester)
 
 
-def reset() -> bytes:
-    raise ResetError
-
-
-def cut() -> bytes:
-    raise CutError
-
-
 @pytest.mark.in_process
 def test_what_fails_for_a_time_is_delivered_once(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
-    failures = iter(
-        [
-            *[reset] * 8,
-            *[cut] * 8,
-            lambda: status(429, "Retry-After: 1"),
-            *[lambda: status(503)] * 40,
-        ]
-    )
+    retry_after = status(429, "Retry-After: 1")
+    failures: list[bytes | type[Exception]] = [
+        *[ResetError] * 8,
+        *[CutError] * 8,
+        retry_after,
+        *[status(503)] * 20,
+    ]
     lock = threading.Lock()
 
     def answer(_post: Post) -> bytes:
         with lock:
-            fail = next(failures, None)
-        return fail() if fail else OK
+            failure = failures.pop(0) if failures else OK
+        if isinstance(failure, bytes):
+            return failure
+        raise failure
 
     faulty_server.answer = answer
     pytester.makepyfile(SUITE)
@@ -161,7 +154,7 @@ def test_what_fails_for_a_time_is_delivered_once(
     assert numbers(faulty_server) == list(range(TESTS))
     bodies = {post.body for post in faulty_server.posts}
     assert len(bodies) == TESTS, "the same bytes at each try"
-    assert next(failures, None) is None
+    assert not failures
     assert f"publish: {TESTS} results sent to {faulty_server.url}" in run.stdout.str()
     assert not outboxes(pytester)
 
