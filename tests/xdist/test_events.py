@@ -185,42 +185,6 @@ def test_a_session_without_tests_says_how_it_ended(
         assert (finish["reason"], finish["exitstatus"]) == (reason, status)
 
 
-@pytest.mark.in_process
-def test_crashed_workers_are_replaced(
-    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path
-) -> None:
-    pytester.makepyfile(
-        """
-        import os
-        import pytest
-
-        @pytest.fixture
-        def deadly(request):
-            # An answer from the controller, which has then read how often to rerun:
-            # a crash before that is final (pytest-rerunfailures 14 to 16.7).
-            request.config.failures_db.get_test_reruns(request.node.nodeid)
-            os._exit(3)
-
-        def test_crash(deadly): pass
-
-        @pytest.mark.parametrize("n", range(6))
-        def test_more(n): pass
-        """
-    )
-    workers = ("-n2", "--dist=load", "--max-worker-restart=4")
-    run_pytest(*workers, *RERUNS, f"--publish-log={log}", EVENTS)
-    stream = checked(logged(log))
-    assert stream[-1]["reason"] == "finished"
-    results = of_type("result", stream)
-    assert {told["name"] for told in results} >= {"test_crash", "test_more[5]"}
-    # Each on a worker of its own.
-    crashes = [told for told in results if told["name"] == "test_crash"]
-    assert [(told["attempt"], told["outcome"]) for told in crashes] == [
-        (1, "rerun"),
-        (2, "crashed"),
-    ]
-
-
 # Without events, test_faults.py kills a serial session.
 KILLED = {
     "segfault": ("import faulthandler; faulthandler._sigsegv()", ()),
