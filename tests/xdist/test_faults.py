@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -336,7 +337,7 @@ def test_a_killed_controllers_relay_sends_on(
             time.sleep(60)
 """
     )
-    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", "-n", "2")
+    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", "-n", "1")
     assert run.ret == -signal.SIGKILL
     written = [result["seq"] for result in tree_results(pubdir)]
     assert len(written) >= 10
@@ -757,7 +758,7 @@ def test_the_command_of_the_summary_can_be_pasted(
 
 
 @pytest.mark.in_process
-def test_what_is_refused_of_a_tree_is_set_aside(
+def test_a_tree_can_be_sent_and_what_is_refused_is_set_aside(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
@@ -769,6 +770,9 @@ def test_what_is_refused_of_a_tree_is_set_aside(
         monkeypatch.setenv("TMPDIR", str(memory))
     pytester.makepyfile(SUITE)
     run_pytest(f"--pubdir={pubdir}")
+    sent = send(pubdir, "--to", faulty_server.url)
+    assert (sent.returncode, sent.stdout) == (0, f"{pubdir}: {TESTS} sent to {faulty_server.url}\n")
+    assert faulty_server.results == tree_results(pubdir)
     faulty_server.answer = lambda post: status(422) if b"test_it[5]" in post.body else OK
     for _times in (1, 2):
         sent = send(pubdir, "--to", faulty_server.url)
@@ -792,17 +796,6 @@ def test_what_is_refused_of_a_tree_is_set_aside(
         in send(pubdir, "--to", faulty_server.url).stdout
     )
     assert aside.read_text() == "mine"
-
-
-@pytest.mark.in_process
-def test_a_tree_can_be_sent(
-    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
-) -> None:
-    pytester.makepyfile(SUITE)
-    run_pytest(f"--pubdir={pubdir}")
-    sent = send(pubdir, "--to", faulty_server.url)
-    assert (sent.returncode, sent.stdout) == (0, f"{pubdir}: {TESTS} sent to {faulty_server.url}\n")
-    assert faulty_server.results == tree_results(pubdir)
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -1354,6 +1347,7 @@ def test_a_hook_that_ends_the_session_leaves_no_relay(
         assert "publish: 1 result waits to be sent to " in capfd.readouterr().err
 
 
+@pytest.mark.in_process
 def test_a_session_within_this_one_leaves_its_outbox(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
@@ -1398,7 +1392,7 @@ def test_a_run_killed_at_once_leaves_no_outbox(
     process = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL)
     kept = pytester.path / "kept"
     while not list(kept.glob("*.jsonl")) and process.poll() is None:
-        pass  # to be there before its relay is
+        time.sleep(0.001)  # to be there before its relay is
     process.kill()
     process.wait()
     run_pytest(*options).stdout.no_fnmatch_line("*of an earlier run*")
