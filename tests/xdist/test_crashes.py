@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from streams import checked
+from streams import logged
 from support import by_name
 from support import Result
 from support import RunPytest
@@ -80,48 +82,41 @@ def test_a_worker_that_dies_fails_only_its_test(
     assert {result["result"] for result in lives.values()} == {"pass"}
 
 
-def test_a_crash_in_setup_knows_its_line(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+def test_without_restarts_a_crash_in_setup_is_published(
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, log: Path
 ) -> None:
     path = pytester.makepyfile(
         """
         import os
         import pytest
 
+        def test_before(): pass
+
         class TestC:
             @pytest.fixture
             def deadly(self): os._exit(1)
 
+            @pytest.mark.xdist_group("db")
             @pytest.mark.parametrize("a", ["x::y"])
             def test_dies(self, deadly, a): pass
-        """
-    )
-    run_pytest("-n", "1", "--max-worker-restart", "0", "--pubdir", pubdir)
-    (crash,) = tree_results(pubdir)
-    crash_of([crash], "test_dies[x::y]")
-    assert crash["nodeid"] == f"{path.name}::TestC::test_dies[x::y]"
-    assert (crash["file"], crash["line"]) == (path.name, 8)
 
-
-def test_without_restarts_a_crash_is_published(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
-) -> None:
-    pytester.makepyfile(
-        """
-        import os
-
-        def test_before(): pass
-        def test_dies(): os._exit(1)
         def test_after(): pass
         """
     )
-    run = run_pytest("-n", "1", "--max-worker-restart", "0", "--pubdir", pubdir)
-    results = tree_results(pubdir)
-    crash_of(results, "test_dies")
-    outcomes = {name: result["outcome"] for name, result in by_name(results).items()}
+    # Not more workers: xdist's loadgroup may hang after a crash (pytest-xdist issue 1323).
+    workers = ("-n1", "--dist=loadgroup", "--max-worker-restart=0", "--maxfail=1")
+    switches = (f"--pubdir={pubdir}", f"--publish-log={log}", "--publish-events")
+    run = run_pytest(*workers, *switches)
+    results = by_name(tree_results(pubdir))
     # What xdist never ran has no result.
-    assert outcomes == {"test_before": "passed", "test_dies": "crashed"}
+    outcomes = {name: result["outcome"] for name, result in results.items()}
+    assert outcomes == {"test_before": "passed", "test_dies[x::y]": "crashed"}
+    crash = crash_of([*results.values()], "test_dies[x::y]")
+    assert crash["nodeid"] == f"{path.name}::TestC::test_dies[x::y]"
+    # The line and the group are known, although the setup crashed.
+    assert (crash["file"], crash["line"], crash["xdist_scope"]) == (path.name, 10, "db")
     run.stdout.fnmatch_lines(["*worker gw0 crashed and worker restarting disabled*"])
+    assert checked(logged(log))[-1]["reason"] == "interrupted"
 
 
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadfile", "loadgroup", "each"])
@@ -130,6 +125,7 @@ def test_each_crash_is_an_attempt_in_every_mode(
 ) -> None:
     # A worker for each scope: a crasher on a worker that had another scope can hang
     # loadgroup in xdist itself (3.6 to 3.8, pytest-xdist issues 1323 and 1371).
+    count = 2 if dist in ("loadgroup", "each") else 1
     pytester.makepyfile(
         """
         import os
@@ -141,7 +137,8 @@ def test_each_crash_is_an_attempt_in_every_mode(
         def test_dies(): os._exit(1)
         """
     )
-    run = run_pytest("-n", "2", "--dist", dist, "--max-worker-restart", "1", "--pubdir", pubdir)
+    workers = (f"-n{count}", f"--dist={dist}", "--max-worker-restart=1")
+    run = run_pytest(*workers, "--pubdir", pubdir)
     results = tree_results(pubdir)
     crashes = [result for result in results if result["name"] == "test_dies"]
     assert {result["outcome"] for result in crashes} == {"crashed"}

@@ -21,6 +21,8 @@ from support import tree_results
 
 pytestmark = [pytest.mark.one_worker, pytest.mark.in_process]
 
+EVENTS = "--publish-events"
+
 
 def outcomes(pubdir: Path) -> dict[str, str]:
     return {name: r["outcome"] for name, r in sorted(by_name(tree_results(pubdir)).items())}
@@ -33,11 +35,18 @@ def start(*args: str | Path, start_new_session: bool = False) -> subprocess.Pope
         return subprocess.Popen(command, stdout=shown, start_new_session=start_new_session)
 
 
+def check_finish(log: Path, run: pytest.RunResult) -> None:
+    """Check that the last event tells of an interrupted run, and its exit code."""
+    finish = checked(logged(log))[-1]
+    assert (finish["reason"], finish["exitstatus"]) == ("interrupted", run.ret)
+
+
 @pytest.mark.parametrize("limit", [("-x",), ("--maxfail", "2")])
 def test_what_ran_before_maxfail_is_published(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     pubdir: Path,
+    log: Path,
     mode: tuple[str, ...],
     limit: tuple[str, ...],
 ) -> None:
@@ -51,8 +60,11 @@ def test_what_ran_before_maxfail_is_published(
         def test_fails(number): assert 0
         """
     )
-    run = run_pytest(*limit, "--pubdir", pubdir, *mode)
+    run = run_pytest(*limit, "--pubdir", pubdir, f"--publish-log={log}", EVENTS, *mode)
     assert run.ret in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+    # xdist has exit codes of its own.
+    assert mode or run.ret == pytest.ExitCode.TESTS_FAILED
+    check_finish(log, run)
     published = list(outcomes(pubdir).values())
     shown = run.parseoutcomes()
     assert published.count("failed") == shown["failed"] < 20
@@ -60,9 +72,12 @@ def test_what_ran_before_maxfail_is_published(
     assert len(published) == shown["failed"] + shown.get("passed", 0)
 
 
-@pytest.mark.parametrize("ending", ["pytest.exit('enough')", "raise KeyboardInterrupt"])
+ENDINGS = ["pytest.exit('enough')", "pytest.exit('enough', 7)", "raise KeyboardInterrupt"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS[1:])
 def test_an_exit_in_a_test_gives_it_no_result(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, ending: str
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, log: Path, ending: str
 ) -> None:
     pytester.makepyfile(
         f"""
@@ -72,12 +87,13 @@ def test_an_exit_in_a_test_gives_it_no_result(
         def test_never(): pass
         """
     )
-    run = run_pytest("--pubdir", pubdir)
-    assert run.ret == pytest.ExitCode.INTERRUPTED
+    run = run_pytest("--pubdir", pubdir, f"--publish-log={log}", EVENTS)
+    assert run.ret == (7 if "7" in ending else pytest.ExitCode.INTERRUPTED)
+    check_finish(log, run)
     assert outcomes(pubdir) == {"test_before": "passed"}
 
 
-@pytest.mark.parametrize("ending", ["pytest.exit('enough')", "raise KeyboardInterrupt"])
+@pytest.mark.parametrize("ending", [ENDINGS[0], ENDINGS[2]])
 def test_an_exit_in_teardown_keeps_what_is_known(
     pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, ending: str
 ) -> None:
@@ -105,9 +121,14 @@ def test_an_exit_in_teardown_keeps_what_is_known(
     assert [phase["when"] for phase in result["phases"]] == ["setup", "call"]
 
 
-@pytest.mark.parametrize("ending", ["pytest.exit('enough')", "raise KeyboardInterrupt"])
+@pytest.mark.parametrize(("ending", "restarts"), [*zip(ENDINGS, (0, 0, 1), strict=True)])
 def test_an_exit_in_a_worker_doubles_no_result(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, ending: str
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    pubdir: Path,
+    log: Path,
+    ending: str,
+    restarts: int,
 ) -> None:
     pytester.makepyfile(
         f"""
@@ -116,8 +137,10 @@ def test_an_exit_in_a_worker_doubles_no_result(
         def test_ends(): {ending}
         """
     )
-    run = run_pytest("-n", "1", "--max-worker-restart", "1", "--pubdir", pubdir)
+    workers = ("-n1", f"--max-worker-restart={restarts}")
+    run = run_pytest(*workers, "--pubdir", pubdir, f"--publish-log={log}", EVENTS)
     assert run.ret != pytest.ExitCode.OK
+    check_finish(log, run)
     published = outcomes(pubdir)
     assert published.pop("test_before") == "passed"
     # To xdist (3.6 to 3.8) it is a crash, where it takes note of it at all.
@@ -161,7 +184,7 @@ def test_a_signal_loses_nothing_that_had_finished(
     faulty_server.answer = lambda _post: status(503)
     pytester.makeconftest(TELL_OF_AN_INTERRUPT)
     pytester.makepyfile(SLOW)
-    switches = ("--publish-grace=0.5", "--publish-log=log.jsonl", "--publish-events")
+    switches = ("--publish-grace=0.5", "--publish-log=log.jsonl", EVENTS)
     process = start("--pubdir", pubdir, "--publish", faulty_server.url, *switches, *mode)
     eventually((pytester.path / "in_body").exists)
     # Under xdist the report of the test before may still be on its way.
@@ -211,10 +234,9 @@ def test_an_internal_error_loses_nothing_finished(
         def test_third(): pass
         """
     )
-    run = run_pytest("--pubdir", pubdir, f"--publish-log={log}", "--publish-events", *mode)
+    run = run_pytest("--pubdir", pubdir, f"--publish-log={log}", EVENTS, *mode)
     assert run.ret == pytest.ExitCode.INTERNAL_ERROR
-    finish = checked(logged(log))[-1]
-    assert (finish["reason"], finish["exitstatus"]) == ("interrupted", 3)
+    check_finish(log, run)
     published = outcomes(pubdir)
     assert published.pop("test_first") == "passed"
     # Of the second, only what came before the error is known.

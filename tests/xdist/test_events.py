@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import pytest
 
+from pytest_publish.cli import main
 from streams import checked
 from streams import logged
 from streams import nodeids_of
 from streams import of_type
-from support import by_name
 from support import Endpoint
 from support import eventually
 from support import Post
@@ -70,17 +69,17 @@ def test_a_session_tells_all_in_order(
     pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, pubdir: Path, dist: str | None
 ) -> None:
     pytester.makepyfile(test_many=MANY, test_broken="import nothing_of_that_name")
-    count = 2 if dist in ("load", "loadgroup", "each") else 1
+    count = 2 if dist in ("loadgroup", "each") else 1
     run_pytest(
         *(*((f"-n{count}", f"--dist={dist}") if dist else ()), *RERUNS, "-k", "not left_out"),
-        *(f"--publish-log={log}", EVENTS, f"--pubdir={pubdir}"),
+        *(f"--publish-log={log}", EVENTS, f"--pubdir={pubdir}", "--publish-project=shop"),
         "--continue-on-collection-errors",
     )
     stream = checked(logged(log))
     assert tree_results(pubdir) == of_type("result", stream)
     workers = 2 if dist == "each" else 1
     start, finish = stream[0], stream[-1]
-    assert start["workers"] == (count if dist else None)
+    assert (start["project"], start["workers"]) == ("shop", count if dist else None)
     assert start["versions"]["pytest"] == pytest.__version__
     assert (finish["reason"], finish["exitstatus"]) == ("finished", 1)
     # Of files that can't be collected there are results, and no tests.
@@ -93,7 +92,9 @@ def test_a_session_tells_all_in_order(
     assert set(nodeids_of(stream)) == {told["nodeid"] for told in final}
     assert len(nodeids_of(stream)) == 7
     assert len(of_type("test_start", stream)) == len(results)
+    assert {(told["project"], told["host"]) for told in results} == {("shop", os.uname().nodename)}
     check_scope([told for told in results if told["name"] == "test_fails"], dist)
+    check_texts(final)
 
 
 def check_scope(results: list[Result], dist: str | None) -> None:
@@ -106,27 +107,22 @@ def check_scope(results: list[Result], dist: str | None) -> None:
     assert all(Path(told["pubdir_path"], "brief.txt").is_file() for told in results)
 
 
-@pytest.mark.in_process
-@pytest.mark.one_worker
-def test_what_did_not_pass_has_the_text_of_pytest(
-    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile(test_many=MANY)
-    run_pytest(*mode, f"--publish-log={log}", "--publish-project=shop")
-    results = logged(log)
-    assert [told["type"] for told in results] == ["result"] * 8
-    assert sorted(told["seq"] for told in results) == list(range(8))
-    found = by_name(results)
-    assert "E   assert [1] == [2]" in found["test_fails"]["phases"][1]["text"].replace(
-        "    ", " " * 4
-    )
-    assert "ValueError: no" in found["test_error"]["phases"][0]["text"]
-    assert found["test_skipped"]["phases"][1]["text"].endswith("not here")
-    subtests = found["test_subtests"]["subtests"]  # of pytest 9 and newer
-    assert all("assert 1 == 2" in subtest["text"] for subtest in subtests)
-    assert bool(subtests) == (pytest.version_tuple >= (9,))
-    assert [phase["text"] for phase in found["test_many[0]"]["phases"]] == [None] * 3
-    assert {(told["project"], told["host"]) for told in results} == {("shop", os.uname().nodename)}
+def check_texts(final: list[Result]) -> None:
+    """Check that what did not pass has the text of pytest, on each worker that ran it."""
+    found: dict[str, list[Result]] = {}
+    for told in final:
+        found.setdefault(told["name"], []).append(told)
+    for told in found["test_fails"]:
+        assert re.search(r"E +assert \[1\] == \[2\]", told["phases"][1]["text"])
+    for told in found["test_error"]:
+        assert "ValueError: no" in told["phases"][0]["text"]
+    for told in found["test_skipped"]:
+        assert told["phases"][1]["text"].endswith("not here")
+    for told in found["test_subtests"]:  # of pytest 9 and newer
+        assert all("assert 1 == 2" in subtest["text"] for subtest in told["subtests"])
+        assert bool(told["subtests"]) == (pytest.version_tuple >= (9,))
+    for told in found["test_many[0]"]:
+        assert [phase["text"] for phase in told["phases"]] == [None] * 3
 
 
 @pytest.mark.in_process
@@ -161,83 +157,36 @@ def test_a_start_arrives_while_the_test_runs(
     checked(endpoint.results)
 
 
+# Others are in test_endings.py.
 ENDINGS = {
-    "ctrl-c": ("def test_it(): raise KeyboardInterrupt", (), "interrupted", 2),
-    "exit": ("import pytest\ndef test_it(): pytest.exit('x', 7)", (), "interrupted", 7),
-    "-x": ("def test_a(): assert 0\ndef test_b(): pass", ("-x",), "interrupted", 1),
-    "collection": ("import nothing_of_that_name", (), "interrupted", 2),
-    "none": ("", (), "finished", 5),
+    "collection": ("import nothing_of_that_name", "interrupted", 2),
+    "none": ("", "finished", 5),
 }
 
 
 @pytest.mark.in_process
 @pytest.mark.one_worker
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_session_that_pytest_ends_says_how(
+def test_a_session_without_tests_says_how_it_ended(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     log: Path,
     mode: tuple[str, ...],
     ending: str,
 ) -> None:
-    code, args, reason, status = ENDINGS[ending]
+    code, reason, status = ENDINGS[ending]
     pytester.makepyfile(code)
-    run = run_pytest(*mode, "--max-worker-restart=0", f"--publish-log={log}", EVENTS, *args)
+    run = run_pytest(*mode, f"--publish-log={log}", EVENTS)
     finish = checked(logged(log))[-1]
     assert finish["exitstatus"] == run.ret
     if mode:  # xdist has exit codes of its own, and runs what could be collected
-        assert finish["reason"] == ("finished" if ending == "collection" else reason)
+        assert finish["reason"] == "finished"
     else:
         assert (finish["reason"], finish["exitstatus"]) == (reason, status)
 
 
-def test_crashed_workers_are_replaced_and_stop_the_run(
-    pytester: pytest.Pytester, run_pytest: RunPytest, log: Path
-) -> None:
-    pytester.makepyfile(
-        """
-        import os
-        import pytest
-
-        @pytest.fixture
-        def deadly(request):
-            # An answer from the controller, which has then read how often to rerun:
-            # a crash before that is final (pytest-rerunfailures 14 to 16.7).
-            if hasattr(request.config, "failures_db"):
-                request.config.failures_db.get_test_reruns(request.node.nodeid)
-            os._exit(3)
-
-        @pytest.mark.xdist_group("db")
-        def test_crash(deadly): pass
-
-        @pytest.mark.parametrize("n", range(6))
-        def test_more(n): pass
-        """
-    )
-    options = (f"--publish-log={log}", EVENTS)
-    run_pytest("-n2", "--dist=load", "--max-worker-restart=4", *RERUNS, *options)
-    stream = checked(logged(log))
-    assert stream[-1]["reason"] == "finished"
-    results = of_type("result", stream)
-    assert {told["name"] for told in results} >= {"test_crash", "test_more[5]"}
-    # Each on a worker of its own.
-    crashes = [told for told in results if told["name"] == "test_crash"]
-    assert [(told["attempt"], told["outcome"]) for told in crashes] == [
-        (1, "rerun"),
-        (2, "crashed"),
-    ]
-    log.unlink()
-    # Not more workers: xdist's loadgroup may hang after a crash (pytest-xdist issue 1323).
-    run_pytest("-n1", "--dist=loadgroup", "--max-worker-restart=0", "--maxfail=1", *options)
-    stream = checked(logged(log))
-    assert stream[-1]["reason"] == "interrupted"
-    (crash,) = of_type("result", stream)
-    # The group is known, although the setup crashed.
-    assert (crash["outcome"], crash["xdist_scope"]) == ("crashed", "db")
-
-
+# Without events, test_faults.py kills a serial session.
 KILLED = {
-    "sigkill": ("os.kill(os.getpid(), 9)", ()),
     "segfault": ("import faulthandler; faulthandler._sigsegv()", ()),
     "exit": ("os._exit(0)", ()),
     "controller": ("os.kill(os.getppid(), 9); time.sleep(20)", ("-n1",)),
@@ -272,30 +221,16 @@ def test_of_a_killed_session_the_relay_tells_the_end(
     eventually(lambda: not list(folder.glob("*.jsonl")), "the outbox to be removed")
 
 
+def send(outbox: Path) -> int:
+    return main(["send", str(outbox)])
+
+
 @pytest.mark.in_process
-def test_what_waits_is_said_to_be_results_and_events(
-    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint
-) -> None:
-    pytester.makepyfile("def test_it(): pass")
-    endpoint.answer = lambda _post: 503
-    strict = ("--publish-strict", "--publish-grace=0")
-    run = run_pytest(f"--publish={endpoint.url}", EVENTS, *strict)
-    assert run.ret == pytest.ExitCode.TESTS_FAILED
-    run.stdout.fnmatch_lines(
-        [
-            "publish: 5 results and events wait to be sent to http://*; send with:",
-            "*publish: 5 results and events not delivered (--publish-strict)*",
-        ]
-    )
-
-
-def send(pytester: pytest.Pytester, *args: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "pytest_publish", "send", *args]
-    return subprocess.run(command, cwd=pytester.path, check=False, capture_output=True)
-
-
 def test_where_the_relay_is_killed_too_send_tells_the_end(
-    pytester: pytest.Pytester, run_pytest: RunPytest, endpoint: Endpoint
+    pytester: pytest.Pytester,
+    run_pytest: RunPytest,
+    endpoint: Endpoint,
+    own_plugins: tuple[str, ...],
 ) -> None:
     pytester.makepyfile(
         """
@@ -317,15 +252,17 @@ def test_where_the_relay_is_killed_too_send_tells_the_end(
         return 200
 
     endpoint.answer = answer
-    run_pytest(f"--publish={endpoint.url}", EVENTS, "--publish-outbox=kept")
+    options = (f"--publish={endpoint.url}", "--publish-outbox=kept")
+    killed = pytester.runpytest_subprocess(*own_plugins, *options, EVENTS, timeout=120)
+    assert killed.ret == -9
     assert not of_type("session_finish", endpoint.results)
     (outbox,) = (pytester.path / "kept").glob("*.jsonl")
     # A later run does not take it for one in which nothing waits.
     pytester.makepyfile(test_later="def test_later(): pass")
-    run = run_pytest(f"--publish={endpoint.url}", "--publish-outbox=kept", "test_later.py")
+    run = run_pytest(*options, "test_later.py")
     run.stdout.fnmatch_lines(["*1 outbox of an earlier run waits*"])
     copy = outbox.read_bytes()
-    assert send(pytester, str(outbox)).returncode == 0
+    assert send(outbox) == 0
     assert not outbox.exists()
     first = endpoint.results[0]["session_id"]
     posted = {told["seq"]: told for told in endpoint.results if told["session_id"] == first}
@@ -333,11 +270,11 @@ def test_where_the_relay_is_killed_too_send_tells_the_end(
     assert stream[-1]["reason"] == "killed"
     # Whoever sends it again sends the same, also under another name.
     outbox.write_bytes(copy)
-    assert send(pytester, str(outbox)).returncode == 0
+    assert send(outbox) == 0
     renamed = pytester.path / "renamed.jsonl"
     renamed.write_bytes(copy)
     before = len(endpoint.results)
-    assert send(pytester, str(renamed)).returncode == 0
+    assert send(renamed) == 0
     assert renamed.read_bytes() == copy
     assert len(endpoint.results) - before == len(stream)
     again = [told for told in endpoint.results if told["session_id"] == first]
@@ -448,7 +385,7 @@ def test_a_large_collection_is_told_in_parts(
         def test_it(n): pytest.exit("enough")
         """
     )
-    run_pytest(*mode, f"--publish-log={log}", EVENTS)
+    run_pytest(*mode, "--max-worker-restart=0", f"--publish-log={log}", EVENTS)
     stream = checked(logged(log))
     assert [len(told["nodeids"]) for told in of_type("collected", stream)] == [1000, 20]
     assert nodeids_of(stream) == [

@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -127,53 +128,35 @@ def test_what_a_dead_endpoint_missed_is_sent_later(
     assert not outboxes(pytester)
 
 
-def after(tries: int, then: Callable[[int], bytes]) -> Callable[[Post], bytes]:
-    """Return an answer function that calls ``then`` for the first tries."""
-    lock = threading.Lock()
-    seen = 0
-
-    def answer(_post: Post) -> bytes:
-        nonlocal seen
-        with lock:
-            seen += 1
-            number = seen
-        return then(number) if number <= tries else OK
-
-    return answer
-
-
-def reset(_number: int) -> bytes:
-    raise ResetError
-
-
-def cut(_number: int) -> bytes:
-    raise CutError
-
-
 @pytest.mark.in_process
 def test_what_fails_for_a_time_is_delivered_once(
-    pytester: pytest.Pytester, run_pytest: RunPytest
+    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
-    answers = {
-        "503 forty times": after(40, lambda _number: status(503)),
-        "429 with Retry-After": after(1, lambda _number: status(429, "Retry-After: 1")),
-        "reset": after(8, reset),
-        "cut short": after(8, cut),
-    }
+    retry_after = status(429, "Retry-After: 1")
+    failures: list[bytes | type[Exception]] = [
+        *[ResetError] * 8,
+        *[CutError] * 8,
+        retry_after,
+        *[status(503)] * 20,
+    ]
+    lock = threading.Lock()
+
+    def answer(_post: Post) -> bytes:
+        with lock:
+            failure = failures.pop(0) if failures else OK
+        if isinstance(failure, bytes):
+            return failure
+        raise failure
+
+    faulty_server.answer = answer
     pytester.makepyfile(SUITE)
-    with contextlib.ExitStack() as stack:
-        servers = {name: FaultyServer() for name in answers}
-        for name, server in servers.items():
-            stack.callback(server.stop)
-            server.answer = answers[name]
-        urls = [f"--publish={server.url}" for server in servers.values()]
-        run = run_pytest(*urls, "--publish-grace", "60")
+    run = run_pytest("--publish", faulty_server.url, "--publish-grace", "60")
     assert run.ret == pytest.ExitCode.TESTS_FAILED
-    for name, server in servers.items():
-        assert numbers(server) == list(range(TESTS)), name
-        bodies = {post.body for post in server.posts}
-        assert len(bodies) == TESTS, f"the same bytes at each try: {name}"
-        assert f"publish: {TESTS} results sent to {server.url}" in run.stdout.str(), name
+    assert numbers(faulty_server) == list(range(TESTS))
+    bodies = {post.body for post in faulty_server.posts}
+    assert len(bodies) == TESTS, "the same bytes at each try"
+    assert not failures
+    assert f"publish: {TESTS} results sent to {faulty_server.url}" in run.stdout.str()
     assert not outboxes(pytester)
 
 
@@ -248,15 +231,15 @@ def test_a_backlog_gets_several_connections(
 ) -> None:
     def answer(post: Post) -> bytes:
         # The last one so long that the end is waited for, however slow the tests are.
-        faulty_server.wait(1 if post.key.endswith("-99") else 0.1)
+        faulty_server.wait(1 if post.key.endswith("-39") else 0.1)
         return OK
 
     monkeypatch.setattr("pytest_publish.plugin.terminal.PATIENCE", 0.0)
     faulty_server.answer = answer
-    pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(100)"))
+    pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(40)"))
     run = run_pytest("--publish", faulty_server.url)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
-    assert numbers(faulty_server) == list(range(100))
+    assert numbers(faulty_server) == list(range(40))
     assert 1 < faulty_server.connections <= 16
     run.stdout.fnmatch_lines([f"publish: * to be sent to {faulty_server.url}; gives up in *"])
 
@@ -354,7 +337,7 @@ def test_a_killed_controllers_relay_sends_on(
             time.sleep(60)
 """
     )
-    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", "-n", "2")
+    run = run_pytest("--publish", faulty_server.url, f"--pubdir={pubdir}", "-n", "1")
     assert run.ret == -signal.SIGKILL
     written = [result["seq"] for result in tree_results(pubdir)]
     assert len(written) >= 10
@@ -419,7 +402,9 @@ def test_when_the_relay_dies_the_run_goes_on(
     )
     run = run_pytest("--publish", faulty_server.url, *mode)
     run.assert_outcomes(passed=9)
+    assert run.ret == pytest.ExitCode.OK, "unless it is strict, no loss fails a run"
     run.stdout.fnmatch_lines(["publish: 9 results wait to be sent to * (*); send with:"])
+    run.stdout.no_fnmatch_line("*--publish-strict*")
     faulty_server.answer = lambda _post: OK
     assert send(outbox_of(pytester), "--to", faulty_server.url).returncode == 0
     assert numbers(faulty_server) == list(range(9))
@@ -436,27 +421,22 @@ LIMIT_FILES = """
 """
 
 
-def test_a_full_disk_for_the_outbox_is_counted(
+@pytest.fixture
+def unlimited_later() -> Iterator[None]:
+    """Let files get as large as before when the test is over."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.in_process
+@pytest.mark.usefixtures("unlimited_later")
+def test_a_full_disk_is_counted(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
+    pubdir: Path,
     mode: tuple[str, ...],
-) -> None:
-    pytester.makeconftest(LIMIT_FILES.replace("LIMIT,", "5000,"))
-    pytester.makepyfile(SUITE.replace("!= 3", ">= 0"))
-    run = run_pytest("--publish", faulty_server.url, "-p", "no:cacheprovider", *mode)
-    assert run.ret == pytest.ExitCode.OK
-    delivered = len(faulty_server.results)
-    assert 0 < delivered < TESTS
-    lost = TESTS - delivered
-    times = "" if lost == 1 else rf" \({lost} times\)"
-    assert re.search(
-        rf"publish: can't write to the outbox \S+{times}: File too large", run.stdout.str()
-    )
-
-
-def test_a_full_disk_for_the_tree_is_counted(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     pytester.makeconftest(LIMIT_FILES.replace("LIMIT,", "20000,"))
     pytester.makepyfile(
@@ -464,14 +444,22 @@ def test_a_full_disk_for_the_tree_is_counted(
         def test_small(): pass
         def test_large(record_property): record_property("x", "x" * 10000)
         def test_huge(record_property): record_property("x", "x" * 30000)
+        def test_last(record_property): record_property("x", "x" * 10000)
         """
     )
-    run = run_pytest(f"--pubdir={pubdir}", *mode)
+    switches = ("--publish", faulty_server.url, f"--pubdir={pubdir}", "-p", "no:cacheprovider")
+    run = run_pytest(*switches, *mode)
     assert run.ret == pytest.ExitCode.OK
-    assert {result["name"] for result in tree_results(pubdir)} == {"test_small", "test_large"}
+    # The outbox has all results in one file, the tree each in a file of its own.
+    assert [result["name"] for result in faulty_server.results] == ["test_small", "test_large"]
+    assert re.search(
+        r"publish: can't write to the outbox \S+ \(2 times\): File too large", run.stdout.str()
+    )
+    written = {result["name"] for result in tree_results(pubdir)}
+    assert written == {"test_small", "test_large", "test_last"}
     assert not list((pubdir / "test_huge").glob("[0-9]*"))
     run.stdout.fnmatch_lines([f"publish: can't write below {pubdir.name}: File too large"])
-    run.stdout.fnmatch_lines(["*2 results written to*"])
+    run.stdout.fnmatch_lines(["*3 results written to*"])
 
 
 FOR_A_WHILE = """
@@ -559,13 +547,17 @@ def test_a_link_or_a_fifo_in_the_tree_is_told(
     (pubdir / "test_fifo").mkdir()
     os.mkfifo(pubdir / "test_fifo/.lock")
     pytester.makepyfile("def test_fifo(): pass\ndef test_linked(): pass\ndef test_free(): pass")
-    run = run_pytest(f"--publish-log={log}", f"--pubdir={pubdir}", *mode)
-    assert run.ret == pytest.ExitCode.OK
+    run = run_pytest(f"--publish-log={log}", f"--pubdir={pubdir}", "--publish-strict", *mode)
+    run.assert_outcomes(passed=3)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert not list(outside.iterdir())
     assert [result["seq"] for result in logged(log)] == [0, 1, 2]
     assert [result["name"] for result in tree_results(pubdir)] == ["test_free"]
     run.stdout.fnmatch_lines(
-        [f"publish: can't write below {pubdir.name} (2 times): {pubdir}/test_*: remove it"]
+        [
+            f"publish: can't write below {pubdir.name} (2 times): {pubdir}/test_*: remove it",
+            "*publish: something went wrong, see above (--publish-strict)*",
+        ]
     )
 
 
@@ -602,6 +594,7 @@ def test_a_tree_that_vanishes_is_counted(
     run.stdout.fnmatch_lines(
         [f"publish: can't write below {pubdir.name} ({len(unwritten)} times): *"]
     )
+    run.stdout.no_fnmatch_line("*--publish-strict*")
 
 
 @pytest.mark.in_process
@@ -658,10 +651,9 @@ def test_what_an_earlier_run_left_is_mentioned(
     mode: tuple[str, ...],
 ) -> None:
     pytester.makepyfile(SUITE)
-    dead = FaultyServer()
-    dead.stop()
-    run_pytest("--publish", dead.url, "--publish-grace", "0")
-    left = outbox_of(pytester)
+    folder = pytester.path / ".pytest_cache/publish"
+    folder.mkdir(parents=True)
+    left = make_outbox(folder, "0a1b2c3d4e", "http://localhost:1/", 1)
     # --cache-clear empties pytest's cache, and what waits there is no cache.
     run = run_pytest("--publish", faulty_server.url, "--cache-clear", *mode)
     command = f"  pytest-publish send {left.relative_to(pytester.path)} --to URL"
@@ -672,20 +664,6 @@ def test_what_an_earlier_run_left_is_mentioned(
 
 
 @pytest.mark.in_process
-def test_strict_fails_for_an_unwritten_result(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    pytester.makepyfile("def test_it(): pass")
-    pubdir.mkdir()
-    (pubdir / "test_it").touch()
-    run = run_pytest(f"--pubdir={pubdir}", "--publish-strict", *mode)
-    run.assert_outcomes(passed=1)
-    assert run.ret == pytest.ExitCode.TESTS_FAILED
-    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir.name}: *"])
-    run.stdout.fnmatch_lines(["*publish: something went wrong, see above (--publish-strict)*"])
-
-
-@pytest.mark.in_process
 def test_strict_fails_for_an_undelivered_result(
     pytester: pytest.Pytester, run_pytest: RunPytest, mode: tuple[str, ...]
 ) -> None:
@@ -693,39 +671,17 @@ def test_strict_fails_for_an_undelivered_result(
     dead.stop()
     pytester.makepyfile("def test_it(): pass")
     switches = ("--publish-grace=0", "--publish-strict", "--publish-outbox=kept")
-    run = run_pytest("--publish", dead.url, *switches, *mode)
+    run = run_pytest("--publish", dead.url, "--publish-events", *switches, *mode)
     run.assert_outcomes(passed=1)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.fnmatch_lines(
+        [
+            "publish: 5 results and events wait to be sent to http://*; send with:",
+            "*publish: 5 results and events not delivered (--publish-strict)*",
+        ]
+    )
     # An outbox goes where it is asked to.
     assert len(list((pytester.path / "kept").glob("*.jsonl"))) == 1
-
-
-@pytest.mark.in_process
-def test_unless_it_is_strict_no_loss_fails_a_run(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
-) -> None:
-    dead = FaultyServer()
-    dead.stop()
-    pytester.makepyfile("def test_it(): pass")
-    pubdir.mkdir()
-    (pubdir / "test_it").touch()
-    run = run_pytest("--publish", dead.url, "--publish-grace=0", f"--pubdir={pubdir}", *mode)
-    run.assert_outcomes(passed=1)
-    assert run.ret == pytest.ExitCode.OK
-    run.stdout.fnmatch_lines([f"publish: can't write below {pubdir.name}: *"])
-    run.stdout.fnmatch_lines([f"publish: 1 result waits to be sent to {dead.url} *"])
-    run.stdout.no_fnmatch_line("*--publish-strict*")
-
-
-@pytest.mark.in_process
-def test_strict_passes_when_all_results_arrive(
-    pytester: pytest.Pytester,
-    run_pytest: RunPytest,
-    faulty_server: FaultyServer,
-    mode: tuple[str, ...],
-) -> None:
-    pytester.makepyfile("def test_it(): pass")
-    assert run_pytest("--publish", faulty_server.url, "--publish-strict", *mode).ret == 0
 
 
 @pytest.mark.in_process
@@ -744,13 +700,13 @@ def test_a_refused_batch_is_taken_apart(
         return OK
 
     faulty_server.answer = answer
-    pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(60)"))
+    pytester.makepyfile(SUITE.replace(f"range({TESTS})", "range(30)"))
     options = ("--publish-batch", "7", "--publish-connections", "1")
     run = run_pytest("--publish", faulty_server.url, *options)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     arrays = [json.loads(body) for body in bodies]
     assert all(1 <= len(array) <= 7 for array in arrays)
-    assert sum(map(len, arrays)) == 59
+    assert sum(map(len, arrays)) == 29
     assert max(map(len, arrays)) > 1
     run.stdout.fnmatch_lines(["publish: 1 result was refused by *"])
 
@@ -760,20 +716,23 @@ def test_a_folder_is_sent_without_refused_results(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
     pytester.makepyfile(SUITE)
-    folder = pytester.path / "kept"
-    arguments = (f"--publish-outbox={folder}", "--publish", faulty_server.url)
+    folder = pytester.mkdir("kept")
+    (folder / ".gitignore").write_text("*")
+    make_outbox(folder, "0a1b2c3d4e", faulty_server.url, 1)
     faulty_server.answer = lambda _post: status(403)
-    run_pytest(*arguments)
+    send(folder)
     (refused,) = folder.glob("*.jsonl")
+    for session in ("1a1b2c3d4e", "2a1b2c3d4e"):
+        make_outbox(folder, session, faulty_server.url, TESTS)
     faulty_server.answer = lambda _post: status(500)
-    for _left_behind in range(3):
-        run = run_pytest(*arguments, "--publish-grace", "0")
+    arguments = (f"--publish-outbox={folder}", "--publish", faulty_server.url)
+    run = run_pytest(*arguments, "--publish-grace", "0")
     command = f"  pytest-publish send {folder.name} --to URL"
     waits = "publish: 2 outboxes of earlier runs wait to be sent; send with:"
     assert (waits, command) in itertools.pairwise(run.stdout.lines)
     faulty_server.answer = lambda _post: OK
     assert send(folder, "--to", faulty_server.url).returncode == 0
-    assert len(faulty_server.results) == 3 * TESTS
+    assert len(faulty_server.accepted) == 3 * TESTS
     assert {path.name for path in folder.iterdir()} == {".gitignore", refused.name}
     sent = send(folder, "--to", faulty_server.url)
     assert sent.returncode == 1
@@ -799,7 +758,7 @@ def test_the_command_of_the_summary_can_be_pasted(
 
 
 @pytest.mark.in_process
-def test_what_is_refused_of_a_tree_is_set_aside(
+def test_a_tree_can_be_sent_and_what_is_refused_is_set_aside(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
@@ -811,6 +770,9 @@ def test_what_is_refused_of_a_tree_is_set_aside(
         monkeypatch.setenv("TMPDIR", str(memory))
     pytester.makepyfile(SUITE)
     run_pytest(f"--pubdir={pubdir}")
+    sent = send(pubdir, "--to", faulty_server.url)
+    assert (sent.returncode, sent.stdout) == (0, f"{pubdir}: {TESTS} sent to {faulty_server.url}\n")
+    assert faulty_server.results == tree_results(pubdir)
     faulty_server.answer = lambda post: status(422) if b"test_it[5]" in post.body else OK
     for _times in (1, 2):
         sent = send(pubdir, "--to", faulty_server.url)
@@ -836,17 +798,6 @@ def test_what_is_refused_of_a_tree_is_set_aside(
     assert aside.read_text() == "mine"
 
 
-@pytest.mark.in_process
-def test_a_tree_can_be_sent(
-    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
-) -> None:
-    pytester.makepyfile(SUITE)
-    run_pytest(f"--pubdir={pubdir}")
-    sent = send(pubdir, "--to", faulty_server.url)
-    assert (sent.returncode, sent.stdout) == (0, f"{pubdir}: {TESTS} sent to {faulty_server.url}\n")
-    assert faulty_server.results == tree_results(pubdir)
-
-
 def contents(folder: Path) -> dict[Path, bytes]:
     """Return what stands in all files of a folder."""
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -857,13 +808,8 @@ def test_what_is_no_outbox_is_left_alone(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer, pubdir: Path
 ) -> None:
     pytester.makepyfile(SUITE)
-    outbox = pytester.path / "kept"
-    # Not one that fails: that may get a POST after its relay is gone.
-    faulty_server.stop()
-    arguments = (f"--pubdir={pubdir}", f"--publish-outbox={outbox}", "--publish-grace=0")
-    run_pytest("--publish", faulty_server.url, *arguments)
-    faulty_server = FaultyServer(faulty_server.port)
-    (left,) = outbox.glob("*.jsonl")
+    run_pytest(f"--pubdir={pubdir}")
+    left = make_outbox(pytester.mkdir("kept"), "0a1b2c3d4e", faulty_server.url, TESTS)
     others = pytester.path / "others"
     others.mkdir()
     for name, text in {
@@ -1043,24 +989,18 @@ def test_refused_results_wait_while_more_may_come(
     assert outbox.read_bytes() == before
 
 
-@pytest.mark.in_process
 def test_an_earlier_versions_outbox_needs_a_url(
-    pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
+    tmp_path: Path, faulty_server: FaultyServer
 ) -> None:
-    pytester.makepyfile(SUITE)
-    faulty_server.answer = lambda _post: status(503)
-    run_pytest("--publish", faulty_server.url, "--publish-grace", "0")
-    faulty_server.answer = lambda _post: OK
-    outbox = outbox_of(pytester)
+    outbox = make_outbox(tmp_path, "0a1b2c3d4e", faulty_server.url, 3)
     outbox.write_bytes(outbox.read_bytes().partition(b"\n")[2])
-    outbox.with_suffix(".cursor").unlink(missing_ok=True)
     sent = send(outbox.parent)
     assert (sent.returncode, sent.stdout) == (
         1,
         f"{outbox}: does not say which URL it is for: give one with --to\n",
     )
     assert send(outbox.parent, "--to", faulty_server.url).returncode == 0
-    assert numbers(faulty_server) == list(range(TESTS))
+    assert list(faulty_server.accepted) == [f"0a1b2c3d4e-{number}" for number in range(3)]
     assert not list(outbox.parent.iterdir())
 
 
@@ -1089,7 +1029,7 @@ def test_send_does_not_race_a_relay_at_work(
     run_pytest("--publish", faulty_server.url, "--publish-grace", "0").assert_outcomes(passed=2)
 
 
-def test_a_second_interrupt_ends_the_waiting(
+def test_a_second_interrupt_ends_all_waiting(
     pytester: pytest.Pytester,
     faulty_server: FaultyServer,
     mode: tuple[str, ...],
@@ -1109,9 +1049,10 @@ def test_a_second_interrupt_ends_the_waiting(
             time.sleep(60)
         """
     )
-    arguments = (*own_plugins, "--publish", faulty_server.url, "--publish-grace", "60", *mode)
+    other = f"{faulty_server.url}?other"
+    urls = ("--publish", faulty_server.url, "--publish", other, "--publish-grace", "60")
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *arguments],
+        [sys.executable, "-m", "pytest", *own_plugins, *urls, *mode],
         cwd=pytester.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -1121,38 +1062,17 @@ def test_a_second_interrupt_ends_the_waiting(
     eventually(lambda: faulty_server.posts, "the first two to be tried")
     # As in a terminal: a worker that does not get it runs its test for 5 s more (execnet 2.1).
     os.killpg(process.pid, signal.SIGINT)
-    outbox = outbox_of(pytester)
-    eventually(functools.partial(has_ended, outbox), "the run to be over")
+    for outbox in (both := outboxes(pytester)):
+        eventually(functools.partial(has_ended, outbox), "the run to be over")
     os.killpg(process.pid, signal.SIGINT)
     output = process.communicate(timeout=60)[0].decode()
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert f"to be sent to {faulty_server.url} (interrupted)" in output
-    assert len(outbox.read_bytes().splitlines()) >= 2
-
-
-def test_one_interrupt_ends_all_waiting(
-    pytester: pytest.Pytester, faulty_server: FaultyServer, own_plugins: tuple[str, ...]
-) -> None:
-    faulty_server.answer = lambda _post: status(503)
-    pytester.makepyfile("def test_it(): pass")
-    other = f"{faulty_server.url}?other"
-    urls = ("--publish", faulty_server.url, "--publish", other, "--publish-grace", "60")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *own_plugins, *urls],
-        cwd=pytester.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    eventually(lambda: len(outboxes(pytester)) == 2, "both outboxes")
-    for outbox in outboxes(pytester):
-        ended = functools.partial(has_ended, outbox)
-        eventually(ended, "the run to be over")
-    process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=60)[0].decode()
     assert output.count("(interrupted)") == 2, output
     # The second has a query, which is not shown: the command has a place for it.
     assert f"--to {faulty_server.url}\n" in output
     assert "--to URL\n" in output
+    assert [len(outbox.read_bytes().splitlines()) >= 2 for outbox in both] == [True, True]
 
 
 def has_ended(outbox: Path) -> bool:
@@ -1387,18 +1307,12 @@ def test_a_run_may_become_another_user(
         assert [path.name for path in Path(folder, "kept").iterdir()] == [".gitignore"]
 
 
-RUN_AND_LIST_CHILDREN = """
-    import pathlib, sys
-    import pytest
-
-    try:
-        pytest.main(sys.argv[1:])
-    finally:
-        print()  # after the dots
-        print("children:", pathlib.Path("/proc/thread-self/children").read_text() or "none")
-"""
+def children() -> set[str]:
+    """Return the ids of the processes that this one has started."""
+    return set(Path("/proc/thread-self/children").read_text().split())
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize(
     ("hook", "answer"),
     [
@@ -1410,18 +1324,19 @@ RUN_AND_LIST_CHILDREN = """
 )
 def test_a_hook_that_ends_the_session_leaves_no_relay(
     pytester: pytest.Pytester,
+    run_pytest: RunPytest,
     faulty_server: FaultyServer,
-    own_plugins: tuple[str, ...],
+    capfd: pytest.CaptureFixture[str],
     hook: str,
     answer: bytes,
 ) -> None:
     faulty_server.answer = lambda _post: answer
     pytester.makeconftest(f"def {hook}(): raise RuntimeError('a bug')")
     pytester.makepyfile(test_it="def test_it(): pass")
-    script = pytester.makepyfile(script=RUN_AND_LIST_CHILDREN)
-    options = ("--publish", faulty_server.url, "--publish-grace=0.2", "test_it.py")
-    run = pytester.run(sys.executable, script, *own_plugins, *options)
-    run.stdout.fnmatch_lines(["children: none"])
+    before = children()
+    run = run_pytest("--publish", faulty_server.url, "--publish-grace=0.2")
+    assert run.ret != pytest.ExitCode.OK
+    assert children() <= before
     if hook == "pytest_sessionstart":
         assert not outboxes(pytester)
     elif answer == OK:
@@ -1429,9 +1344,10 @@ def test_a_hook_that_ends_the_session_leaves_no_relay(
         assert not outboxes(pytester)
     else:
         # pytest shows no summary.
-        run.stderr.fnmatch_lines(["publish: 1 result waits to be sent to *"])
+        assert "publish: 1 result waits to be sent to " in capfd.readouterr().err
 
 
+@pytest.mark.in_process
 def test_a_session_within_this_one_leaves_its_outbox(
     pytester: pytest.Pytester, run_pytest: RunPytest, faulty_server: FaultyServer
 ) -> None:
@@ -1463,6 +1379,7 @@ def test_a_session_within_this_one_leaves_its_outbox(
     run_pytest("--publish", faulty_server.url, *options).assert_outcomes(passed=2)
 
 
+@pytest.mark.in_process
 def test_a_run_killed_at_once_leaves_no_outbox(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
@@ -1475,30 +1392,26 @@ def test_a_run_killed_at_once_leaves_no_outbox(
     process = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL)
     kept = pytester.path / "kept"
     while not list(kept.glob("*.jsonl")) and process.poll() is None:
-        pass  # to be there before its relay is
+        time.sleep(0.001)  # to be there before its relay is
     process.kill()
     process.wait()
     run_pytest(*options).stdout.no_fnmatch_line("*of an earlier run*")
     eventually(lambda: not list(kept.glob("*.jsonl")), "the relay, if there was one, to end")
 
 
+@pytest.mark.in_process
 def test_where_nothing_can_be_kept_it_is_told_once(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     faulty_server: FaultyServer,
     pubdir: Path,
     mode: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pytester.makeconftest(
-        """
-        import pathlib, tempfile
-        import pytest_publish.plugin.outbox_folder as outbox_folder
-
-        # As in a container where nothing can be written to.
-        tempfile.tempdir = "/nowhere"
-        outbox_folder._IN_MEMORY = pathlib.Path("/nowhere")
-        """
-    )
+    # As in a container where nothing can be written to.
+    monkeypatch.setattr("pytest_publish.plugin.outbox_folder._IN_MEMORY", Path("/nowhere"))
+    monkeypatch.setattr(tempfile, "tempdir", tempfile.gettempdir())
+    pytester.makeconftest("import tempfile; tempfile.tempdir = '/nowhere'")
     pytester.makepyfile("def test_it(): pass")
     urls = ("--publish", faulty_server.url, "--publish", f"{faulty_server.url}?other")
     line = (
@@ -1506,7 +1419,9 @@ def test_where_nothing_can_be_kept_it_is_told_once(
         "name one with --publish-outbox DIR"
     )
     if not mode:
-        run = run_pytest(*urls, "-p", "no:cacheprovider")
+        with monkeypatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", tempfile.tempdir)
+            run = run_pytest(*urls, "-p", "no:cacheprovider")
         assert run.ret == pytest.ExitCode.OK
         assert run.stdout.lines.count(line) == 1
     strict = ("--publish-strict", f"--pubdir={pubdir}")

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from streams import checked
+from streams import logged
+from streams import of_type
 from support import Result
 from support import RunPytest
 from support import tree_results
@@ -115,36 +118,56 @@ def check_outputs(results: list[Result]) -> None:
 
 
 def test_a_crash_is_an_attempt(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path
+    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, log: Path
 ) -> None:
     pytester.makepyfile(
         """
         import os
         from pathlib import Path
+        import pytest
 
-        def test_a(request):
+        @pytest.fixture
+        def is_read(request):
             # An answer from the controller, which has then read how often to rerun:
             # a crash before that is final (pytest-rerunfailures 14 to 16.7).
             request.config.failures_db.get_test_reruns(request.node.nodeid)
+
+        def test_a(is_read):
             crashed = Path("crashed")
             if not crashed.exists():
                 crashed.touch()
                 os._exit(1)
 
         def test_b(): pass
+
+        @pytest.fixture
+        def deadly(is_read): os._exit(3)
+
+        @pytest.mark.flaky(reruns=1)
+        def test_dies(deadly): pass
+
+        def test_last(): pass
         """
     )
-    run = run_pytest(*RERUNS, "-n", "1", "--pubdir", pubdir)
-    assert run.ret == pytest.ExitCode.OK
+    events = (f"--publish-log={log}", "--publish-events")
+    run = run_pytest(*RERUNS, "-n1", "--max-worker-restart=4", f"--pubdir={pubdir}", *events)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
     results = tree_results(pubdir)
     assert attempts(results) == [
         ("test_a", 1, "fail", "rerun"),
         ("test_a", 2, "pass", "passed"),
         ("test_b", 1, "pass", "passed"),
+        ("test_dies", 1, "fail", "rerun"),
+        ("test_dies", 2, "fail", "crashed"),
+        ("test_last", 1, "pass", "passed"),
     ]
     first, second = (r for r in results if r["name"] == "test_a")
     assert [r["xdist_worker"] for r in (first, second)] == ["gw0", "gw1"]
     assert first["excinfo"]["type"] == "WorkerCrashed"
+    # The stream goes on with each worker that takes the place of another.
+    stream = checked(logged(log))
+    assert of_type("result", stream) == results
+    assert stream[-1]["reason"] == "finished"
 
 
 # pytest-retry keeps a server for as long as its process lives.

@@ -30,61 +30,12 @@ def children(result: Result) -> list[tuple[str, str]]:
     return [(child["description"], child["outcome"]) for child in result["subtests"]]
 
 
-def test_a_failed_subtest_makes_its_parent_fail(
+def test_each_way_to_have_subtests_has_its_verdict(
     pytester: pytest.Pytester,
     run_pytest: RunPytest,
     pubdir: Path,
     mode: tuple[str, ...],
     terminal: tuple[str, ...],
-) -> None:
-    plugin = _plugin()
-    pytester.makepyfile(
-        """
-        import pytest
-
-        def test_a(subtests):
-            for i in range(3):
-                with subtests.test("step", i=i):
-                    print(f"in {i}")
-                    if i == 1:
-                        raise KeyError(i)
-            with subtests.test():
-                pytest.skip("not here")
-            print("after")
-
-        def test_b(subtests):
-            with subtests.test(msg="fine"):
-                pass
-        """
-    )
-    run = run_pytest(*plugin, *terminal, "--pubdir", pubdir, *mode)
-    assert run.ret == pytest.ExitCode.TESTS_FAILED
-    results = by_name(tree_results(pubdir))
-    parent = results["test_a"]
-    assert (parent["result"], parent["outcome"]) == ("fail", "failed")
-    assert parent["excinfo"] == {
-        "type": "Failed",
-        "value": "contains 1 failed subtest",
-        "traceback": [],
-    }
-    assert children(parent) == [
-        ("[step] (i=0)", "passed"),
-        ("[step] (i=1)", "failed"),
-        ("[step] (i=2)", "passed"),
-        ("(<subtest>)", "skipped"),
-    ]
-    assert parent["subtests"][1]["excinfo"]["type"] == "KeyError"
-    assert "raise KeyError(i)" in parent["subtests"][1]["excinfo"]["traceback"][-1]
-    assert parent["stdout"] == "in 0\nin 1\nin 2\nafter\n"
-    assert [phase["when"] for phase in parent["phases"]] == ["setup", "call", "teardown"]
-    assert (results["test_b"]["result"], children(results["test_b"])) == (
-        "pass",
-        [("[fine]", "passed")],
-    )
-
-
-def test_each_way_to_have_subtests_has_its_verdict(
-    pytester: pytest.Pytester, run_pytest: RunPytest, pubdir: Path, mode: tuple[str, ...]
 ) -> None:
     plugin = _plugin()
     pytester.makepyfile(
@@ -112,12 +63,56 @@ def test_each_way_to_have_subtests_has_its_verdict(
         def test_odd_arguments(subtests):
             with subtests.test("\udc80", name="x", odd=object):
                 pass
+
+        def test_a(subtests):
+            for i in range(3):
+                with subtests.test("step", i=i):
+                    print(f"in {i}")
+                    if i == 1:
+                        raise KeyError(i)
+            with subtests.test():
+                pytest.skip("not here")
+            print("after")
+
+        def test_b(subtests):
+            with subtests.test(msg="fine"):
+                pass
         """
     )
-    run = run_pytest(*plugin, "--pubdir", pubdir, *mode)
+    run = run_pytest(*plugin, *terminal, "--pubdir", pubdir, *mode)
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     results = by_name(tree_results(pubdir))
+    check_a_failed_subtest(results)
+    check_each_way(results)
 
+
+def check_a_failed_subtest(results: dict[str, Result]) -> None:
+    """Check that it makes its parent fail."""
+    parent = results["test_a"]
+    assert (parent["result"], parent["outcome"]) == ("fail", "failed")
+    assert parent["excinfo"] == {
+        "type": "Failed",
+        "value": "contains 1 failed subtest",
+        "traceback": [],
+    }
+    assert children(parent) == [
+        ("[step] (i=0)", "passed"),
+        ("[step] (i=1)", "failed"),
+        ("[step] (i=2)", "passed"),
+        ("(<subtest>)", "skipped"),
+    ]
+    assert parent["subtests"][1]["excinfo"]["type"] == "KeyError"
+    assert "raise KeyError(i)" in parent["subtests"][1]["excinfo"]["traceback"][-1]
+    assert parent["stdout"] == "in 0\nin 1\nin 2\nafter\n"
+    assert [phase["when"] for phase in parent["phases"]] == ["setup", "call", "teardown"]
+    assert (results["test_b"]["result"], children(results["test_b"])) == (
+        "pass",
+        [("[fine]", "passed")],
+    )
+
+
+def check_each_way(results: dict[str, Result]) -> None:
+    """Check the verdict of what has its subtests in another way."""
     of_unittest = results["test_unittest"]
     contains_one = ("fail", "contains 1 failed subtest")
     assert (of_unittest["result"], of_unittest["excinfo"]["value"]) == contains_one
