@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from typing import Final
 
 import pytest
 
 from boards import Board
+from boards import Event
 from published import Object
 from published import Session
 
@@ -120,11 +122,8 @@ def watched(
 ) -> tuple[list[tuple[float, float]], float, float]:
     """Run tests; return when the board told how much is left, and when they began and ended."""
     told: list[tuple[float, float]] = []
-    with board.stream() as events:
-        names = ("--publish-run-id", run_id, "--publish-project", project)
-        switches = ("--publish", board.url, *PUBLISHED, *names)
-        thread = threading.Thread(target=run_pytest, args=(*switches, *arguments))
-        thread.start()
+
+    def watch(events: Iterator[Event]) -> None:
         shown = newest(board)
         while shown["run_id"] != run_id or shown["state"] != "finished":
             next(events)
@@ -132,12 +131,18 @@ def watched(
             # From the first result on: nobody knows how long workers take to start.
             if shown["run_id"] == run_id and shown["done"] and shown["left"]:
                 told.append((time.time(), shown["left"]))
-        thread.join()
+
+    with board.stream() as events, ThreadPoolExecutor(1) as threads:
+        watching = threads.submit(watch, events)
+        names = ("--publish-run-id", run_id, "--publish-project", project)
+        run_pytest("--publish", board.url, *PUBLISHED, *names, *arguments)
+        watching.result()
     rows = board.results(run_id)
     end = max(row["start_time"] + row["duration"] for row in rows)
     return told, min(row["start_time"] for row in rows), end
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize(
     ("seconds", "arguments"),
     [
