@@ -108,9 +108,9 @@ def uneven_before(project: str) -> list[Object]:
     return [*objects, session.finish()]
 
 
-def newest(board: Board) -> Any:
-    """Return the newest run."""
-    return board.get("/api/runs", limit="1")[0]
+def newest(board: Board, project: str) -> Any:
+    """Return a project's newest run."""
+    return board.get("/api/runs", project=project, limit="1")[0]
 
 
 def watched(
@@ -124,10 +124,10 @@ def watched(
     told: list[tuple[float, float]] = []
 
     def watch(events: Iterator[Event]) -> None:
-        shown = newest(board)
+        shown = newest(board, project)
         while shown["run_id"] != run_id or shown["state"] != "finished":
             next(events)
-            shown = newest(board)
+            shown = newest(board, project)
             # From the first result on: nobody knows how long workers take to start.
             if shown["run_id"] == run_id and shown["done"] and shown["left"]:
                 told.append((time.time(), shown["left"]))
@@ -153,7 +153,7 @@ def watched(
     ids=["serial", "two", "uneven"],
 )
 def test_what_is_left_is_told_within_a_fifth(
-    start_board: Callable[..., Board],
+    board: Board,
     run_pytest: Callable[..., pytest.RunResult],
     pytester: pytest.Pytester,
     seconds: float,
@@ -163,15 +163,14 @@ def test_what_is_left_is_told_within_a_fifth(
         test_shop=SLEEPING.format(sleeps=SLEEPS),
         **{f"test_{name}": SLEEPING.format(sleeps=sleeps) for name, sleeps in UNEVEN.items()},
     )
-    board = start_board()
     # A machine that is too busy to run the tests in their time is given another try, as
     # another project, which knows nothing of the slow one.
-    for run_id in ("first", "second", "third", "fourth", "fifth"):
-        project = f"shop-{run_id}"
+    for number in range(5):
+        run_id = project = f"shop-{arguments[-1]}-{number}"
         before = Session(project, begin=time.time() - 86_400)
         results = [
-            before.result(f"test_shop.py::test_sleeping[{number}]", duration=seconds)
-            for number, seconds in enumerate(SLEEPS)
+            before.result(f"test_shop.py::test_sleeping[{one}]", duration=seconds)
+            for one, seconds in enumerate(SLEEPS)
         ]
         board.post(before.start(), *results, before.finish(), *uneven_before(project))
         told, begin, end = watched(board, run_pytest, run_id, project, arguments)
