@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from typing import Final
 
 import pytest
 
 from boards import Board
+from boards import Event
 from published import Object
 from published import Session
 
@@ -106,9 +108,9 @@ def uneven_before(project: str) -> list[Object]:
     return [*objects, session.finish()]
 
 
-def newest(board: Board) -> Any:
-    """Return the newest run."""
-    return board.get("/api/runs", limit="1")[0]
+def newest(board: Board, project: str) -> Any:
+    """Return a project's newest run."""
+    return board.get("/api/runs", project=project, limit="1")[0]
 
 
 def watched(
@@ -120,24 +122,27 @@ def watched(
 ) -> tuple[list[tuple[float, float]], float, float]:
     """Run tests; return when the board told how much is left, and when they began and ended."""
     told: list[tuple[float, float]] = []
-    with board.stream() as events:
-        names = ("--publish-run-id", run_id, "--publish-project", project)
-        switches = ("--publish", board.url, *PUBLISHED, *names)
-        thread = threading.Thread(target=run_pytest, args=(*switches, *arguments))
-        thread.start()
-        shown = newest(board)
+
+    def watch(events: Iterator[Event]) -> None:
+        shown = newest(board, project)
         while shown["run_id"] != run_id or shown["state"] != "finished":
             next(events)
-            shown = newest(board)
+            shown = newest(board, project)
             # From the first result on: nobody knows how long workers take to start.
             if shown["run_id"] == run_id and shown["done"] and shown["left"]:
                 told.append((time.time(), shown["left"]))
-        thread.join()
+
+    with board.stream() as events, ThreadPoolExecutor(1) as threads:
+        watching = threads.submit(watch, events)
+        names = ("--publish-run-id", run_id, "--publish-project", project)
+        run_pytest("--publish", board.url, *PUBLISHED, *names, *arguments)
+        watching.result()
     rows = board.results(run_id)
     end = max(row["start_time"] + row["duration"] for row in rows)
     return told, min(row["start_time"] for row in rows), end
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize(
     ("seconds", "arguments"),
     [
@@ -148,7 +153,7 @@ def watched(
     ids=["serial", "two", "uneven"],
 )
 def test_what_is_left_is_told_within_a_fifth(
-    start_board: Callable[..., Board],
+    board: Board,
     run_pytest: Callable[..., pytest.RunResult],
     pytester: pytest.Pytester,
     seconds: float,
@@ -158,15 +163,14 @@ def test_what_is_left_is_told_within_a_fifth(
         test_shop=SLEEPING.format(sleeps=SLEEPS),
         **{f"test_{name}": SLEEPING.format(sleeps=sleeps) for name, sleeps in UNEVEN.items()},
     )
-    board = start_board()
     # A machine that is too busy to run the tests in their time is given another try, as
     # another project, which knows nothing of the slow one.
-    for run_id in ("first", "second", "third", "fourth", "fifth"):
-        project = f"shop-{run_id}"
+    for number in range(5):
+        run_id = project = f"shop-{arguments[-1]}-{number}"
         before = Session(project, begin=time.time() - 86_400)
         results = [
-            before.result(f"test_shop.py::test_sleeping[{number}]", duration=seconds)
-            for number, seconds in enumerate(SLEEPS)
+            before.result(f"test_shop.py::test_sleeping[{one}]", duration=seconds)
+            for one, seconds in enumerate(SLEEPS)
         ]
         board.post(before.start(), *results, before.finish(), *uneven_before(project))
         told, begin, end = watched(board, run_pytest, run_id, project, arguments)

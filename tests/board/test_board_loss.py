@@ -17,7 +17,7 @@ from published import body
 from published import Session
 
 
-ROUNDS = 6
+ROUNDS = 4
 POSTERS = 3
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import re
 import subprocess
@@ -48,10 +49,15 @@ def name_of(path: Path) -> str:
 MODULES: Final = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
 
 
-def imports_of(module: str) -> Iterator[str]:
-    """Yield the full names of what a module imports, wherever in it that is."""
+@functools.cache
+def imports_of(module: str) -> list[str]:
+    """Return the full names of what a module imports, wherever in it that is."""
     path = MODULES[module]
-    folder = ("pytest_publish", *path.relative_to(ROOT).parts[:-1])
+    return list(imported_in(path, ("pytest_publish", *path.relative_to(ROOT).parts[:-1])))
+
+
+def imported_in(path: Path, folder: tuple[str, ...]) -> Iterator[str]:
+    """Yield the full names of what a file imports, which is in a folder of the package."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -11,6 +11,7 @@ import pytest
 from daemons import our_relay
 from faulty_server import FaultyServer
 from faulty_server import status
+from pytest_publish import cli
 from pytest_publish.delivery.config import DeliveryConfig
 from pytest_publish.delivery.locks import is_free
 from pytest_publish.delivery.process import DeliveryReport
@@ -110,23 +111,16 @@ def test_a_relay_that_fails_says_why(
     assert {path.name for path in tmp_path.glob("run*")} == {"run.jsonl"}
 
 
-@pytest.mark.parametrize("entry", ["", "beside a conftest"])
-def test_a_relay_does_not_import_what_lies_beside_the_tests(
-    faulty_server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
-) -> None:
-    (tmp_path / "requests.py").write_text("raise ImportError('not that one')")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [entry and str(tmp_path), *sys.path])
-    delivery = delivery_to(faulty_server, tmp_path)
-    delivery.start()
-    fill(delivery, 1)
-    delivery.end()
-    assert delivery.wait(lambda _waiting: None).sent == 1
-
-
-def test_warnings_that_are_errors_for_the_tests_are_none_for_the_relay(
+def test_a_relay_heeds_nothing_of_how_the_tests_are_run(
     faulty_server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What lies in the current folder, and beside a conftest, is not imported.
+    (tmp_path / "requests.py").write_text("raise ImportError('not that one')")
+    monkeypatch.chdir(tmp_path)
+    # An import path may be longer than a command line.
+    folders = [f"/nowhere/{'x' * 100}/{number}" for number in range(3000)]
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), *sys.path, *folders])
+    # Warnings that are errors for the tests are none for the relay.
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     delivery = delivery_to(faulty_server, tmp_path)
     delivery.start()
@@ -141,21 +135,14 @@ def test_an_outbox_is_its_runs_before_the_relay_starts_and_after_it_died(
     name = "20261123T010203Z-0a1b2c3d"
     delivery = RelayProcess(tmp_path, name, DeliveryConfig(faulty_server.url))
     fill(delivery, 2)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest_publish",
-        "send",
-        str(tmp_path),
-        "--to",
-        faulty_server.url,
-    ]
+    arguments = ["send", str(tmp_path), "--to", faulty_server.url]
+    command = [sys.executable, "-m", "pytest_publish", *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, faulty_server.posts) == (1, [])
     assert "a process is still sending it" in done.stdout
     delivery.end()
     assert delivery.wait(lambda _waiting: None).waiting == 2
-    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    assert cli.main(arguments) == 0
     assert len(faulty_server.posts) == 2
     assert list(tmp_path.iterdir()) == []
 
@@ -213,18 +200,6 @@ def leads_to(fd: int, delivery: RelayProcess) -> bool:
     except OSError:
         return False
     return bool(ours == theirs)
-
-
-def test_an_import_path_may_be_longer_than_a_command_line(
-    faulty_server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folders = [f"/nowhere/{'x' * 100}/{number}" for number in range(3000)]
-    monkeypatch.setattr(sys, "path", [*sys.path, *folders])
-    delivery = delivery_to(faulty_server, tmp_path)
-    delivery.start()
-    fill(delivery, 1)
-    delivery.end()
-    assert delivery.wait(lambda _waiting: None).sent == 1
 
 
 def test_an_exit_status_that_is_lost_is_not_taken_for_success(
