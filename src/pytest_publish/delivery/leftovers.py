@@ -13,7 +13,7 @@ from .locks import is_free
 from .outbox import Outbox
 from .outbox import OutboxReader
 from .outbox import SUFFIX
-from .will import open_will
+from .will import executed
 
 
 def found_in(folder: Path, *, below: bool = False) -> list[Outbox]:
@@ -47,7 +47,7 @@ def _is_removed(outbox: Outbox) -> bool:
         return False
     try:
         with contextlib.closing(OutboxReader(outbox, CursorFile(outbox).read().offset)) as reader:
-            if reader.read() or reader.torn or open_will(outbox) is not None:
+            if reader.read() or reader.torn or executed(outbox, 0.0) is not None:
                 return False
     except OSError:
         return False
