@@ -112,16 +112,14 @@ class Transport:
         self._url = request.url or ""
         self._headers = dict(request.headers)
 
-    def prepare(self, body: bytes) -> bytes:
-        """Return the bytes that go over the wire for a body, at each try the same."""
-        return gzip.compress(body, mtime=0) if self._config.gzip else body
-
-    def post(self, key: str, body: bytes, sent: bytes) -> Accepted | Refused | Failed:
-        """Try once to POST ``body``, as ``sent``, and tell what came of it."""
+    def post(self, key: str, body: bytes) -> Accepted | Refused | Failed:
+        """Try once to POST ``body``, and tell what came of it."""
         if self._unsendable:
             return Failed(self._unsendable)
         # Whatever it is: a thread that dies of it would send nothing more.
         try:
+            # Without the time of compression, so that each try sends the same bytes.
+            sent = gzip.compress(body, mtime=0) if self._config.gzip else body
             return self._follow(self._headers | self._headers_of(key, body, sent), sent)
         except Exception as error:
             return _judge_error(error)
@@ -267,7 +265,8 @@ class _Route:
         has_end = response.chunked or response.length_remaining is not None
         is_read = False
         try:
-            if has_end or _closes(response):  # else its end may never come
+            # Else its end may never come, or only interim answers have.
+            if response.status >= 200 and (has_end or _closes(response)):
                 is_read = _read_to_end(response)
         except (http.client.HTTPException, urllib3.exceptions.HTTPError, OSError):
             if has_end:

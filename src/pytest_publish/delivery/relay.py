@@ -325,10 +325,9 @@ class _Sender(threading.Thread):
     def _persist(self, lines: list[Line]) -> Accepted | Refused | None:
         """Try until the endpoint takes it or refuses it; None once the backlog is closed."""
         key, body = _post_of(lines, self._config.batch)
-        sent = self._transport.prepare(body)
         tries = 0
         while True:
-            answer = self._transport.post(key, body, sent)
+            answer = self._transport.post(key, body)
             if not isinstance(answer, Failed):
                 return answer
             tries += 1
