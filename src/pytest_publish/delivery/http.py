@@ -25,7 +25,6 @@ from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
 import requests
-import requests.adapters
 import urllib3
 
 from .config import DeliveryConfig
@@ -85,7 +84,6 @@ class Transport:
         self._config = config
         self._key = signing_key(config.secret)
         self._session = requests.Session()
-        self._adapter = _Adapter()
         # Asking for proxies and certificates takes longer than a POST, so it is done once.
         self._route = functools.lru_cache(maxsize=8)(self._find_route)
         self._url = ""
@@ -126,7 +124,6 @@ class Transport:
 
     def close(self) -> None:
         """Close the connection."""
-        self._adapter.close()
         self._session.close()
 
     def _follow(self, headers: dict[str, str], sent: bytes) -> Accepted | Refused | Failed:
@@ -156,9 +153,15 @@ class Transport:
         settings = self._session.merge_environment_settings(
             url, {}, stream=True, verify=None, cert=None
         )
+        proxies, verify = settings["proxies"], settings["verify"]
         request = requests.Request("POST", url).prepare()
-        pool, target = self._adapter.route(request, settings["proxies"], settings["verify"])
-        return _Route(pool, target, self._config.timeout)
+        # It knows of proxies and authorities of certificates.
+        adapter: Any = self._session.get_adapter(url)
+        pool = adapter.get_connection_with_tls_context(request, verify, proxies=proxies)
+        adapter.cert_verify(pool, request.url, verify, None)
+        if not issubclass(pool.ConnectionCls, _Connection):
+            pool.ConnectionCls = type("Connection", (_Connection, pool.ConnectionCls), {})
+        return _Route(pool, adapter.request_url(request, proxies), self._config.timeout)
 
     def _headers_of(self, key: str, body: bytes, sent: bytes) -> dict[str, str]:
         """Return the headers that name, sign (Standard Webhooks 1.0.0) and measure a body."""
@@ -174,20 +177,6 @@ class Transport:
             digest = hmac.new(self._key, signed, hashlib.sha256).digest()
             headers["webhook-signature"] = "v1," + base64.b64encode(digest).decode()
         return headers
-
-
-class _Adapter(requests.adapters.HTTPAdapter):
-    """requests' own, for what it knows of proxies and authorities of certificates."""
-
-    def route(
-        self, request: requests.PreparedRequest, proxies: Any, verify: Any
-    ) -> tuple[urllib3.HTTPConnectionPool, str]:
-        """Return the pool that leads to a request's URL, and what to ask it for."""
-        pool: Any = self.get_connection_with_tls_context(request, verify, proxies=proxies)
-        self.cert_verify(pool, request.url, verify, None)  # type: ignore[no-untyped-call]
-        if not issubclass(pool.ConnectionCls, _Connection):
-            pool.ConnectionCls = type("Connection", (_Connection, pool.ConnectionCls), {})
-        return pool, self.request_url(request, proxies)
 
 
 class _FinalResponse(http.client.HTTPResponse):

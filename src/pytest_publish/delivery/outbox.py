@@ -43,6 +43,7 @@ Refused results are removed only by sending that file successfully.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import stat
@@ -113,33 +114,20 @@ def _will_in(data: dict[str, Any]) -> dict[str, Any] | None:
     return will if isinstance(will.get("type"), str) else None
 
 
-class Outbox(NamedTuple):
+@dataclasses.dataclass
+class Outbox:
     """An outbox, by the path of its results, with the files beside it."""
 
     path: Path
 
+    def __post_init__(self) -> None:
+        self.cursor = self.path.with_suffix(".cursor")
+        self.writer_lock = self.path.with_suffix(".run")
+        self.sender_lock = self.path.with_suffix(".lock")
+        self.errors = self.path.with_suffix(".stderr")
+
     def __str__(self) -> str:
         return str(self.path)
-
-    @property
-    def cursor(self) -> Path:
-        """The file that keeps how far the results have been delivered."""
-        return self.path.with_suffix(".cursor")
-
-    @property
-    def writer_lock(self) -> Path:
-        """The file of the lock that the run holds."""
-        return self.path.with_suffix(".run")
-
-    @property
-    def sender_lock(self) -> Path:
-        """The file of the lock that the sender holds."""
-        return self.path.with_suffix(".lock")
-
-    @property
-    def errors(self) -> Path:
-        """The standard error of the relay."""
-        return self.path.with_suffix(".stderr")
 
     @property
     def refused(self) -> Outbox:

@@ -97,17 +97,9 @@ class RelayProcess:
         self._has_ended = True
         try:
             self._writer.end()
-        except OSError:
-            self._end_by_input()
-
-    def _end_by_input(self) -> None:
-        """Tell it without the file, which is on a full disk or must not be written any more."""
-        if self._program is None or self._program.status is not None:
-            return
-        try:
-            self._program.tell_end()
-        except OSError:
-            self._can_learn_of_end = False
+        except OSError:  # the disk is full, or the file must not be written any more
+            if self._program is not None and self._program.status is None:
+                self._can_learn_of_end = self._program.tell_end()
 
     def wait(self, on_progress: Callable[[int], None]) -> DeliveryReport:
         """Wait until the relay ends, which knows when to give up; then tidy up.

@@ -27,7 +27,6 @@ from .report import times_of
 from .report import UNTOLD
 from .result import ExcInfo
 from .result import Phase
-from .result import PhaseOutcome
 from .result import Subtest
 from .result import When
 
@@ -95,9 +94,7 @@ class Attempt:
 
     def add(self, report: Report, when: When, annotations: WorkerAnnotations) -> None:
         """Take in the report of a phase or of a subtest."""
-        # Only a call can have passed unexpectedly.
-        is_plain = report.outcome == "passed" and when != "call"
-        outcome: PhaseOutcome = "passed" if is_plain else outcome_of(report)
+        outcome = outcome_of(report)
         excinfo = None
         if outcome != "passed":
             self.has_passed = False
