@@ -387,11 +387,9 @@ def _reason(error: BaseException) -> str:
 
 
 def _find(error: BaseException, kind: type[_Error]) -> _Error | None:
-    for found in _chain(error):
-        # requests' own errors are OSErrors, without an errno.
-        if isinstance(found, kind) and not isinstance(found, requests.RequestException):
-            return found
-    return None
+    # requests' own errors are OSErrors, without an errno.
+    others = (part for part in _chain(error) if not isinstance(part, requests.RequestException))
+    return next((part for part in others if isinstance(part, kind)), None)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
