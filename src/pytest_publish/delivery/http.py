@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import functools
 import gzip
-import hashlib
 import hmac
 import http.client
 import random
@@ -86,16 +85,14 @@ class Transport:
         self._session = requests.Session()
         # Asking for proxies and certificates takes longer than a POST, so it is done once.
         self._route = functools.lru_cache(maxsize=8)(self._find_route)
-        self._url = ""
-        self._headers: dict[str, str] = {}
         # Why nothing can be sent, if so.
         self._unsendable = ""
         try:
-            self._prepare_request()
+            self._url, self._headers = self._url_and_headers()
         except Exception as error:  # whose text has the whole URL, with what is secret
             self._unsendable = f"nothing can be POSTed to this URL: {type(error).__name__}"
 
-    def _prepare_request(self) -> None:
+    def _url_and_headers(self) -> tuple[str, dict[str, str]]:
         # Without Accept and the like, which say what HTTP takes for granted.
         self._session.headers.clear()
         # By requests, which knows user:password and .netrc.
@@ -105,10 +102,9 @@ class Transport:
         if self._config.gzip:
             request.headers["Content-Encoding"] = "gzip"
         request.headers.update(self._config.headers)
-        # Here without regard to case; from now on each POST replaces these exact names.
+        # Set here without regard to case, so that each POST replaces exactly these names.
         request.headers.update(self._headers_of("", b"", b""))
-        self._url = request.url or ""
-        self._headers = dict(request.headers)
+        return request.url or "", dict(request.headers)
 
     def post(self, key: str, body: bytes) -> Accepted | Refused | Failed:
         """Try once to POST ``body``, and tell what came of it."""
@@ -140,9 +136,8 @@ class Transport:
             if target is None:
                 return Refused(f"{_status(response)}: a redirect that can't be followed")
             dropped = {"host"}
-            # Not from http to https on one host, which is what it is meant for there.
+            # Another host gets nothing that was meant for the one the user named.
             if self._session.should_strip_auth(url, target):  # type: ignore[no-untyped-call]
-                # Another host gets nothing that was meant for the one the user named.
                 dropped |= {"authorization", "cookie"}
                 dropped |= {name.lower() for name, _value in self._config.headers}
             headers = {name: text for name, text in headers.items() if name.lower() not in dropped}
@@ -174,15 +169,15 @@ class Transport:
         }
         if self._key:
             signed = b".".join((key.encode(), timestamp.encode(), body))
-            digest = hmac.new(self._key, signed, hashlib.sha256).digest()
+            digest = hmac.digest(self._key, signed, "sha256")
             headers["webhook-signature"] = "v1," + base64.b64encode(digest).decode()
         return headers
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """Passes by all interim answers (RFC 9110, section 15.2), not by 100 alone.
+    """Skips all interim answers (RFC 9110, section 15.2), not only 100.
 
-    Taken for the answer, a 103 would leave the real one to the next request.
+    If a 103 were taken for the answer, the real one would become that of the next request.
     """
 
     def begin(self) -> None:

@@ -46,10 +46,11 @@ def waiting_in(folder: Path) -> list[Outbox]:
 
     Those in which nothing waits are removed, as of a run that was killed at once.
     """
-    return [outbox for outbox in found_in(folder) if is_free(outbox) and not _is_removed(outbox)]
+    found = [outbox for outbox in found_in(folder) if is_free(outbox)]
+    return [outbox for outbox in found if not _remove_if_done(outbox)]
 
 
-def _is_removed(outbox: Outbox) -> bool:
+def _remove_if_done(outbox: Outbox) -> bool:
     """Remove an outbox that a run left with nothing to send; tell whether it is gone."""
     if not realos.exists(str(outbox.writer_lock)):
         return False

@@ -125,6 +125,8 @@ class Outbox:
         self.writer_lock = self.path.with_suffix(".run")
         self.sender_lock = self.path.with_suffix(".lock")
         self.errors = self.path.with_suffix(".stderr")
+        self.holds_refused = self.path.name.endswith(REFUSED_SUFFIX)
+        self.is_named_by_run = _RUN_NAME.fullmatch(self.path.name) is not None
 
     def __str__(self) -> str:
         return str(self.path)
@@ -135,19 +137,9 @@ class Outbox:
         return Outbox(self.path.with_name(self.path.name.removesuffix(SUFFIX) + REFUSED_SUFFIX))
 
     @property
-    def holds_refused(self) -> bool:
-        """Whether it is an outbox of refused results itself."""
-        return self.path.name.endswith(REFUSED_SUFFIX)
-
-    @property
     def origin(self) -> Outbox:
         """The outbox from which these refused results come; else this one."""
         return Outbox(self.path.with_name(_REFUSED.sub(SUFFIX, self.path.name)))
-
-    @property
-    def is_named_by_run(self) -> bool:
-        """Whether it has a name as only a run gives it."""
-        return _RUN_NAME.fullmatch(self.path.name) is not None
 
     def header(self) -> Header | None:
         """Return the header; None if the file is no outbox. Raises OSError.

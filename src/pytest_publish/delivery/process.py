@@ -133,12 +133,12 @@ class RelayProcess:
 
     def _wait(self, on_progress: Callable[[int], None]) -> str:
         """Wait for the relay's end; return why it is not waited for any longer."""
-        waiting = self._writer.appended
+        waited = None
         progress_at = realos.monotonic()
         while self._program is not None and self._program.status is None:
-            cursor = self.cursor()
-            if waiting != (waiting := self._writer.appended - cursor.sent - cursor.refused):
-                progress_at = realos.monotonic()
+            waiting = self._waiting(self.cursor())
+            if waiting != waited:
+                waited, progress_at = waiting, realos.monotonic()
             # It gives up by itself, unless it was stopped, or hangs at its disk.
             if realos.monotonic() - progress_at > self._patience:
                 return "the relay hangs"
@@ -153,11 +153,12 @@ class RelayProcess:
             # The cursor may say less: its disk is full, or this process may not read it.
             return DeliveryReport(self._writer.appended, 0, 0, "", "")
         cursor = self.cursor()
-        waiting = self._writer.appended - cursor.sent - cursor.refused
-        reason = ""
-        if waiting:
-            reason = stopped or cursor.problem or self._relay_error()
+        waiting = self._waiting(cursor)
+        reason = (stopped or cursor.problem or self._relay_error()) if waiting else ""
         return DeliveryReport(cursor.sent, cursor.refused, waiting, reason, cursor.refusal)
+
+    def _waiting(self, cursor: Cursor) -> int:
+        return self._writer.appended - cursor.sent - cursor.refused
 
     def _relay_error(self) -> str:
         """Return why the relay ended, from what it wrote last on its standard error."""

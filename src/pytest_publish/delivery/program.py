@@ -112,7 +112,7 @@ class RelayProgram:
             self._process.wait(_ENDING)
 
     def close(self) -> None:
-        """Let go of its standard input, by which it learns nothing any more."""
+        """Close its standard input: it is told nothing more."""
         self._input.close()
 
 

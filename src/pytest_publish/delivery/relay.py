@@ -99,7 +99,7 @@ class Relay:
         # Lines have no time of their own; those read next were written after this.
         had_all_at = monotonic()
         while True:
-            # Asked before the last read: what was written until then is in it.
+            # Asked before reading, so that the last read has all that was written.
             over = reader.ended or self._is_over()
             is_read = self._backlog.wants_more
             fresh = reader.read() if is_read else []
