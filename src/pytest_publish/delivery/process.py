@@ -119,11 +119,11 @@ class RelayProcess:
         return self._finished("interrupted")
 
     def _finished(self, stopped: str) -> DeliveryReport:
-        if stopped and self._program is not None:
-            self._program.stop()
-        report = self._report(stopped)
         if self._program is not None:
+            if stopped:
+                self._program.stop()
             self._program.close()
+        report = self._report(stopped)
         if not report.waiting:
             self.outbox.discard()
         with contextlib.suppress(OSError):

@@ -201,8 +201,8 @@ class _Backlog:
     def take(self, most: int, *, helps: bool) -> list[Line]:
         """Return lines to send together, as soon as there are any; none once closed.
 
-        A sender that ``helps`` gets only what has waited long: as long as the first
-        connection keeps up, the others would do nothing but overtake it.
+        A sender that ``helps`` gets only what has waited long, so that it does not overtake
+        a first connection which keeps up.
         """
         with self._lock:
             while not self._closed.is_set() and not self._may_take(helps=helps):

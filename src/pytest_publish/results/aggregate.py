@@ -220,8 +220,7 @@ class Aggregator:
 
     def _finish(self, attempt: Attempt) -> None:
         if not attempt.has_passed and attempt.crash is None and attempt.has_failed_subtest:
-            attempt.call = attempt.call or self._cut_off(attempt)
-            attempt.fail_for_subtests(attempt.call)
+            attempt.fail_for_subtests(attempt.call or self._cut_off(attempt))
         self._closing = self._result(attempt), attempt
         self._settle()
 

@@ -44,11 +44,7 @@ _GRAVEST_FIRST: Final = ("rerun", "failed", "xfailed", "skipped", "xpassed", "pa
 
 
 class Attempt:
-    """What is known so far of one attempt of one test on one worker.
-
-    A Ctrl-C may come at any point. So each report's outcome is noted before anything
-    else is read of it that takes long or raises.
-    """
+    """What is known so far of one attempt of one test on one worker."""
 
     group: str | None = None
     # Which attempt it is by the worker's count, and the worker's machine.
@@ -122,7 +118,7 @@ class Attempt:
             self.phases.append(part)
             if self.call is None and when == "call":
                 self.call = part
-        # The outcome is noted: from here on, anything may take long or raise.
+        # The outcome is noted first: reading the rest may take long, raise, or be interrupted.
         if excinfo is not None:
             part.excinfo = excinfo_of(report, annotations)
         if report.sections:
@@ -157,6 +153,7 @@ class Attempt:
         pytest itself does this to the report only in its status hook, which is not
         called under -p no:terminal, and not for unittest's subTest.
         """
+        self.call = call
         # A rerun by pytest-rerunfailures' own decision has no exception of its own.
         if call.outcome not in ("failed", "rerun") or call.excinfo in (None, UNTOLD):
             count = sum(subtest.outcome == "failed" for subtest in self.subtests)
