@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import os
 import sys
 import tempfile
@@ -27,6 +26,9 @@ from pytest_publish.delivery.config import redact_url
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
 from pytest_publish.delivery.leftovers import found_in
+from pytest_publish.delivery.leftovers import lines_in
+from pytest_publish.delivery.leftovers import published_in
+from pytest_publish.delivery.leftovers import result_files
 from pytest_publish.delivery.locks import is_free
 from pytest_publish.delivery.locks import sender_lock
 from pytest_publish.delivery.outbox import Header
@@ -34,9 +36,6 @@ from pytest_publish.delivery.outbox import key_of
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxWriter
 from pytest_publish.delivery.outbox import SUFFIX
-from pytest_publish.delivery.published import lines_in
-from pytest_publish.delivery.published import published_in
-from pytest_publish.delivery.published import result_files
 from pytest_publish.delivery.relay import Relay
 from pytest_publish.delivery.will import append_will
 
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     try:
-        done = [_guarded(path, functools.partial(_send, path, config)) for path in asked.path]
+        done = [_guarded(path, _send, path, config) for path in asked.path]
     except KeyboardInterrupt:
         print("\ninterrupted; what was not sent yet is where it was", file=sys.stderr)
         return 130
@@ -141,10 +140,10 @@ def _config(asked: argparse.Namespace) -> DeliveryConfig:
     )
 
 
-def _guarded(path: Path, send: Callable[[], bool]) -> bool:
+def _guarded(path: Path, send: Callable[..., bool], *args: object) -> bool:
     """Send what is at a path; say what went wrong, and return whether all is sent."""
     try:
-        return send()
+        return send(*args)
     except OSError as error:
         where = f": {error.filename}" if error.filename not in (None, str(path)) else ""
         _say(path, f"can't be sent: {error.strerror or error}{where}")
@@ -161,16 +160,14 @@ def _send(path: Path, config: DeliveryConfig) -> bool:
 
 def _send_folder(folder: Path, config: DeliveryConfig) -> bool:
     """Send the outboxes in a folder, and the tree in it without what they hold."""
-    done: list[bool] = []
     keys: set[str | None] = set()
-    for outbox in found_in(folder, below=True):
-        send = functools.partial(_send_found, outbox, config, keys)
-        done.append(_guarded(outbox.path, send))
+    found = found_in(folder, below=True)
+    done = [_guarded(outbox.path, _send_found, outbox, config, keys) for outbox in found]
     paths = [path for key, path in _results_in(folder) if key not in keys]
     if paths:
         # Read once more, because all together may be too much for the memory.
         bodies = (body for path in paths for body, _key in lines_in(path))
-        done.append(_guarded(folder, lambda: _send_copy(folder, bodies, config)))
+        done.append(_guarded(folder, _send_copy, folder, bodies, config))
     if not done:
         _say(folder, "there is neither an outbox nor a result.json to send in it")
     return bool(done) and all(done)

@@ -101,10 +101,7 @@ def private_from(environment: Mapping[str, str]) -> tuple[tuple[tuple[str, str],
     except ValueError as error:
         raise ValueError(f"{HEADERS_VARIABLE}: {error}") from None
     secret = environment.get(SECRET_VARIABLE, "")
-    try:
-        signing_key(secret)
-    except ValueError as error:
-        raise ValueError(f"{SECRET_VARIABLE}: {error}") from None
+    signing_key(secret)
     return headers, secret
 
 
@@ -120,7 +117,9 @@ def signing_key(secret: str) -> bytes:
     except ValueError:  # also for what is not ASCII
         key = b""
     if secret and not key:
-        raise ValueError("a secret must be base64, with or without whsec_ before it")
+        raise ValueError(
+            f"{SECRET_VARIABLE}: a secret must be base64, with or without whsec_ before it"
+        )
     return key
 
 

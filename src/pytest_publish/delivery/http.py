@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import functools
 import gzip
-import hashlib
 import hmac
 import http.client
 import random
@@ -25,7 +24,6 @@ from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
 import requests
-import requests.adapters
 import urllib3
 
 from .config import DeliveryConfig
@@ -85,19 +83,16 @@ class Transport:
         self._config = config
         self._key = signing_key(config.secret)
         self._session = requests.Session()
-        self._adapter = _Adapter()
         # Asking for proxies and certificates takes longer than a POST, so it is done once.
         self._route = functools.lru_cache(maxsize=8)(self._find_route)
-        self._url = ""
-        self._headers: dict[str, str] = {}
         # Why nothing can be sent, if so.
         self._unsendable = ""
         try:
-            self._prepare_request()
+            self._url, self._headers = self._url_and_headers()
         except Exception as error:  # whose text has the whole URL, with what is secret
             self._unsendable = f"nothing can be POSTed to this URL: {type(error).__name__}"
 
-    def _prepare_request(self) -> None:
+    def _url_and_headers(self) -> tuple[str, dict[str, str]]:
         # Without Accept and the like, which say what HTTP takes for granted.
         self._session.headers.clear()
         # By requests, which knows user:password and .netrc.
@@ -107,28 +102,24 @@ class Transport:
         if self._config.gzip:
             request.headers["Content-Encoding"] = "gzip"
         request.headers.update(self._config.headers)
-        # Here without regard to case; from now on each POST replaces these exact names.
+        # Set here without regard to case, so that each POST replaces exactly these names.
         request.headers.update(self._headers_of("", b"", b""))
-        self._url = request.url or ""
-        self._headers = dict(request.headers)
+        return request.url or "", dict(request.headers)
 
-    def prepare(self, body: bytes) -> bytes:
-        """Return the bytes that go over the wire for a body, at each try the same."""
-        return gzip.compress(body, mtime=0) if self._config.gzip else body
-
-    def post(self, key: str, body: bytes, sent: bytes) -> Accepted | Refused | Failed:
-        """Try once to POST ``body``, as ``sent``, and tell what came of it."""
+    def post(self, key: str, body: bytes) -> Accepted | Refused | Failed:
+        """Try once to POST ``body``, and tell what came of it."""
         if self._unsendable:
             return Failed(self._unsendable)
         # Whatever it is: a thread that dies of it would send nothing more.
         try:
+            # Without the time of compression, so that each try sends the same bytes.
+            sent = gzip.compress(body, mtime=0) if self._config.gzip else body
             return self._follow(self._headers | self._headers_of(key, body, sent), sent)
         except Exception as error:
             return _judge_error(error)
 
     def close(self) -> None:
         """Close the connection."""
-        self._adapter.close()
         self._session.close()
 
     def _follow(self, headers: dict[str, str], sent: bytes) -> Accepted | Refused | Failed:
@@ -145,9 +136,8 @@ class Transport:
             if target is None:
                 return Refused(f"{_status(response)}: a redirect that can't be followed")
             dropped = {"host"}
-            # Not from http to https on one host, which is what it is meant for there.
+            # Another host gets nothing that was meant for the one the user named.
             if self._session.should_strip_auth(url, target):  # type: ignore[no-untyped-call]
-                # Another host gets nothing that was meant for the one the user named.
                 dropped |= {"authorization", "cookie"}
                 dropped |= {name.lower() for name, _value in self._config.headers}
             headers = {name: text for name, text in headers.items() if name.lower() not in dropped}
@@ -158,9 +148,15 @@ class Transport:
         settings = self._session.merge_environment_settings(
             url, {}, stream=True, verify=None, cert=None
         )
+        proxies, verify = settings["proxies"], settings["verify"]
         request = requests.Request("POST", url).prepare()
-        pool, target = self._adapter.route(request, settings["proxies"], settings["verify"])
-        return _Route(pool, target, self._config.timeout)
+        # It knows of proxies and authorities of certificates.
+        adapter: Any = self._session.get_adapter(url)
+        pool = adapter.get_connection_with_tls_context(request, verify, proxies=proxies)
+        adapter.cert_verify(pool, request.url, verify, None)
+        if not issubclass(pool.ConnectionCls, _Connection):
+            pool.ConnectionCls = type("Connection", (_Connection, pool.ConnectionCls), {})
+        return _Route(pool, adapter.request_url(request, proxies), self._config.timeout)
 
     def _headers_of(self, key: str, body: bytes, sent: bytes) -> dict[str, str]:
         """Return the headers that name, sign (Standard Webhooks 1.0.0) and measure a body."""
@@ -173,29 +169,15 @@ class Transport:
         }
         if self._key:
             signed = b".".join((key.encode(), timestamp.encode(), body))
-            digest = hmac.new(self._key, signed, hashlib.sha256).digest()
+            digest = hmac.digest(self._key, signed, "sha256")
             headers["webhook-signature"] = "v1," + base64.b64encode(digest).decode()
         return headers
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
-    """requests' own, for what it knows of proxies and authorities of certificates."""
-
-    def route(
-        self, request: requests.PreparedRequest, proxies: Any, verify: Any
-    ) -> tuple[urllib3.HTTPConnectionPool, str]:
-        """Return the pool that leads to a request's URL, and what to ask it for."""
-        pool: Any = self.get_connection_with_tls_context(request, verify, proxies=proxies)
-        self.cert_verify(pool, request.url, verify, None)  # type: ignore[no-untyped-call]
-        if not issubclass(pool.ConnectionCls, _Connection):
-            pool.ConnectionCls = type("Connection", (_Connection, pool.ConnectionCls), {})
-        return pool, self.request_url(request, proxies)
-
-
 class _FinalResponse(http.client.HTTPResponse):
-    """Passes by all interim answers (RFC 9110, section 15.2), not by 100 alone.
+    """Skips all interim answers (RFC 9110, section 15.2), not only 100.
 
-    Taken for the answer, a 103 would leave the real one to the next request.
+    If a 103 were taken for the answer, the real one would become that of the next request.
     """
 
     def begin(self) -> None:
@@ -267,7 +249,8 @@ class _Route:
         has_end = response.chunked or response.length_remaining is not None
         is_read = False
         try:
-            if has_end or _closes(response):  # else its end may never come
+            # Else its end may never come, or only interim answers have.
+            if response.status >= 200 and (has_end or _closes(response)):
                 is_read = _read_to_end(response)
         except (http.client.HTTPException, urllib3.exceptions.HTTPError, OSError):
             if has_end:
@@ -399,11 +382,9 @@ def _reason(error: BaseException) -> str:
 
 
 def _find(error: BaseException, kind: type[_Error]) -> _Error | None:
-    for found in _chain(error):
-        # requests' own errors are OSErrors, without an errno.
-        if isinstance(found, kind) and not isinstance(found, requests.RequestException):
-            return found
-    return None
+    # requests' own errors are OSErrors, without an errno.
+    others = (part for part in _chain(error) if not isinstance(part, requests.RequestException))
+    return next((part for part in others if isinstance(part, kind)), None)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -43,6 +43,7 @@ Refused results are removed only by sending that file successfully.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import stat
@@ -113,33 +114,22 @@ def _will_in(data: dict[str, Any]) -> dict[str, Any] | None:
     return will if isinstance(will.get("type"), str) else None
 
 
-class Outbox(NamedTuple):
+@dataclasses.dataclass
+class Outbox:
     """An outbox, by the path of its results, with the files beside it."""
 
     path: Path
 
+    def __post_init__(self) -> None:
+        self.cursor = self.path.with_suffix(".cursor")
+        self.writer_lock = self.path.with_suffix(".run")
+        self.sender_lock = self.path.with_suffix(".lock")
+        self.errors = self.path.with_suffix(".stderr")
+        self.holds_refused = self.path.name.endswith(REFUSED_SUFFIX)
+        self.is_named_by_run = _RUN_NAME.fullmatch(self.path.name) is not None
+
     def __str__(self) -> str:
         return str(self.path)
-
-    @property
-    def cursor(self) -> Path:
-        """The file that keeps how far the results have been delivered."""
-        return self.path.with_suffix(".cursor")
-
-    @property
-    def writer_lock(self) -> Path:
-        """The file of the lock that the run holds."""
-        return self.path.with_suffix(".run")
-
-    @property
-    def sender_lock(self) -> Path:
-        """The file of the lock that the sender holds."""
-        return self.path.with_suffix(".lock")
-
-    @property
-    def errors(self) -> Path:
-        """The standard error of the relay."""
-        return self.path.with_suffix(".stderr")
 
     @property
     def refused(self) -> Outbox:
@@ -147,19 +137,9 @@ class Outbox(NamedTuple):
         return Outbox(self.path.with_name(self.path.name.removesuffix(SUFFIX) + REFUSED_SUFFIX))
 
     @property
-    def holds_refused(self) -> bool:
-        """Whether it is an outbox of refused results itself."""
-        return self.path.name.endswith(REFUSED_SUFFIX)
-
-    @property
     def origin(self) -> Outbox:
         """The outbox from which these refused results come; else this one."""
         return Outbox(self.path.with_name(_REFUSED.sub(SUFFIX, self.path.name)))
-
-    @property
-    def is_named_by_run(self) -> bool:
-        """Whether it has a name as only a run gives it."""
-        return _RUN_NAME.fullmatch(self.path.name) is not None
 
     def header(self) -> Header | None:
         """Return the header; None if the file is no outbox. Raises OSError.

@@ -97,17 +97,9 @@ class RelayProcess:
         self._has_ended = True
         try:
             self._writer.end()
-        except OSError:
-            self._end_by_input()
-
-    def _end_by_input(self) -> None:
-        """Tell it without the file, which is on a full disk or must not be written any more."""
-        if self._program is None or self._program.status is not None:
-            return
-        try:
-            self._program.tell_end()
-        except OSError:
-            self._can_learn_of_end = False
+        except OSError:  # the disk is full, or the file must not be written any more
+            if self._program is not None and self._program.status is None:
+                self._can_learn_of_end = self._program.tell_end()
 
     def wait(self, on_progress: Callable[[int], None]) -> DeliveryReport:
         """Wait until the relay ends, which knows when to give up; then tidy up.
@@ -127,11 +119,11 @@ class RelayProcess:
         return self._finished("interrupted")
 
     def _finished(self, stopped: str) -> DeliveryReport:
-        if stopped and self._program is not None:
-            self._program.stop()
-        report = self._report(stopped)
         if self._program is not None:
+            if stopped:
+                self._program.stop()
             self._program.close()
+        report = self._report(stopped)
         if not report.waiting:
             self.outbox.discard()
         with contextlib.suppress(OSError):
@@ -141,12 +133,12 @@ class RelayProcess:
 
     def _wait(self, on_progress: Callable[[int], None]) -> str:
         """Wait for the relay's end; return why it is not waited for any longer."""
-        waiting = self._writer.appended
+        waited = None
         progress_at = realos.monotonic()
         while self._program is not None and self._program.status is None:
-            cursor = self.cursor()
-            if waiting != (waiting := self._writer.appended - cursor.sent - cursor.refused):
-                progress_at = realos.monotonic()
+            waiting = self._waiting(self.cursor())
+            if waiting != waited:
+                waited, progress_at = waiting, realos.monotonic()
             # It gives up by itself, unless it was stopped, or hangs at its disk.
             if realos.monotonic() - progress_at > self._patience:
                 return "the relay hangs"
@@ -161,11 +153,12 @@ class RelayProcess:
             # The cursor may say less: its disk is full, or this process may not read it.
             return DeliveryReport(self._writer.appended, 0, 0, "", "")
         cursor = self.cursor()
-        waiting = self._writer.appended - cursor.sent - cursor.refused
-        reason = ""
-        if waiting:
-            reason = stopped or cursor.problem or self._relay_error()
+        waiting = self._waiting(cursor)
+        reason = (stopped or cursor.problem or self._relay_error()) if waiting else ""
         return DeliveryReport(cursor.sent, cursor.refused, waiting, reason, cursor.refusal)
+
+    def _waiting(self, cursor: Cursor) -> int:
+        return self._writer.appended - cursor.sent - cursor.refused
 
     def _relay_error(self) -> str:
         """Return why the relay ended, from what it wrote last on its standard error."""

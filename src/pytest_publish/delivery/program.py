@@ -96,9 +96,13 @@ class RelayProgram:
         with contextlib.suppress(BrokenPipeError):  # it died at once, which its status tells
             self._input.write(lines)
 
-    def tell_end(self) -> None:
-        """Tell it that no more results will come. Raises OSError if that is not possible."""
-        self._input.write(b"\n")
+    def tell_end(self) -> bool:
+        """Tell it that no more results will come; return whether that was possible."""
+        try:
+            self._input.write(b"\n")
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Kill it, if it still runs."""
@@ -108,7 +112,7 @@ class RelayProgram:
             self._process.wait(_ENDING)
 
     def close(self) -> None:
-        """Let go of its standard input, by which it learns nothing any more."""
+        """Close its standard input: it is told nothing more."""
         self._input.close()
 
 

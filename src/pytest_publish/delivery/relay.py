@@ -99,7 +99,7 @@ class Relay:
         # Lines have no time of their own; those read next were written after this.
         had_all_at = monotonic()
         while True:
-            # Asked before the last read: what was written until then is in it.
+            # Asked before reading, so that the last read has all that was written.
             over = reader.ended or self._is_over()
             is_read = self._backlog.wants_more
             fresh = reader.read() if is_read else []
@@ -201,8 +201,8 @@ class _Backlog:
     def take(self, most: int, *, helps: bool) -> list[Line]:
         """Return lines to send together, as soon as there are any; none once closed.
 
-        A sender that ``helps`` gets only what has waited long: as long as the first
-        connection keeps up, the others would do nothing but overtake it.
+        A sender that ``helps`` gets only what has waited long, so that it does not overtake
+        a first connection which keeps up.
         """
         with self._lock:
             while not self._closed.is_set() and not self._may_take(helps=helps):
@@ -325,10 +325,9 @@ class _Sender(threading.Thread):
     def _persist(self, lines: list[Line]) -> Accepted | Refused | None:
         """Try until the endpoint takes it or refuses it; None once the backlog is closed."""
         key, body = _post_of(lines, self._config.batch)
-        sent = self._transport.prepare(body)
         tries = 0
         while True:
-            answer = self._transport.post(key, body, sent)
+            answer = self._transport.post(key, body)
             if not isinstance(answer, Failed):
                 return answer
             tries += 1

@@ -1,15 +1,13 @@
 """The last will of a run: one more object to send if the run dies without its end.
 
-A run lays it down in the header of its outbox. Whoever finds the run dead, which is its
-relay or, if that is dead too, ``pytest-publish send``, appends it to the outbox (if people
-have renamed the outbox, to the copy that is sent). Only a process that holds the outbox's
-lock may do so, and the next one sees by the last line that it is done. Delivery does not
-know what the object means.
+A run lays it down in the header of its outbox. Its relay, or else ``pytest-publish send``,
+finds the run dead and appends it to the outbox (if people have renamed the outbox, to the copy
+that is sent). Only the process with the sender lock does so, and the next one sees by the last
+line that it is done.
 """
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import orjson
@@ -31,23 +29,20 @@ def append_will(outbox: Outbox, now: float) -> None:
 
 def executed(outbox: Outbox, now: float) -> bytes | None:
     """Return the object that tells a dead run's end; None if the outbox has one, or no will."""
-    will = open_will(outbox)
-    if will is None:
-        return None
-    return orjson.dumps(will | {"duration": max(0.0, now - will["time"]), "time": now})
-
-
-def open_will(outbox: Outbox) -> dict[str, Any] | None:
-    """Return the will, numbered, if the run's end is not in the outbox. Raises OSError."""
     header = outbox.header()
     if header is None or header.will is None:
         return None
-    last = _last_object(outbox)
+    will, last = header.will, _last_object(outbox)
     # A run that ended by itself has written an object of the same type.
-    if last.get("type") == header.will["type"]:
+    if last.get("type") == will["type"]:
         return None
     seq = last.get("seq")
-    return header.will | {"seq": seq + 1 if type(seq) is int else 0}
+    told = {
+        "seq": seq + 1 if type(seq) is int else 0,
+        "duration": max(0.0, now - will["time"]),
+        "time": now,
+    }
+    return orjson.dumps(will | told)
 
 
 def _last_object(outbox: Outbox) -> dict[str, Any]:
@@ -57,8 +52,8 @@ def _last_object(outbox: Outbox) -> dict[str, Any]:
         for line in file:
             if line.endswith(b"\n") and line != b"\n":  # and not the end mark
                 last = line
-    with contextlib.suppress(orjson.JSONDecodeError):
+    try:
         told = orjson.loads(last)
-        if isinstance(told, dict):
-            return told
-    return {}
+    except orjson.JSONDecodeError:
+        return {}
+    return told if isinstance(told, dict) else {}

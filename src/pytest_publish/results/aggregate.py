@@ -1,7 +1,7 @@
 """Reports in, finished results out: which report belongs to which attempt of a test.
 
-No I/O and no hooks. What an attempt's reports tell is gathered in
-:mod:`~pytest_publish.results.attempt`, and judged in :mod:`~pytest_publish.results.verdict`.
+No I/O and no hooks. What an attempt's reports tell is gathered and judged in
+:mod:`~pytest_publish.results.attempt`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final
 from .annotations import name_in
 from .annotations import WorkerAnnotations
 from .attempt import Attempt
+from .attempt import judge
 from .attempt import Key
 from .report import as_text
 from .report import captured_in
@@ -30,7 +31,6 @@ from .result import Phase
 from .result import TestResult
 from .result import VERDICTS
 from .values import escape
-from .verdict import judge
 
 
 _PHASES: Final = ("setup", "call", "teardown")
@@ -220,8 +220,7 @@ class Aggregator:
 
     def _finish(self, attempt: Attempt) -> None:
         if not attempt.has_passed and attempt.crash is None and attempt.has_failed_subtest:
-            attempt.call = attempt.call or self._cut_off(attempt)
-            attempt.fail_for_subtests(attempt.call)
+            attempt.fail_for_subtests(attempt.call or self._cut_off(attempt))
         self._closing = self._result(attempt), attempt
         self._settle()
 

@@ -81,7 +81,7 @@ class WorkerAnnotations(TypedDict, total=False):
 
 
 def packed(annotations: WorkerAnnotations, nodeid: str) -> WorkerAnnotations:
-    """Return them without what a report's node id tells: they are sent three times a test."""
+    """Return a copy without what the report's node id tells: three are sent for each test."""
     carried = annotations.copy()
     if "attempt" in carried and carried["nodeid"] == nodeid:
         del carried["nodeid"]

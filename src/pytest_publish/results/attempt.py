@@ -1,4 +1,4 @@
-"""One attempt of a test: what its reports say, gathered."""
+"""One attempt of a test: what its reports say, gathered and judged."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from .report import text_of
 from .report import times_of
 from .report import UNTOLD
 from .result import ExcInfo
+from .result import Outcome
 from .result import Phase
-from .result import PhaseOutcome
 from .result import Subtest
 from .result import When
 
@@ -38,14 +38,13 @@ Key: TypeAlias = tuple[str | None, str]
 
 #: What stands for a text until it has been read, which a Ctrl-C may prevent.
 _UNREAD: Final = "<its text was not read: the run was interrupted>"
+_NO_CALL: Final = "no report of the test's call came: what became of its body is not known"
+
+_GRAVEST_FIRST: Final = ("rerun", "failed", "xfailed", "skipped", "xpassed", "passed")
 
 
 class Attempt:
-    """What is known so far of one attempt of one test on one worker.
-
-    A Ctrl-C may come at any point. So each report's outcome is noted before anything
-    else is read of it that takes long or raises.
-    """
+    """What is known so far of one attempt of one test on one worker."""
 
     group: str | None = None
     # Which attempt it is by the worker's count, and the worker's machine.
@@ -95,9 +94,7 @@ class Attempt:
 
     def add(self, report: Report, when: When, annotations: WorkerAnnotations) -> None:
         """Take in the report of a phase or of a subtest."""
-        # Only a call can have passed unexpectedly.
-        is_plain = report.outcome == "passed" and when != "call"
-        outcome: PhaseOutcome = "passed" if is_plain else outcome_of(report)
+        outcome = outcome_of(report)
         excinfo = None
         if outcome != "passed":
             self.has_passed = False
@@ -121,7 +118,7 @@ class Attempt:
             self.phases.append(part)
             if self.call is None and when == "call":
                 self.call = part
-        # The outcome is noted: from here on, anything may take long or raise.
+        # The outcome is noted first: reading the rest may take long, raise, or be interrupted.
         if excinfo is not None:
             part.excinfo = excinfo_of(report, annotations)
         if report.sections:
@@ -156,6 +153,7 @@ class Attempt:
         pytest itself does this to the report only in its status hook, which is not
         called under -p no:terminal, and not for unittest's subTest.
         """
+        self.call = call
         # A rerun by pytest-rerunfailures' own decision has no exception of its own.
         if call.outcome not in ("failed", "rerun") or call.excinfo in (None, UNTOLD):
             count = sum(subtest.outcome == "failed" for subtest in self.subtests)
@@ -207,3 +205,27 @@ class Attempt:
         # sends a call report that was made before the call was tried again.
         elif len(sections) >= len(self.sections):
             self.sections = sections
+
+
+def judge(attempt: Attempt) -> tuple[Outcome, ExcInfo | None, Phase]:
+    """Return an attempt's outcome and exception, and the phase whose times its result gets.
+
+    At least one report of it must have come.
+    """
+    call = attempt.call
+    if attempt.has_passed and call is not None:
+        return "passed", None, call
+    crash = attempt.crash
+    if crash is not None:
+        return "crashed" if crash.outcome == "failed" else crash.outcome, crash.excinfo, crash
+    phases = attempt.phases if call is None else [call, *attempt.phases]
+    decisive = min(phases, key=_rank)
+    if call is None and decisive.outcome == "passed":
+        return "skipped", ExcInfo("Skipped", _NO_CALL), decisive
+    is_error = decisive.outcome == "failed" and decisive.when != "call"
+    return "error" if is_error else decisive.outcome, decisive.excinfo, call or decisive
+
+
+def _rank(phase: Phase) -> tuple[int, bool]:
+    """Order phases: the gravest first; of two alike, the call, because it says more."""
+    return _GRAVEST_FIRST.index(phase.outcome), phase.when != "call"

@@ -231,9 +231,9 @@ def subtest_description(report: object) -> str | None:
     if context is None or not hasattr(context, "msg") or not hasattr(context, "kwargs"):
         return None
     private = hasattr(report, "_sub_test_description")
-    describe = getattr(report, "_sub_test_description" if private else "sub_test_description", None)
+    method = getattr(report, "_sub_test_description" if private else "sub_test_description", None)
     return guarded(
-        lambda: escape(describe()),  # type: ignore[misc]
+        lambda: escape(method()),  # type: ignore[misc]
         # There is none any more, or an argument's __repr__ raised.
         lambda _error: "(<subtest>)" if context.msg is None else f"[{as_text(context.msg)}]",
     )

@@ -74,8 +74,8 @@ class TreeWriter:
     def reserve(self, result: TestResult, *, may_wait: bool = True) -> Reservation | None:
         """Give the next index of its test to a result; None if it is filtered out.
 
-        The index advances all the same. Raises OSError, TimeoutError among them
-        where another process holds the lock.
+        The index advances all the same. Raises OSError; TimeoutError, which is one, if another
+        process holds the lock.
         """
         names = components(
             result.nodeid,
@@ -106,7 +106,6 @@ class TreeWriter:
         try:
             for name, content in files:
                 realos.create_file(f"{temporary}/{name}", content)
-            # It replaces no other result, because the index is this result's alone.
             realos.rename(temporary, reservation.path)
         except BaseException:  # a full disk, or a Ctrl-C
             with contextlib.suppress(OSError):

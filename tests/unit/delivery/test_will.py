@@ -13,7 +13,7 @@ from pytest_publish.delivery.outbox import Header
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxWriter
 from pytest_publish.delivery.will import append_will
-from pytest_publish.delivery.will import open_will
+from pytest_publish.delivery.will import executed
 
 
 WILL: dict[str, Any] = {"type": "the_end", "session_id": "s", "seq": 0, "time": 10.0, "why": "dead"}
@@ -53,12 +53,14 @@ def test_a_will_follows_the_last_whole_line(
     assert outbox.path.read_bytes().count(b'"the_end","session_id":"s","seq":3') == 1
     last = last_of(outbox.path)
     assert last == WILL | {"seq": 3, "time": 12.5, "duration": 2.5}
-    assert open_will(outbox) is None
+    assert executed(outbox, 100.0) is None
 
 
 @pytest.mark.usefixtures("writer")
 def test_a_will_of_a_run_that_published_nothing_is_the_first(outbox: Outbox) -> None:
-    assert open_will(outbox) == WILL
+    told = executed(outbox, WILL["time"])
+    assert told is not None
+    assert json.loads(told) == WILL | {"duration": 0.0}
     append_will(outbox, 5.0)  # a clock that went back
     assert (last_of(outbox.path)["seq"], last_of(outbox.path)["duration"]) == (0, 0.0)
 
