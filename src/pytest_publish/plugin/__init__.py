@@ -8,15 +8,9 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
-from typing import Any
 from typing import Final
-from typing import TYPE_CHECKING
 
 import pytest
-
-
-if TYPE_CHECKING:
-    from .workerinput import WorkerInput
 
 
 _SWITCHES: Final = ("publish", "pubdir", "publish_log")
@@ -84,26 +78,32 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """Process of xdist's ``-f``: don't run the tests again because of the results they wrote."""
     if config.getoption("looponfail", default=False) and _is_asked(config, config.option):
         from .ignored import keep_from_looponfail
-        from .settings import written_paths
+        from .settings import named_paths
 
-        keep_from_looponfail(written_paths(config), config.rootpath)
+        keep_from_looponfail(named_paths(config, "folder", "file"), config.rootpath)
 
 
 @pytest.hookimpl(trylast=True)  # after the cache, in which the outbox is kept
 def pytest_configure(config: pytest.Config) -> None:
     """Everywhere: register what this process has to do, which without a switch is nothing."""
     if hasattr(config, "workerinput"):
-        _configure_worker(config, config.workerinput)
+        from .workerinput import KEY
+
+        if KEY in config.workerinput:
+            from .worker import configure_worker
+
+            configure_worker(config, config.workerinput[KEY])
         return
     if not _is_asked(config, config.option):
         return
     if not _runs_tests(config.option):
         from .ignored import Ignored
         from .ignored import ignored_folders
-        from .settings import folders
+        from .settings import named_paths
 
-        ignored = Ignored(config.rootpath, ignored_folders(folders(config), config.rootpath))
-        config.pluginmanager.register(ignored, "publish_ignored")  # because it may collect
+        ours = ignored_folders(named_paths(config, "folder"), config.rootpath)
+        # It may collect.
+        config.pluginmanager.register(Ignored(config.rootpath, ours), "publish_ignored")
         return
 
     from .controller import Controller
@@ -152,27 +152,3 @@ def _has_value(config: pytest.Config, options: argparse.Namespace, name: str) ->
             return True  # read_settings() raises the error that the user sees
     # A list of URLs, a path, or a flag; an empty option switches off.
     return bool(value) and (value is True or any(value))
-
-
-def _configure_worker(config: pytest.Config, workerinput: dict[str, Any]) -> None:
-    from .workerinput import KEY
-
-    if KEY not in workerinput:
-        return
-    from .channel import Teller
-    from .ignored import Ignored
-    from .worker import ReportAnnotator
-
-    instructions: WorkerInput = workerinput[KEY]
-    loadgroup = instructions["loadgroup"]
-    channel = instructions["channel"]
-    teller = None
-    if channel is not None:
-        teller = Teller(channel.send, loadgroup=loadgroup)
-        config.pluginmanager.register(teller, "publish_teller")
-    annotator = ReportAnnotator(
-        loadgroup=loadgroup, teller=teller, controller_host=instructions["host"]
-    )
-    config.pluginmanager.register(annotator, "publish_worker")
-    ignored = Ignored(config.rootpath, instructions["ignored"])
-    config.pluginmanager.register(ignored, "publish_ignored")

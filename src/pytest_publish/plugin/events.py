@@ -149,42 +149,42 @@ class SessionEvents:
             self._publish_collection()
 
     def _start(self, message: Starting, worker: str | None) -> None:
+        told = message["told"]
+        nodeid = told["nodeid"]
+        scheduled = told.get("scheduled", nodeid)
         tell = self._publisher.tell
         if worker is not None:  # else it can't die without this process
             tell = self._publisher.tell_from_thread
-            names: WorkerAnnotations = {"nodeid": message["nodeid"], "name": message["name"]}
-            if message["group"] is not None:
-                names["group"] = message["group"]
-            self._aggregator.note_start(worker, message["scheduled"], names)
+            self._aggregator.note_start(worker, scheduled, told)
         tell(
             TestStart(
-                message["nodeid"],
-                message["name"],
+                nodeid,
+                told["name"],
                 message["file"] or None,
                 message["line"],
-                self._attempt(message, worker),
+                self._attempt(told, worker),
                 self._aggregator.dist,
                 worker,
-                self._aggregator.scope(message["nodeid"], message["group"], message["scheduled"]),
+                self._aggregator.scope(nodeid, told.get("group"), scheduled),
                 message["time"],
                 time=realos.now(),
             )
         )
 
-    def _attempt(self, message: Starting, worker: str | None) -> int:
+    def _attempt(self, told: WorkerAnnotations, worker: str | None) -> int:
         """Return a test's attempt over all workers.
 
         A worker counts the attempts that it makes. Those before it ended with a crash, so
         that they are known before another worker begins with the test.
         """
-        key = worker, message["scheduled"]
-        if message["attempt"] <= 1:
-            before = self._aggregator.next_attempt(worker, message["nodeid"]) - 1
+        key = worker, told["nodeid"]
+        if told["attempt"] <= 1:
+            before = self._aggregator.next_attempt(worker, told["nodeid"]) - 1
             if before:
                 self._earlier_attempts[key] = before
             else:
                 self._earlier_attempts.pop(key, None)
-        return max(1, message["attempt"] + self._earlier_attempts.get(key, 0))
+        return max(1, told["attempt"] + self._earlier_attempts.get(key, 0))
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
