@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from pytest_publish._os import realos
 from pytest_publish.results.report import as_text
 
 from .arguments import join_paths
-from .early_relay import take
 from .ignored import hide_from_git
 from .ignored import ignored_folders
 from .messages import header
@@ -78,7 +76,6 @@ class Controller:
         if is_distributed or self._config.getoption("forked", default=False):
             notes = StartNotes(self._session.aggregator)
             self._config.pluginmanager.register(notes, "publish_start_notes")
-        self._session.publisher.take_program = functools.partial(take, self._config)
         self._session.start(session)
 
     @pytest.hookimpl(optionalhook=True)
@@ -177,12 +174,8 @@ class Controller:
         self._session.publisher.run_id = as_text(option.testrunuid)
 
     def _finish(self) -> None:
-        progress = Progress(
-            self._settings,
-            screen_of(self._config),
-            realos.monotonic,
-            is_quiet=self._verbosity < 0,
-        )
+        screen, is_quiet = screen_of(self._config), self._verbosity < 0
+        progress = Progress(self._settings, screen, realos.monotonic, is_quiet=is_quiet)
         self._session.finish(progress.show)
         progress.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError
@@ -62,8 +63,8 @@ class SessionEvents:
         self._publisher = publisher
         self._aggregator = aggregator
         self._problems = problems
-        self._begun_at: float | None = None
         self._session: pytest.Session | None = None
+        self._begun_at = 0.0
         self._finish: SessionFinish | None = None
         self._was_stopped = False
         self._collection = _Collection()
@@ -86,8 +87,8 @@ class SessionEvents:
 
     def begin(self, session: pytest.Session) -> None:
         """Tell that the session begins."""
-        self._session = session
         self._begun_at = realos.monotonic()
+        self._session = session
         self._guarded(lambda: self._publisher.tell(self._session_start()))
 
     def _session_start(self) -> SessionStart:
@@ -208,17 +209,14 @@ class SessionEvents:
 
     def end(self) -> None:
         """Tell that the session has ended; called again after an interrupt, go on."""
-        if self._begun_at is None:
+        if self._session is None:
             return
         if self._finish is None:
-            self._finish = self._guarded(self._session_finish)
+            self._finish = self._guarded(self._session_finish, self._session)
         if self._finish is not None:
             self._guarded(self._publisher.tell, self._finish)
 
-    def _session_finish(self) -> SessionFinish:
-        assert self._session is not None
-        assert self._begun_at is not None
-        session = self._session
+    def _session_finish(self, session: pytest.Session) -> SessionFinish:
         is_cut_short = (
             self._was_stopped
             or session.exitstatus in _CUT_SHORT
@@ -278,10 +276,8 @@ class _Collection:
 def _versions() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):  # run from a checkout, or without xdist
             found[name] = version(name)
-        except PackageNotFoundError:  # run from a checkout, or without xdist
-            continue
     return found
 
 

@@ -28,6 +28,7 @@ from pytest_publish.results.report import as_text
 from pytest_publish.results.report import Location
 from pytest_publish.results.result import TestResult
 
+from .early_relay import take
 from .groups import GroupNotice
 from .messages import strictly_failed
 from .messages import undelivered
@@ -61,6 +62,7 @@ class PublishSession:
             )
             config.pluginmanager.register(self.events, "publish_events")
         self.is_finished = False
+        self._config = config
         self._settings = settings
         self._watch = watch
         self._collected: collections.deque[pytest.CollectReport] = collections.deque()
@@ -70,7 +72,7 @@ class PublishSession:
         """Open the sinks, and tell that the session begins."""
         if self.events is not None:
             self.events.lay_down_will()
-        self.publisher.start()
+        self.publisher.start(functools.partial(take, self._config))
         if self.events is not None:
             self.events.begin(session)
 
@@ -164,7 +166,6 @@ class PublishSession:
             yield self._groups.text
 
     def _lost(self, error: BaseException) -> collections.deque[TestResult]:
-        """Count an error of our own."""
         self.problems.add(LOST, error)
         return collections.deque()
 

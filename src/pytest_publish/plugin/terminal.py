@@ -52,7 +52,16 @@ class Screen:
     def say(self, line: str, **markup: bool) -> None:
         """Write a line; on a terminal, break it between words unless it is a command."""
         self.begin_line()
-        for part in self._broken(line):
+        parts = [line]
+        if self.isatty and not line.startswith(INDENT):
+            parts = textwrap.wrap(
+                line,
+                self._writer.fullwidth - 1,
+                subsequent_indent=INDENT,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        for part in parts:
             self._reporter.write_line(part, **markup)
 
     def title(self, lines: list[str]) -> None:
@@ -69,17 +78,6 @@ class Screen:
         room = self._writer.fullwidth - 1
         cut = text if len(text) <= room else f"{text[: room - 1]}…"
         self._reporter.write(f"\r{cut:{room}}", flush=True)
-
-    def _broken(self, line: str) -> list[str]:
-        if not self.isatty or line.startswith(INDENT):
-            return [line]
-        return textwrap.wrap(
-            line,
-            self._writer.fullwidth - 1,
-            subsequent_indent=INDENT,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
 
 
 def screen_of(config: pytest.Config) -> Screen | None:
@@ -160,7 +158,8 @@ class Progress:
         self._waits: tuple[str, int] | None = None
         self._since = clock()
         self._next = self._since + (REPEAT if is_quiet else PATIENCE)
-        self._is_open = False
+        # Where a line is open that is overwritten.
+        self._open_on: Screen | None = None
 
     def show(self, url: str, waiting: int) -> None:
         """Show, if it is time to, how many results wait for a URL and for how long at most."""
@@ -171,14 +170,14 @@ class Progress:
             self._waits = (url, waiting)
         if self._screen is None or waiting <= 0 or now < self._next:
             return
-        if not self._is_open:
-            self._screen.begin_line()
-            self._is_open = True
         left = max(0.0, self._since + self._grace - now)
         self._next = now + self._write(self._screen, redact_url(url), waiting, left)
 
     def _write(self, screen: Screen, url: str, waiting: int, left: float) -> float:
         if screen.isatty:
+            if self._open_on is None:
+                screen.begin_line()
+                self._open_on = screen
             # The URL comes last, because what does not fit is cut off.
             limit = f"gives up in {left:.0f} s (Ctrl-C: now)"
             screen.rewrite(f"publish: {waiting} to send, {limit}: {url}")
@@ -189,5 +188,5 @@ class Progress:
 
     def close(self) -> None:
         """End the line that was overwritten."""
-        if self._is_open and self._screen is not None and self._screen.isatty:
-            self._screen.begin_line()
+        if self._open_on is not None:
+            self._open_on.begin_line()
