@@ -14,9 +14,10 @@ import pytest
 
 
 _SWITCHES: Final = ("publish", "pubdir", "publish_log")
-# Options of pytest (8.2 to 9.2) with which it runs no test.
+# Options of pytest (8.2 to 9.2) with which this process runs no test. With xdist's -f,
+# other processes run them.
 _WITHOUT_TESTS: Final = (
-    *("cacheshow", "collectonly", "help", "markers", "setuponly", "setupplan"),
+    *("cacheshow", "collectonly", "help", "looponfail", "markers", "setuponly", "setupplan"),
     *("show_fixtures_per_test", "showfixtures", "version"),
 )
 
@@ -49,22 +50,22 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         raise pytest.UsageError(
             "pytest-publish runs on Linux and macOS only: omit its options here"
         )
-    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    # A worker's Python may be another one, for which orjson and the like were not compiled.
+    is_controller = "PYTEST_XDIST_WORKER" not in os.environ
+    sends = is_controller and _has_value(early_config, given, "publish")
     with _importing_plainly():
-        # First of all, because the relay then loads its modules while this process does.
-        if not is_worker and _may_send(early_config, given):
+        if sends and _runs_tests(given):
+            # First of all, because the relay then loads its modules while this process does.
             from .early_relay import start
 
             start(early_config)
 
-        from . import ignored  # noqa: F401
         from . import worker  # noqa: F401
 
-        # A worker's Python may be another one, for which orjson and the like were not compiled.
-        if not is_worker:
+        if is_controller:
             from . import controller  # noqa: F401
 
-            if _has_value(early_config, given, "publish"):
+            if sends:
                 from pytest_publish.delivery import leftovers  # noqa: F401
                 from pytest_publish.delivery import process  # noqa: F401
             if _has_value(early_config, given, "pubdir"):
@@ -129,14 +130,6 @@ def _importing_plainly() -> Iterator[None]:
 
 def _is_asked(config: pytest.Config, options: argparse.Namespace) -> bool:
     return any(_has_value(config, options, name) for name in _SWITCHES)
-
-
-def _may_send(config: pytest.Config, options: argparse.Namespace) -> bool:
-    return (
-        _has_value(config, options, "publish")
-        and _runs_tests(options)
-        and not getattr(options, "looponfail", False)  # other processes run the tests
-    )
 
 
 def _runs_tests(options: argparse.Namespace) -> bool:

@@ -1,8 +1,4 @@
-"""What one run publishes: reports in, results out to the sinks, problems counted.
-
-What pytest reports of tests and files comes in by hooks; the controller says when the session
-begins and ends.
-"""
+"""What one run publishes: reports in by hooks, results out to the sinks, problems counted."""
 
 from __future__ import annotations
 

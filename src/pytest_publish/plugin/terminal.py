@@ -158,8 +158,7 @@ class Progress:
         self._waits: tuple[str, int] | None = None
         self._since = clock()
         self._next = self._since + (REPEAT if is_quiet else PATIENCE)
-        # Where a line is open that is overwritten.
-        self._open_on: Screen | None = None
+        self._is_open = False
 
     def show(self, url: str, waiting: int) -> None:
         """Show, if it is time to, how many results wait for a URL and for how long at most."""
@@ -171,22 +170,21 @@ class Progress:
         if self._screen is None or waiting <= 0 or now < self._next:
             return
         left = max(0.0, self._since + self._grace - now)
-        self._next = now + self._write(self._screen, redact_url(url), waiting, left)
-
-    def _write(self, screen: Screen, url: str, waiting: int, left: float) -> float:
-        if screen.isatty:
-            if self._open_on is None:
-                screen.begin_line()
-                self._open_on = screen
+        limit = f"gives up in {left:.0f} s"
+        if self._screen.isatty:
+            self._next = now + 0.2
+            if not self._is_open:
+                self._screen.begin_line()
+                self._is_open = True
             # The URL comes last, because what does not fit is cut off.
-            limit = f"gives up in {left:.0f} s (Ctrl-C: now)"
-            screen.rewrite(f"publish: {waiting} to send, {limit}: {url}")
-            return 0.2
-        limit = f"gives up in {left:.0f} s if none arrives"
-        screen.say(f"publish: {published(waiting, self._settings)} to be sent to {url}; {limit}")
-        return REPEAT
+            what = f"publish: {waiting} to send, {limit} (Ctrl-C: now)"
+            self._screen.rewrite(f"{what}: {redact_url(url)}")
+        else:
+            self._next = now + REPEAT
+            what = f"publish: {published(waiting, self._settings)} to be sent to {redact_url(url)}"
+            self._screen.say(f"{what}; {limit} if none arrives")
 
     def close(self) -> None:
         """End the line that was overwritten."""
-        if self._open_on is not None:
-            self._open_on.begin_line()
+        if self._screen is not None and self._is_open:
+            self._screen.begin_line()
