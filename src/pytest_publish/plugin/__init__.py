@@ -50,7 +50,6 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         raise pytest.UsageError(
             "pytest-publish runs on Linux and macOS only: omit its options here"
         )
-    # A worker's Python may be another one, for which orjson and the like were not compiled.
     is_controller = "PYTEST_XDIST_WORKER" not in os.environ
     sends = is_controller and _has_value(early_config, given, "publish")
     with _importing_plainly():
@@ -62,6 +61,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
         from . import worker  # noqa: F401
 
+        # A worker's Python may be another one, for which orjson and the like were not compiled.
         if is_controller:
             from . import controller  # noqa: F401
 

@@ -65,7 +65,6 @@ class SessionEvents:
         self._problems = problems
         self._session: pytest.Session | None = None
         self._begun_at = 0.0
-        self._finish: SessionFinish | None = None
         self._was_stopped = False
         self._collection = _Collection()
         # How many attempts of a test came before those that its present worker counts.
@@ -209,12 +208,10 @@ class SessionEvents:
 
     def end(self) -> None:
         """Tell that the session has ended; called again after an interrupt, go on."""
-        if self._session is None:
-            return
-        if self._finish is None:
-            self._finish = self._guarded(self._session_finish, self._session)
-        if self._finish is not None:
-            self._guarded(self._publisher.tell, self._finish)
+        session = self._session
+        if session is not None:
+            # The publisher takes only one such event.
+            self._guarded(lambda: self._publisher.tell(self._session_finish(session)))
 
     def _session_finish(self, session: pytest.Session) -> SessionFinish:
         is_cut_short = (
