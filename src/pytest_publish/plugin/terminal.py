@@ -87,10 +87,7 @@ def screen_of(config: pytest.Config) -> Screen | None:
 
 
 class Watch:
-    """Says while the tests run that an endpoint takes no results, once for each endpoint.
-
-    It looks at the relays' cursors at most once in :data:`LOOK` seconds.
-    """
+    """Says while the tests run that an endpoint takes no results, once for each endpoint."""
 
     def __init__(
         self, settings: Settings, say: Callable[[str], None], clock: Callable[[], float]
