@@ -8,21 +8,16 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
-from typing import Any
 from typing import Final
-from typing import TYPE_CHECKING
 
 import pytest
 
 
-if TYPE_CHECKING:
-    from .workerinput import WorkerInput
-
-
 _SWITCHES: Final = ("publish", "pubdir", "publish_log")
-# Options of pytest (8.2 to 9.2) with which it runs no test.
+# Options of pytest (8.2 to 9.2) with which this process runs no test. With xdist's -f,
+# other processes run them.
 _WITHOUT_TESTS: Final = (
-    *("cacheshow", "collectonly", "help", "markers", "setuponly", "setupplan"),
+    *("cacheshow", "collectonly", "help", "looponfail", "markers", "setuponly", "setupplan"),
     *("show_fixtures_per_test", "showfixtures", "version"),
 )
 
@@ -55,22 +50,22 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         raise pytest.UsageError(
             "pytest-publish runs on Linux and macOS only: omit its options here"
         )
-    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    is_controller = "PYTEST_XDIST_WORKER" not in os.environ
+    sends = is_controller and _has_value(early_config, given, "publish")
     with _importing_plainly():
-        # First of all, because the relay then loads its modules while this process does.
-        if not is_worker and _may_send(early_config, given):
+        if sends and _runs_tests(given):
+            # First of all, because the relay then loads its modules while this process does.
             from .early_relay import start
 
             start(early_config)
 
-        from . import ignored  # noqa: F401
         from . import worker  # noqa: F401
 
         # A worker's Python may be another one, for which orjson and the like were not compiled.
-        if not is_worker:
+        if is_controller:
             from . import controller  # noqa: F401
 
-            if _has_value(early_config, given, "publish"):
+            if sends:
                 from pytest_publish.delivery import leftovers  # noqa: F401
                 from pytest_publish.delivery import process  # noqa: F401
             if _has_value(early_config, given, "pubdir"):
@@ -84,26 +79,32 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """Process of xdist's ``-f``: don't run the tests again because of the results they wrote."""
     if config.getoption("looponfail", default=False) and _is_asked(config, config.option):
         from .ignored import keep_from_looponfail
-        from .settings import written_paths
+        from .settings import named_paths
 
-        keep_from_looponfail(written_paths(config), config.rootpath)
+        keep_from_looponfail(named_paths(config, "folder", "file"), config.rootpath)
 
 
 @pytest.hookimpl(trylast=True)  # after the cache, in which the outbox is kept
 def pytest_configure(config: pytest.Config) -> None:
     """Everywhere: register what this process has to do, which without a switch is nothing."""
     if hasattr(config, "workerinput"):
-        _configure_worker(config, config.workerinput)
+        from .workerinput import KEY
+
+        if KEY in config.workerinput:
+            from .worker import configure_worker
+
+            configure_worker(config, config.workerinput[KEY])
         return
     if not _is_asked(config, config.option):
         return
     if not _runs_tests(config.option):
         from .ignored import Ignored
         from .ignored import ignored_folders
-        from .settings import folders
+        from .settings import named_paths
 
-        ignored = Ignored(config.rootpath, ignored_folders(folders(config), config.rootpath))
-        config.pluginmanager.register(ignored, "publish_ignored")  # because it may collect
+        ours = ignored_folders(named_paths(config, "folder"), config.rootpath)
+        # It may collect.
+        config.pluginmanager.register(Ignored(config.rootpath, ours), "publish_ignored")
         return
 
     from .controller import Controller
@@ -131,14 +132,6 @@ def _is_asked(config: pytest.Config, options: argparse.Namespace) -> bool:
     return any(_has_value(config, options, name) for name in _SWITCHES)
 
 
-def _may_send(config: pytest.Config, options: argparse.Namespace) -> bool:
-    return (
-        _has_value(config, options, "publish")
-        and _runs_tests(options)
-        and not getattr(options, "looponfail", False)  # other processes run the tests
-    )
-
-
 def _runs_tests(options: argparse.Namespace) -> bool:
     return not any(getattr(options, name, False) for name in _WITHOUT_TESTS)
 
@@ -152,27 +145,3 @@ def _has_value(config: pytest.Config, options: argparse.Namespace, name: str) ->
             return True  # read_settings() raises the error that the user sees
     # A list of URLs, a path, or a flag; an empty option switches off.
     return bool(value) and (value is True or any(value))
-
-
-def _configure_worker(config: pytest.Config, workerinput: dict[str, Any]) -> None:
-    from .workerinput import KEY
-
-    if KEY not in workerinput:
-        return
-    from .channel import Teller
-    from .ignored import Ignored
-    from .worker import ReportAnnotator
-
-    instructions: WorkerInput = workerinput[KEY]
-    loadgroup = instructions["loadgroup"]
-    channel = instructions["channel"]
-    teller = None
-    if channel is not None:
-        teller = Teller(channel.send, loadgroup=loadgroup)
-        config.pluginmanager.register(teller, "publish_teller")
-    annotator = ReportAnnotator(
-        loadgroup=loadgroup, teller=teller, controller_host=instructions["host"]
-    )
-    config.pluginmanager.register(annotator, "publish_worker")
-    ignored = Ignored(config.rootpath, instructions["ignored"])
-    config.pluginmanager.register(ignored, "publish_ignored")

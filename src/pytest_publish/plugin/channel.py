@@ -2,14 +2,13 @@
 
 xdist calls ``pytest_runtest_logstart`` on the controller without naming the worker, and does
 not pass on how many tests a worker has deselected. So each worker gets a channel of its own
-beside xdist's, on the same connection. In a serial run the same messages are handed over by
-a call.
+beside xdist's, on the same connection. A serial run makes the same messages and hands them
+over by a call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from typing import Literal
 from typing import TypeAlias
 from typing import TypedDict
@@ -22,22 +21,17 @@ from pytest_publish.results.annotations import WorkerAnnotations
 from pytest_publish.results.guard import guarded
 from pytest_publish.results.report import location_of
 from pytest_publish.results.values import escape
-from pytest_publish.results.values import transportable
 
 from .groups import split_group
 
 
 class Starting(TypedDict):
-    """The setup of a test begins. ``scheduled`` is the node id by which xdist knows it."""
+    """The setup of a test begins; ``told`` is what each of its reports tells too."""
 
     kind: Literal["start"]
-    nodeid: str
-    scheduled: str
-    name: str
-    group: str | None
+    told: WorkerAnnotations
     file: str
     line: int | None
-    attempt: int
     time: float
 
 
@@ -54,17 +48,11 @@ Message: TypeAlias = Starting | CollectionDone
 
 
 class Teller:
-    """Tells the publishing process by ``send`` what this one does; it raises nothing.
+    """Tells the publishing process by ``send`` what this one does; it raises nothing."""
 
-    With ``is_serial`` this is the publishing process.
-    """
-
-    def __init__(
-        self, send: Callable[[Any], object], *, loadgroup: bool, is_serial: bool = False
-    ) -> None:
+    def __init__(self, send: Callable[[Message], object], *, loadgroup: bool) -> None:
         self._send = send
         self._loadgroup = loadgroup
-        self._is_serial = is_serial
         self._process = realos.getpid()
         self._deselected = 0
 
@@ -74,13 +62,9 @@ class Teller:
         self._tell(
             Starting(
                 kind="start",
-                nodeid=told["nodeid"],
-                scheduled=told.get("scheduled", told["nodeid"]),
-                name=told["name"],
-                group=told.get("group"),
+                told=told,
                 file=file,
                 line=None if line is None else line + 1,
-                attempt=told["attempt"],
                 time=realos.now(),
             )
         )
@@ -101,20 +85,14 @@ class Teller:
             nodeid = escape(split_group(item)[0] if self._loadgroup else item.nodeid)
             if nodeid != item.nodeid:
                 clean[item.nodeid] = nodeid
-        self._tell(
-            CollectionDone(
-                kind="collected",
-                host=HOST,
-                deselected=self._deselected,
-                clean=clean,
-            )
-        )
+        deselected = self._deselected
+        self._tell(CollectionDone(kind="collected", host=HOST, deselected=deselected, clean=clean))
 
     def _tell(self, message: Message) -> None:
         # A test may fork, and its child come back to pytest: that one must tell nothing.
         if realos.getpid() != self._process:
             return
         try:
-            self._send(message if self._is_serial else transportable(message))
+            self._send(message)
         except (OSError, EOFError):  # the channel, the gateway or the connection is closed
             return

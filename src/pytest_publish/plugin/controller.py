@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,17 @@ from pytest_publish._os import realos
 from pytest_publish.results.report import as_text
 
 from .arguments import join_paths
-from .channel import Teller
-from .early_relay import take
 from .ignored import hide_from_git
-from .ignored import Ignored
 from .ignored import ignored_folders
 from .messages import header
 from .session import PublishSession
 from .session import StartNotes
-from .settings import folders
+from .settings import named_paths
 from .settings import Settings
 from .terminal import Progress
 from .terminal import screen_of
 from .terminal import Watch
-from .worker import ReportAnnotator
+from .worker import register_where_tests_run
 from .workerinput import KEY
 from .workerinput import WorkerInput
 
@@ -47,7 +43,7 @@ class Controller:
         self._process = realos.getpid()
         self._failure: str | None = None
         self._has_summary = False
-        ours = folders(config)
+        ours = named_paths(config, "folder")
         # The outboxes' own folder, if nobody named it, is in pytest's cache, which git ignores,
         # or outside of the project.
         for folder in ours:
@@ -69,22 +65,17 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Controller: learn how the run is distributed, and start the relays."""
-        register = self._config.pluginmanager.register
         is_distributed = self._config.pluginmanager.hasplugin("dsession")
         if is_distributed:
             self._session.aggregator.dist = self._config.getoption("dist")
             self._share_run_id()
         else:
-            teller = None
-            if self._session.events is not None:
-                send = self._session.events.receive_serially
-                teller = Teller(send, loadgroup=False, is_serial=True)
-                register(teller, "publish_teller")
-            register(ReportAnnotator(loadgroup=False, teller=teller), "publish_worker")
-            register(Ignored(self._config.rootpath, self._ignored), "publish_ignored")
+            events = self._session.events
+            send = None if events is None else events.receive_serially
+            register_where_tests_run(self._config, self._worker_input(), send)
         if is_distributed or self._config.getoption("forked", default=False):
-            register(StartNotes(self._session.aggregator), "publish_start_notes")
-        self._session.publisher.take_program = functools.partial(take, self._config)
+            notes = StartNotes(self._session.aggregator)
+            self._config.pluginmanager.register(notes, "publish_start_notes")
         self._session.start(session)
 
     @pytest.hookimpl(optionalhook=True)
@@ -102,14 +93,9 @@ class Controller:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Controller: tell a worker, before it starts, to annotate its reports."""
-        loadgroup = self._session.aggregator.dist == "loadgroup"
         events = self._session.events
-        node.workerinput[KEY] = WorkerInput(
-            loadgroup=loadgroup,
-            ignored=self._ignored,
-            host=HOST,
-            channel=None if events is None else events.open_channel(node),
-        )
+        channel = None if events is None else events.open_channel(node)
+        node.workerinput[KEY] = self._worker_input(channel)
         # Of a worker elsewhere, itself alone knows where it is.
         is_here = bool(getattr(node.gateway.spec, "popen", None))
         self._session.aggregator.hosts[node.gateway.id] = HOST if is_here else None
@@ -159,6 +145,14 @@ class Controller:
         if not self._has_summary and realos.getpid() == self._process:
             self._print_problems()
 
+    def _worker_input(self, channel: Any = None) -> WorkerInput:
+        return WorkerInput(
+            loadgroup=self._session.aggregator.dist == "loadgroup",
+            ignored=self._ignored,
+            host=HOST,
+            channel=channel,
+        )
+
     def _warn(self, line: str) -> None:
         screen = screen_of(self._config)
         if screen is not None:
@@ -180,12 +174,8 @@ class Controller:
         self._session.publisher.run_id = as_text(option.testrunuid)
 
     def _finish(self) -> None:
-        progress = Progress(
-            self._settings,
-            screen_of(self._config),
-            realos.monotonic,
-            is_quiet=self._verbosity < 0,
-        )
+        screen, is_quiet = screen_of(self._config), self._verbosity < 0
+        progress = Progress(self._settings, screen, realos.monotonic, is_quiet=is_quiet)
         self._session.finish(progress.show)
         progress.close()
 

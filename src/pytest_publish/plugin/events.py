@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError
@@ -62,9 +63,8 @@ class SessionEvents:
         self._publisher = publisher
         self._aggregator = aggregator
         self._problems = problems
-        self._begun_at: float | None = None
         self._session: pytest.Session | None = None
-        self._finish: SessionFinish | None = None
+        self._begun_at = 0.0
         self._was_stopped = False
         self._collection = _Collection()
         # How many attempts of a test came before those that its present worker counts.
@@ -86,8 +86,8 @@ class SessionEvents:
 
     def begin(self, session: pytest.Session) -> None:
         """Tell that the session begins."""
-        self._session = session
         self._begun_at = realos.monotonic()
+        self._session = session
         self._guarded(lambda: self._publisher.tell(self._session_start()))
 
     def _session_start(self) -> SessionStart:
@@ -149,42 +149,42 @@ class SessionEvents:
             self._publish_collection()
 
     def _start(self, message: Starting, worker: str | None) -> None:
+        told = message["told"]
+        nodeid = told["nodeid"]
+        scheduled = told.get("scheduled", nodeid)
         tell = self._publisher.tell
         if worker is not None:  # else it can't die without this process
             tell = self._publisher.tell_from_thread
-            names: WorkerAnnotations = {"nodeid": message["nodeid"], "name": message["name"]}
-            if message["group"] is not None:
-                names["group"] = message["group"]
-            self._aggregator.note_start(worker, message["scheduled"], names)
+            self._aggregator.note_start(worker, scheduled, told)
         tell(
             TestStart(
-                message["nodeid"],
-                message["name"],
+                nodeid,
+                told["name"],
                 message["file"] or None,
                 message["line"],
-                self._attempt(message, worker),
+                self._attempt(told, worker),
                 self._aggregator.dist,
                 worker,
-                self._aggregator.scope(message["nodeid"], message["group"], message["scheduled"]),
+                self._aggregator.scope(nodeid, told.get("group"), scheduled),
                 message["time"],
                 time=realos.now(),
             )
         )
 
-    def _attempt(self, message: Starting, worker: str | None) -> int:
+    def _attempt(self, told: WorkerAnnotations, worker: str | None) -> int:
         """Return a test's attempt over all workers.
 
         A worker counts the attempts that it makes. Those before it ended with a crash, so
         that they are known before another worker begins with the test.
         """
-        key = worker, message["scheduled"]
-        if message["attempt"] <= 1:
-            before = self._aggregator.next_attempt(worker, message["nodeid"]) - 1
+        key = worker, told["nodeid"]
+        if told["attempt"] <= 1:
+            before = self._aggregator.next_attempt(worker, told["nodeid"]) - 1
             if before:
                 self._earlier_attempts[key] = before
             else:
                 self._earlier_attempts.pop(key, None)
-        return max(1, message["attempt"] + self._earlier_attempts.get(key, 0))
+        return max(1, told["attempt"] + self._earlier_attempts.get(key, 0))
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
@@ -208,17 +208,12 @@ class SessionEvents:
 
     def end(self) -> None:
         """Tell that the session has ended; called again after an interrupt, go on."""
-        if self._begun_at is None:
-            return
-        if self._finish is None:
-            self._finish = self._guarded(self._session_finish)
-        if self._finish is not None:
-            self._guarded(self._publisher.tell, self._finish)
-
-    def _session_finish(self) -> SessionFinish:
-        assert self._session is not None
-        assert self._begun_at is not None
         session = self._session
+        if session is not None:
+            # The publisher takes only one such event.
+            self._guarded(lambda: self._publisher.tell(self._session_finish(session)))
+
+    def _session_finish(self, session: pytest.Session) -> SessionFinish:
         is_cut_short = (
             self._was_stopped
             or session.exitstatus in _CUT_SHORT
@@ -278,10 +273,8 @@ class _Collection:
 def _versions() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):  # run from a checkout, or without xdist
             found[name] = version(name)
-        except PackageNotFoundError:  # run from a checkout, or without xdist
-            continue
     return found
 
 

@@ -45,10 +45,7 @@ def make_writable(path: Path) -> Path:
 
 
 def _in_cache(config: pytest.Config) -> Path:
-    """Return a folder in pytest's cache that ``--cache-clear`` leaves alone.
-
-    Raises OSError.
-    """
+    """Return a folder in pytest's cache that ``--cache-clear`` leaves alone."""
     # pytest (8.2 to 9.2) writes the .gitignore of its cache only when it makes the folder
     # itself, so it is made to.
     assert config.cache is not None
@@ -60,10 +57,7 @@ def _in_cache(config: pytest.Config) -> Path:
 
 
 def _private_in(folder: Path) -> Path:
-    """Return a folder that only this user can look into, the same in each run if it can be.
-
-    Raises OSError.
-    """
+    """Return a folder that only this user can look into, the same in each run if it can be."""
     name = "pytest-publish"
     with contextlib.suppress(OSError, KeyError, ImportError):
         import getpass  # a run with pytest's cache does not load it

@@ -43,17 +43,15 @@ class Publisher:
     ``is_wanted`` asks the users' hook about a result or an event, which may change it. Nothing
     but a KeyboardInterrupt is raised: what goes wrong for good is counted in ``problems``.
 
-    Events come from pytest in the main thread, and from workers in execnet's receiver threads,
-    while the main thread may be publishing. One lock is held while anything is numbered and
-    handed out, so that all sinks see one order.
+    Workers' events come in execnet's threads, all else in the main thread. One lock is held
+    while anything is numbered and handed out, so that all sinks see one order.
 
-    - A receiver thread never waits for the lock: it leaves its event in a queue. Whoever held
-      the lock looks into the queue after releasing it, so that nothing is left there. So a
-      user's hook can't cause a deadlock, and a worker's messages are never held up.
-    - The main thread may wait for the lock, for as long as a thread publishes its event. A
-      Ctrl-C comes in the main thread only, and the with-statement releases the lock.
-    - What waits in the queue comes before the results that are published now: a
-      worker's message about a test arrives before the test's report.
+    - One of execnet's threads never waits for the lock, so that a user's hook can't cause a
+      deadlock. It leaves its event in a queue, into which whoever held the lock looks after
+      releasing it. What is there comes before the results that are published now, because
+      a worker tells of a test before it sends the test's report.
+    - The main thread may wait, for as long as a thread publishes its event. A Ctrl-C comes in
+      the main thread only, and the with-statement releases the lock.
     - Nobody waits for a relay while holding the lock.
     """
 
@@ -62,8 +60,6 @@ class Publisher:
     ) -> None:
         # Not by uuid: a test may make it give the same id in each run.
         self.run_id = settings.run_id or realos.urandom(16).hex()
-        #: Returns the program of the first relay, if that has been started before.
-        self.take_program: Callable[[], RelayProgram | None] = lambda: None
         self.relays: list[RelayProcess] = []
         self.delivered: list[tuple[RelayProcess, DeliveryReport]] = []
         self._settings = settings
@@ -85,12 +81,15 @@ class Publisher:
         self._will: dict[str, Any] | None = None
         self._has_waited = False
 
-    def start(self) -> None:
-        """Open the sinks, and start a relay for each URL."""
+    def start(self, take_program: Callable[[], RelayProgram | None] = lambda: None) -> None:
+        """Open the sinks, and start a relay for each URL.
+
+        ``take_program`` returns the program of the first relay, if it was started early.
+        """
         settings = self._settings
         if settings.pubdir is not None:
             self._sinks.append(TreeSink(settings.pubdir, settings, self._problems))  # the first
-        self._start_relays()
+        self._start_relays(take_program)
         if settings.log is not None:
             self._sinks.append(LogSink(settings.log, settings, self._problems))
 
@@ -175,7 +174,7 @@ class Publisher:
         to_urls = [sent(relay, report, self._settings) for relay, report in self.delivered]
         return [*to_urls, *filter(None, (sink.total() for sink in self._sinks))]
 
-    def _start_relays(self) -> None:
+    def _start_relays(self, take_program: Callable[[], RelayProgram | None]) -> None:
         folder = self._settings.outbox_folder
         if folder is None:
             if self._settings.deliveries:
@@ -195,7 +194,7 @@ class Publisher:
                 # Before it starts: what waits in an outbox without a relay can be sent later.
                 where = f"to the outbox {relay.path}"
                 self._sinks.append(LineSink(relay.append, where, self._problems))
-                relay.start(self.take_program())
+                relay.start(take_program())
             except Exception as error:
                 self._problems.add("sending can't be started", error)
 

@@ -1,8 +1,4 @@
-"""What one run publishes: reports in, results out to the sinks, problems counted.
-
-What pytest reports of tests and files comes in by hooks; the controller says when the session
-begins and ends.
-"""
+"""What one run publishes: reports in by hooks, results out to the sinks, problems counted."""
 
 from __future__ import annotations
 
@@ -28,6 +24,7 @@ from pytest_publish.results.report import as_text
 from pytest_publish.results.report import Location
 from pytest_publish.results.result import TestResult
 
+from .early_relay import take
 from .groups import GroupNotice
 from .messages import strictly_failed
 from .messages import undelivered
@@ -61,6 +58,7 @@ class PublishSession:
             )
             config.pluginmanager.register(self.events, "publish_events")
         self.is_finished = False
+        self._config = config
         self._settings = settings
         self._watch = watch
         self._collected: collections.deque[pytest.CollectReport] = collections.deque()
@@ -70,7 +68,7 @@ class PublishSession:
         """Open the sinks, and tell that the session begins."""
         if self.events is not None:
             self.events.lay_down_will()
-        self.publisher.start()
+        self.publisher.start(functools.partial(take, self._config))
         if self.events is not None:
             self.events.begin(session)
 
@@ -164,7 +162,6 @@ class PublishSession:
             yield self._groups.text
 
     def _lost(self, error: BaseException) -> collections.deque[TestResult]:
-        """Count an error of our own."""
         self.problems.add(LOST, error)
         return collections.deque()
 

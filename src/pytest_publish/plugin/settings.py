@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from typing import cast
+from typing import Literal
 from typing import NamedTuple
 from typing import TYPE_CHECKING
 from typing import TypeVar
@@ -101,17 +102,8 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str]) -> Sett
     )
 
 
-def folders(config: pytest.Config) -> list[Path]:
-    """Return the folders that the user named; they may not be there yet."""
-    return _paths(config, "folder")
-
-
-def written_paths(config: pytest.Config) -> list[Path]:
-    """Return the folders and files that the user named."""
-    return _paths(config, "folder", "file")
-
-
-def _paths(config: pytest.Config, *kinds: str) -> list[Path]:
+def named_paths(config: pytest.Config, *kinds: Literal["folder", "file"]) -> list[Path]:
+    """Return the folders or files that the user named; they may not be there yet."""
     asked = _Asked(config)
     paths = [asked.path(option.name) for option in OPTIONS if option.path in kinds]
     return [path for path in paths if path is not None]

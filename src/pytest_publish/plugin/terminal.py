@@ -52,7 +52,16 @@ class Screen:
     def say(self, line: str, **markup: bool) -> None:
         """Write a line; on a terminal, break it between words unless it is a command."""
         self.begin_line()
-        for part in self._broken(line):
+        parts = [line]
+        if self.isatty and not line.startswith(INDENT):
+            parts = textwrap.wrap(
+                line,
+                self._writer.fullwidth - 1,
+                subsequent_indent=INDENT,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        for part in parts:
             self._reporter.write_line(part, **markup)
 
     def title(self, lines: list[str]) -> None:
@@ -70,17 +79,6 @@ class Screen:
         cut = text if len(text) <= room else f"{text[: room - 1]}…"
         self._reporter.write(f"\r{cut:{room}}", flush=True)
 
-    def _broken(self, line: str) -> list[str]:
-        if not self.isatty or line.startswith(INDENT):
-            return [line]
-        return textwrap.wrap(
-            line,
-            self._writer.fullwidth - 1,
-            subsequent_indent=INDENT,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-
 
 def screen_of(config: pytest.Config) -> Screen | None:
     """Return the screen, which another plugin may replace at any time; None without one."""
@@ -89,10 +87,7 @@ def screen_of(config: pytest.Config) -> Screen | None:
 
 
 class Watch:
-    """Says while the tests run that an endpoint takes no results, once for each endpoint.
-
-    It looks at the relays' cursors at most once in :data:`LOOK` seconds.
-    """
+    """Says while the tests run that an endpoint takes no results, once for each endpoint."""
 
     def __init__(
         self, settings: Settings, say: Callable[[str], None], clock: Callable[[], float]
@@ -171,23 +166,22 @@ class Progress:
             self._waits = (url, waiting)
         if self._screen is None or waiting <= 0 or now < self._next:
             return
-        if not self._is_open:
-            self._screen.begin_line()
-            self._is_open = True
         left = max(0.0, self._since + self._grace - now)
-        self._next = now + self._write(self._screen, redact_url(url), waiting, left)
-
-    def _write(self, screen: Screen, url: str, waiting: int, left: float) -> float:
-        if screen.isatty:
+        limit = f"gives up in {left:.0f} s"
+        if self._screen.isatty:
+            self._next = now + 0.2
+            if not self._is_open:
+                self._screen.begin_line()
+                self._is_open = True
             # The URL comes last, because what does not fit is cut off.
-            limit = f"gives up in {left:.0f} s (Ctrl-C: now)"
-            screen.rewrite(f"publish: {waiting} to send, {limit}: {url}")
-            return 0.2
-        limit = f"gives up in {left:.0f} s if none arrives"
-        screen.say(f"publish: {published(waiting, self._settings)} to be sent to {url}; {limit}")
-        return REPEAT
+            what = f"publish: {waiting} to send, {limit} (Ctrl-C: now)"
+            self._screen.rewrite(f"{what}: {redact_url(url)}")
+        else:
+            self._next = now + REPEAT
+            what = f"publish: {published(waiting, self._settings)} to be sent to {redact_url(url)}"
+            self._screen.say(f"{what}; {limit} if none arrives")
 
     def close(self) -> None:
         """End the line that was overwritten."""
-        if self._is_open and self._screen is not None and self._screen.isatty:
+        if self._screen is not None and self._is_open:
             self._screen.begin_line()

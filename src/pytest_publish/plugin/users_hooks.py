@@ -33,7 +33,7 @@ def is_wanted(config: pytest.Config, problems: Problems, told: TestResult | Even
         kind, hook = "event", config.hook.pytest_publish_event
     if not hook.get_hookimpls():  # costs far less than to call no hook
         return True
-    before = deepcopy(told)
+    before: Any = deepcopy(told)
 
     def ask() -> list[object]:
         answers: list[object] = hook(config=config, **{kind: told})
@@ -50,17 +50,14 @@ def is_wanted(config: pytest.Config, problems: Problems, told: TestResult | Even
         return []
 
     answers = guarded(ask, withhold)
-    unfit = _repaired(told, before)
+    # What is published has to fit into JSON.
+    if isinstance(told, TestResult):
+        unfit = repaired(told, before)
+    else:
+        from pytest_publish.results.events import repaired_event
+
+        unfit = repaired_event(told, before)
     if unfit:
         thing = "a result" if kind == "result" else "an event"
         problems.add(f"a pytest_publish_{kind} hook set what {thing} can't hold", ", ".join(unfit))
     return not any(answer is False for answer in answers)
-
-
-def _repaired(told: Any, before: Any) -> list[str]:
-    """Make it fit for JSON; return the names of the fields that were not."""
-    if type(told) is TestResult:
-        return repaired(told, before)
-    from pytest_publish.results.events import repaired_event
-
-    return repaired_event(told, before)

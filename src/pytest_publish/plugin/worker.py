@@ -5,6 +5,7 @@ What that may be is :class:`~pytest_publish.results.annotations.WorkerAnnotation
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Generator
 from json import dumps
 from typing import Any
@@ -29,12 +30,38 @@ from pytest_publish.results.values import escape
 from pytest_publish.results.values import jsonable
 from pytest_publish.results.values import transportable
 
+from .channel import Message
 from .channel import Teller
 from .colours import noting_colours
 from .exceptions import cause_of_collect_error
 from .exceptions import error_text
 from .exceptions import exception_data
 from .groups import split_group
+from .ignored import Ignored
+from .workerinput import WorkerInput
+
+
+def configure_worker(config: pytest.Config, told: WorkerInput) -> None:
+    """Register what a worker has to do."""
+    channel = told["channel"]
+    send = None if channel is None else lambda message: channel.send(transportable(message))
+    register_where_tests_run(config, told, send)
+
+
+def register_where_tests_run(
+    config: pytest.Config, told: WorkerInput, send: Callable[[Message], object] | None
+) -> None:
+    """Register what a process that runs tests has to do; ``send`` is None without events."""
+    register = config.pluginmanager.register
+    teller = None
+    if send is not None:
+        teller = Teller(send, loadgroup=told["loadgroup"])
+        register(teller, "publish_teller")
+    annotator = ReportAnnotator(
+        loadgroup=told["loadgroup"], teller=teller, controller_host=told["host"]
+    )
+    register(annotator, "publish_worker")
+    register(Ignored(config.rootpath, told["ignored"]), "publish_ignored")
 
 
 class _AttemptStart:
@@ -63,9 +90,7 @@ class ReportAnnotator:
     ``loadgroup`` tells whether xdist schedules this run by ``xdist_group`` marks.
     """
 
-    def __init__(
-        self, *, loadgroup: bool, teller: Teller | None = None, controller_host: str = HOST
-    ) -> None:
+    def __init__(self, *, loadgroup: bool, teller: Teller | None, controller_host: str) -> None:
         self._loadgroup = loadgroup
         self._teller = teller
         self._host = None if controller_host == HOST else HOST
