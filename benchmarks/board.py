@@ -1,9 +1,9 @@
-"""How fast the board is: prints a table.
+"""Measures how fast the board is, and prints a table.
 
     python benchmarks/board.py [--results 100000] [--chromium /usr/bin/chromium]
 
-Wants Linux with two cores, playwright and a Chromium, and the project installed with its
-extras board and test. The board itself gets one core.
+Needs Linux with two cores, playwright, Chromium, and the project installed with its extras
+board and test. The board runs on one core.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from published import Session  # noqa: E402
 
 ARGUMENTS: Final = ("--no-sandbox", "--disable-gpu", "--enable-precise-memory-info")
 BATCH: Final = 100
-#: Tests of the real run, and the seconds that each of them takes.
+#: The number of tests in the real run, and the seconds that each takes.
 TESTS: Final = 25
 TEST_SECONDS: Final = 0.1
 
@@ -48,7 +48,7 @@ import pytest, time
 def test_some(number):
     time.sleep({TEST_SECONDS})
 """
-#: Notes for each name in the list when the frame after it had appeared was drawn.
+#: Records, for each name in the list, when the first frame with it was drawn.
 WATCH: Final = """() => {
     window.seen = {};
     new MutationObserver(() => requestAnimationFrame(() => setTimeout(() => {
@@ -56,7 +56,7 @@ WATCH: Final = """() => {
             window.seen[line.title] ??= Date.now() / 1000;
     }))).observe(document.body, { subtree: true, childList: true, characterData: true });
 }"""
-#: Scrolls through the list, a screen a frame; the times of the frames in ms.
+#: Scrolls through the list, one screen per frame; returns the times of the frames in ms.
 SCROLL: Final = """async (seconds) => {
     const list = document.querySelector(".list");
     const frames = [];
@@ -72,7 +72,7 @@ SCROLL: Final = """async (seconds) => {
     }
     return frames;
 }"""
-#: The frames' times while something goes on, till window.stop is set.
+#: Records the times of the frames until window.over is set.
 FRAMES: Final = """() => {
     window.frames_ = [];
     window.over = false;
@@ -98,7 +98,7 @@ def many(session: Session, number: int) -> Iterator[Object]:
 
 
 def fill(board: Board, session: Session, number: int) -> float:
-    """Publish results in batches; return how many a second were taken."""
+    """Publish results in batches; return how many per second were accepted."""
     results = list(many(session, number))
     parts = [body(*results[begin : begin + BATCH]) for begin in range(0, number, BATCH)]
     begin = time.perf_counter()
@@ -108,7 +108,7 @@ def fill(board: Board, session: Session, number: int) -> float:
 
 
 def pixel(board: Board, page: Page, folder: Path) -> list[float]:
-    """Return the seconds from the end of each test of a real run till it is seen."""
+    """Return, for each test of a real run, the seconds from its end until the page shows it."""
     (folder / "test_it.py").write_text(SUITE, "utf-8")
     page.goto(board.url)
     command = [
@@ -133,7 +133,7 @@ def pixel(board: Board, page: Page, folder: Path) -> list[float]:
     page.locator(f".list [title$='[{TESTS - 1}]']").wait_for()
     page.wait_for_timeout(500)
     seen = page.evaluate("window.seen")
-    rows = board.results(run_id)[5:]  # those before were there when the page was opened
+    rows = board.results(run_id)[5:]  # the first ones were already there when the page was opened
     return [
         seen[row["nodeid"]] - row["start_time"] - row["duration"]
         for row in rows
@@ -142,7 +142,7 @@ def pixel(board: Board, page: Page, folder: Path) -> list[float]:
 
 
 def first_view(page: Page, url: str) -> tuple[float, float]:
-    """Return the seconds till the first row is seen, and till all of them are there."""
+    """Return the seconds until the page shows the first row, and until it has all rows."""
     begin = time.perf_counter()
     page.goto(url)
     page.locator(".list a.result").first.wait_for()
@@ -152,7 +152,7 @@ def first_view(page: Page, url: str) -> tuple[float, float]:
 
 
 def wait_for_rows(page: Page) -> None:
-    """Wait till the list has as many lines as the tab says."""
+    """Wait until the list has as many lines as the tab says."""
     page.wait_for_function(
         """() => {
             const told = document.querySelector("[aria-selected=true] b").textContent;
@@ -165,7 +165,7 @@ def wait_for_rows(page: Page) -> None:
 
 
 def memory(browser: Browser, page: Page) -> tuple[float, float]:
-    """Return the megabytes of the page's objects, and of the process that draws it."""
+    """Return the memory of the page's objects and of its renderer process, in MB."""
     heap = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
     infos = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
     sizes = [
@@ -179,7 +179,7 @@ def memory(browser: Browser, page: Page) -> tuple[float, float]:
 
 
 def worst_while(page: Page, work: Callable[[], Any]) -> float:
-    """Return the longest frame in ms while something is done."""
+    """Return the longest frame, in ms, during an action."""
     page.evaluate(FRAMES)
     work()
     page.wait_for_timeout(600)
@@ -188,7 +188,7 @@ def worst_while(page: Page, work: Callable[[], Any]) -> float:
 
 
 def measure(number: int, chromium: str) -> Iterator[tuple[str, str, str]]:
-    """Yield what was measured, how much it is, and how much it may be."""
+    """Yield the name of each figure, its value, and its limit."""
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         board = Board(folder / "store.sqlite3")
@@ -196,8 +196,12 @@ def measure(number: int, chromium: str) -> Iterator[tuple[str, str, str]]:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
         waits = pixel(board, page, folder)
-        yield "end of a test to pixel, median", f"{statistics.median(waits) * 1e3:.0f} ms", "300 ms"
-        yield "end of a test to pixel, longest", f"{max(waits) * 1e3:.0f} ms", ""
+        yield (
+            "from the end of a test to the page, median",
+            f"{statistics.median(waits) * 1e3:.0f} ms",
+            "300 ms",
+        )
+        yield "from the end of a test to the page, longest", f"{max(waits) * 1e3:.0f} ms", ""
         page.goto("about:blank")
         session = Session("large")
         board.post(session.start())
@@ -211,7 +215,7 @@ def measure(number: int, chromium: str) -> Iterator[tuple[str, str, str]]:
         yield "all rows loaded", f"{whole * 1e3:.0f} ms", ""
         heap, process = memory(browser, page)
         yield "tab: objects of the page", f"{heap:.0f} MB", ""
-        yield "tab: process that draws it", f"{process:.0f} MB", "200 MB"
+        yield "tab: renderer process", f"{process:.0f} MB", "200 MB"
         frames = page.evaluate(SCROLL, 3)
         yield "longest frame, scrolling", f"{max(frames):.0f} ms", "100 ms"
         search = page.locator("#search")
@@ -220,20 +224,24 @@ def measure(number: int, chromium: str) -> Iterator[tuple[str, str, str]]:
         search.fill("")
         wait_for_rows(page)
         worst = worst_while(page, lambda: page.get_by_role("button", name="by file").click())
-        yield "longest frame, as a tree", f"{worst:.0f} ms", "100 ms"
+        yield "longest frame, switching to the tree", f"{worst:.0f} ms", "100 ms"
         page.get_by_role("button", name="flat").click()
         worst = worst_while(page, lambda: fill(board, session, 3000))
-        yield "longest frame, 3,000 more come in", f"{worst:.0f} ms", "100 ms"
+        yield "longest frame, receiving 3,000 more results", f"{worst:.0f} ms", "100 ms"
         page.context.new_cdp_session(page).send("HeapProfiler.collectGarbage")
         _heap, process = memory(browser, page)
-        yield "tab: the same after all of this, tidied up", f"{process:.0f} MB", "200 MB"
+        yield (
+            "tab: renderer process at the end, after garbage collection",
+            f"{process:.0f} MB",
+            "200 MB",
+        )
         yield "board's memory", f"{board.memory() / 1e6:.0f} MB", ""
         browser.close()
         board.stop()
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=int, default=100_000)
     parser.add_argument("--chromium", default="/usr/bin/chromium")

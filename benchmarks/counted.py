@@ -1,8 +1,8 @@
-"""Counts what publishing costs, in instructions of the processor; writes docs/cost.md.
+"""Counts the processor instructions that publishing takes; writes docs/cost.md.
 
-Needs Linux and valgrind, and does not mind other work on the machine. What the processor
-does in the kernel is not counted: timed.py has that. The garbage collector is off, see
-without_gc/sitecustomize.py.
+Needs Linux and valgrind; other work on the machine does not change the counts. Instructions
+of the kernel are not counted, but timed.py measures their time. The garbage collector is off,
+see without_gc/sitecustomize.py.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from sink import Sink
 from suite import write_suite
 
 
-#: Tests of two suites, so that what is done once a session cancels out.
+#: The numbers of tests in two suites: in their difference, work done once per session cancels.
 FEW, MANY = 200, 700
-#: Likewise results that the relay sends, and what is measured for comparison.
+#: Likewise the numbers of results that the relay sends, and of the operations to compare with.
 FEW_SENT, MANY_SENT = 1_000, 3_000
-SENDS: Final = {"one a POST": 1, "--publish-batch=100": 100}
+SENDS: Final = {"one result per POST": 1, "--publish-batch=100": 100}
 
 PEERS: Final = (PLAIN, AGAIN, INSTALLED, *OURS, *OTHERS)
 
 _WITHOUT_GC: Final = {"PYTHONPATH": str(Path(__file__).with_name("without_gc"))}
 
-#: Counts something once, into a new folder.
+#: Makes one count, in a new folder.
 Count: TypeAlias = Callable[[Path], int]
 
 
 class Counter:
-    """Counts the instructions of programs, each in one process without its children."""
+    """Counts the instructions of a program, without its child processes."""
 
     def __init__(self, folder: Path, sink: Sink) -> None:
         self._folder = folder
@@ -64,7 +64,7 @@ class Counter:
             _run(peer.command(self._suites[1], folder, sink.url()))
 
     def session(self, peer: Peer, tests: int) -> Count:
-        """Return what counts a session."""
+        """Return a function that counts a session."""
 
         def count(folder: Path) -> int:
             url = self._sink.url()
@@ -75,15 +75,15 @@ class Counter:
         return count
 
     def sending(self, results: int, batch: int) -> Count:
-        """Return what counts a process that sends what a run has left behind."""
+        """Return a function that counts ``pytest-publish send`` for the results of a run."""
 
         def count(folder: Path) -> int:
             nobody = "http://127.0.0.1:9/"
             _run([*PUBLISH.command(self._suites[results], folder, nobody), "--publish-grace=0"])
             (outbox,) = (folder / "outbox").glob("*.jsonl")
             url = self._sink.url()
-            # So fast an endpoint gets one connection, but under valgrind everything is so slow
-            # that the sender would open more.
+            # Such a fast endpoint normally needs one connection; under valgrind everything is so
+            # slow that the sender would open more.
             how = ["--connections=1", f"--batch={batch}"]
             send = ["send", str(outbox), "--to", url, *how]
             instructions = _counted([sys.executable, "-m", "pytest_publish", *send], folder)
@@ -93,7 +93,7 @@ class Counter:
         return count
 
     def floor(self, name: str, times: int) -> Count:
-        """Return what counts something that is done so often."""
+        """Return a function that counts an operation, done that many times."""
         program = str(Path(__file__).with_name("floor.py"))
 
         def count(folder: Path) -> int:
@@ -104,7 +104,7 @@ class Counter:
 
 
 def _counted(command: list[str], folder: Path) -> int:
-    """Return the instructions of a process."""
+    """Return the number of instructions of a process."""
     valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--child-silent-after-fork=yes"]
     log = folder / "valgrind"
     _run([*valgrind, "--cachegrind-out-file=/dev/null", f"--log-file={log}", *command])
@@ -122,7 +122,7 @@ def _run(command: list[str]) -> None:
         )
 
 
-#: What is counted: a name, and how many tests, results or times.
+#: The name of a count, and its number of tests, results or operations.
 Key: TypeAlias = tuple[str, int]
 Counts: TypeAlias = dict[Key, int]
 
@@ -148,7 +148,7 @@ def counts_of_all(counter: Counter, folder: Path) -> Counts:
 
 
 class Figures:
-    """What the counts say: instructions of one test, result or time, and of a start."""
+    """Instructions per test, result or operation, and per start of a session, from the counts."""
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
@@ -158,18 +158,18 @@ class Figures:
         return (self._counts[name, many] - self._counts[name, few]) / (many - few)
 
     def start(self, name: str) -> int:
-        """Return the instructions that a session of one test costs more than plain pytest's."""
+        """Return how many more instructions a session of one test takes than plain pytest's."""
         return self._counts[name, 1] - self._counts[PLAIN.name, 1]
 
     def ratio(self, name: str) -> float:
-        """Return what a test costs, plain pytest being 1."""
+        """Return the cost of a test, relative to plain pytest."""
         return self.of_one(name) / self.of_one(PLAIN.name)
 
 
 def tables(figures: Figures) -> str:
-    """Return what stands in the page."""
+    """Return the text for the page."""
     plain = figures.of_one(PLAIN.name)
-    head = ("", "times plain pytest", "added instructions a test", "added at the start, millions")
+    head = ("", "times plain pytest", "added instructions per test", "added at the start, millions")
     rows = (
         (
             f"**{peer.name}**" if peer in OURS else peer.name,
@@ -185,16 +185,16 @@ def tables(figures: Figures) -> str:
         for name, what in FLOORS.items()
     )
     parts = (
-        f"{page.where()}. A test costs plain pytest {plain:,.0f} instructions.",
+        f"{page.where()}. Plain pytest takes {plain:,.0f} instructions per test.",
         page.table(head, rows),
-        page.table(("the relay", "instructions a result"), sent),
-        page.table(("by itself", "instructions"), floors),
+        page.table(("the relay", "instructions per result"), sent),
+        page.table(("operation", "instructions"), floors),
     )
     return "\n\n".join(parts)
 
 
 def main() -> None:
-    """Count, and write the table and the picture."""
+    """Count, and write the tables and the picture."""
     with running_sink() as sink, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         figures = Figures(counts_of_all(Counter(folder, sink), folder))

@@ -1,7 +1,7 @@
-"""What a line in a file, a POST and a directory cost by themselves.
+"""Lower bounds: the cost of a line in a file, a POST and a directory without this plugin.
 
-``floor.py NAME COUNT FOLDER URL`` does one of them so often, and prints the microseconds
-of each; counted.py counts its instructions.
+``floor.py NAME COUNT FOLDER URL`` does one operation COUNT times, and prints the
+microseconds per operation; counted.py counts its instructions.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from typing import Final
 from urllib.parse import urlsplit
 
 
-# As long as the JSON of a trivial test.
+# As long as the JSON of a trivial test's result.
 BODY: Final = b'{"padding":"' + b"x" * 1000 + b'"}'
 _HEADERS: Final = {"Content-Type": "application/json"}
 
 
 def line(folder: Path, _url: str) -> Callable[[int], object]:
-    """One line at the end of a file."""
+    """Append one line to a file."""
     file = os.open(folder / "lines", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     return lambda _number: os.write(file, BODY + b"\n")
 
 
 def directory(folder: Path, _url: str) -> Callable[[int], object]:
-    """One empty directory."""
+    """Make one empty directory."""
     return lambda number: os.mkdir(f"{folder}/{number}")
 
 
 def tree(folder: Path, _url: str) -> Callable[[int], object]:
-    """What the tree has of a result, by the fewest system calls that could write it."""
+    """Write one result into a tree, with the fewest possible system calls."""
 
     def write(path: str, content: bytes) -> None:
         file = os.open(path, os.O_WRONLY | os.O_CREAT)
@@ -55,7 +55,7 @@ def tree(folder: Path, _url: str) -> Callable[[int], object]:
 
 
 def post_by_socket(_folder: Path, url: str) -> Callable[[int], object]:
-    """One POST over a connection that is open, written by hand."""
+    """Send one POST over an open connection, with the socket module."""
     parts = urlsplit(url)
     connection = socket.create_connection((parts.hostname or "", parts.port or 80))
     head = f"POST {parts.path} HTTP/1.1\r\nHost: here\r\nContent-Length: {len(BODY)}\r\n\r\n"
@@ -69,7 +69,7 @@ def post_by_socket(_folder: Path, url: str) -> Callable[[int], object]:
 
 
 def post_by_http_client(_folder: Path, url: str) -> Callable[[int], object]:
-    """The same by the standard library."""
+    """Send one POST with http.client."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
 
@@ -81,7 +81,7 @@ def post_by_http_client(_folder: Path, url: str) -> Callable[[int], object]:
 
 
 def post_by_urllib3(_folder: Path, url: str) -> Callable[[int], object]:
-    """The same by the pool that requests uses."""
+    """Send one POST with urllib3, which requests uses."""
     import urllib3
 
     pool = urllib3.PoolManager()
@@ -89,14 +89,14 @@ def post_by_urllib3(_folder: Path, url: str) -> Callable[[int], object]:
 
 
 def post_by_requests(_folder: Path, url: str) -> Callable[[int], object]:
-    """The same by a session of requests."""
+    """Send one POST with a requests session."""
     import requests
 
     session = requests.Session()
     return lambda _number: session.post(url, data=BODY, headers=_HEADERS)
 
 
-#: By name, what each of them is.
+#: The operations by name.
 FLOORS: Final = {
     each.__name__: each
     for each in (
@@ -112,7 +112,7 @@ FLOORS: Final = {
 
 
 def main(name: str, count: str, folder: str, url: str) -> None:
-    """Do it once to warm up, then so often, and print the microseconds of each."""
+    """Do the operation once to warm up, then COUNT times; print the microseconds of each."""
     do = FLOORS[name](Path(folder), url)
     do(0)
     begun = time.perf_counter()

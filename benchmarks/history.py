@@ -1,9 +1,9 @@
-"""How fast the board answers across many runs: prints a table.
+"""Measures how fast the board answers queries across many runs, and prints a table.
 
     python benchmarks/history.py [--runs 1000] [--tests 10000] [--store FILE]
 
-Makes a store (10 million results need 8 GB of disk, and a quarter of an hour) and asks a
-board for what each page asks for. With --store, the file is kept, and used again.
+Makes a store (10 million results need 8 GB of disk and 15 minutes) and sends a board the
+queries of each page. With --store, the file is kept and used again next time.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from pytest_publish.board.store import Store  # noqa: E402
 
 
 PROJECT: Final = "large"
-#: Seconds from one run to the next: the last 168 make a week.
+#: Seconds from one run to the next: the last 168 runs are one week.
 APART: Final = 3_600.0
 REPEATS: Final = 5
-#: Results that are published to the full store.
+#: The number of results that are published to the full store.
 NEW: Final = 10_000
 BAR: Final = 200.0
 
-#: Copies the first run. One test in a hundred fails, each time another one, and one in a
-#: thousand fails for twenty runs in a row; durations differ by a fifth.
+#: Copies the first run. One test in 100 fails, a different one in each run, and one in 1,000
+#: fails for twenty runs in a row; durations vary by a fifth.
 _COPY: Final = """
 INSERT INTO runs(id, project, run_id, started)
     SELECT :run, project, 'run ' || :run, started + :later FROM runs WHERE id = 1;
@@ -69,7 +69,7 @@ CAUSES: Final = 40
 
 
 def make(path: Path, runs: int, tests: int) -> None:
-    """Make a store of many runs out of one that was published."""
+    """Make a store with many copies of a published run."""
     begin = time.time() - runs * APART
     session = Session(PROJECT, "run 1", begin=begin)
     objects = [session.start(), *many(session, tests), session.finish()]
@@ -113,7 +113,7 @@ def _copy(store: Store, run: int, tests: int) -> None:
 
 
 def asked(runs: int) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Yield what the pages ask for: a name, a path and its query."""
+    """Yield the queries of the pages: a name, a path and its parameters."""
     newest, old = f"run {runs}", f"run {runs // 2}"
     project = {"project": PROJECT}
     nodeid = "tests/unit/test_0.py::TestSome0::test_name_13[value-13]"
@@ -135,7 +135,7 @@ def asked(runs: int) -> Iterator[tuple[str, str, dict[str, str]]]:
 
 
 class Stopwatch:
-    """Measures on the clock, and what the board computes for it, in ms."""
+    """Measures the time that passes, and the CPU time of the board, in ms."""
 
     def __init__(self, board: Board) -> None:
         self._stat = Path(f"/proc/{board.process.pid}/stat")
@@ -143,7 +143,7 @@ class Stopwatch:
         self._begin = time.perf_counter()
 
     def read(self) -> tuple[float, float]:
-        """Return both since it was made."""
+        """Return both times since the stopwatch was made."""
         computed = self._computed_so_far() - self._computed
         return (time.perf_counter() - self._begin) * 1e3, computed
 
@@ -153,7 +153,7 @@ class Stopwatch:
 
 
 def measure(path: Path, runs: int) -> Iterator[tuple[str, str, str]]:
-    """Yield what was measured, how much it is, and how much it may be."""
+    """Yield the name of each figure, its value, and its limit."""
     board = Board(path)
     for name, place, query in asked(runs):
         times = []
@@ -177,7 +177,7 @@ def measure(path: Path, runs: int) -> Iterator[tuple[str, str, str]]:
 
 
 def removal(path: Path, runs: int) -> Iterator[tuple[str, str, str]]:
-    """Yield how long it takes to remove a hundredth of the runs, and how readers fare meanwhile."""
+    """Yield the time to remove 1 % of the runs, and the time of queries during the removal."""
     keep = runs - max(1, runs // 100)
     board = Board(path, "--keep", str(keep))
     begin, times = time.perf_counter(), []
@@ -192,14 +192,15 @@ def removal(path: Path, runs: int) -> Iterator[tuple[str, str, str]]:
         time.sleep(0.1)
     took = time.perf_counter() - begin
     yield f"removing {runs - keep + 1} runs", f"{took:.1f} s", ""
-    yield "flaky tests meanwhile", f"{statistics.median(times):.0f} ms", f"{BAR:.0f} ms"
+    yield "flaky tests during the removal", f"{statistics.median(times):.0f} ms", f"{BAR:.0f} ms"
     board.stop()
 
 
 def estimates(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield how far what was told to be left of a real suite was from what was."""
+    """Yield how far the estimates of the time left in a real run were from the real time."""
     board = Board(folder / "estimates.sqlite3")
-    # Each run tells what those before it taught; how workers share it, only those with as many.
+    # An estimate uses all earlier runs for durations, but only those with as many workers for
+    # how evenly they end.
     for workers in ("2", "2", "2", "0", "0"):
         load = os.getloadavg()[0]
         told = run_suite(board, workers)
@@ -208,12 +209,12 @@ def estimates(folder: Path) -> Iterator[tuple[str, str, str]]:
             end = board.get("/api/runs", limit="1")[0]["stopped"]
             off = [abs(one - (end - when)) / (end - at) for when, one in told]
             yield (
-                f"left of {end - at:.0f} s, -n {workers}, told at once",
+                f"left of {end - at:.0f} s, -n {workers}, first estimate",
                 f"{left:.1f} s",
                 f"{0.8 * (end - at):.1f} to {1.2 * (end - at):.1f} s",
             )
             yield (
-                f"the same, off at the median and most; load {load:.1f} before",
+                f"its error, median and largest; load {load:.1f} before",
                 f"{statistics.median(off):.0%}, {max(off):.0%} of the run",
                 "20 %",
             )
@@ -221,7 +222,7 @@ def estimates(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def run_suite(board: Board, workers: str) -> list[tuple[float, float]]:
-    """Run the project's own unit tests; return what was told to be left, and when."""
+    """Run this project's unit tests; return the estimates, and when the board sent them."""
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", workers),
         *("--max-worker-restart", "2", "--publish", board.url, "--publish-events"),
@@ -241,7 +242,7 @@ def run_suite(board: Board, workers: str) -> list[tuple[float, float]]:
 
 
 def sizes(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield how large the store is, and what of it."""
+    """Yield the size of the store."""
     size = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
     with contextlib.closing(sqlite3.connect(path)) as connection:
         (results,) = connection.execute("SELECT count(*) FROM results").fetchone()
@@ -249,7 +250,7 @@ def sizes(path: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def main() -> None:
-    """Make a store, measure, and print."""
+    """Make a store, measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1_000)
     parser.add_argument("--tests", type=int, default=10_000)
@@ -261,7 +262,7 @@ def main() -> None:
             begin = time.perf_counter()
             make(path, options.runs, options.tests)
             print(f"made in {time.perf_counter() - begin:.0f} s\n", flush=True)
-        print("| figure | measured | bar |\n|---|---|---|")
+        print("| figure | measured | limit |\n|---|---|---|")
         parts = (
             estimates(Path(name)),
             sizes(path),

@@ -1,4 +1,4 @@
-"""Puts what was measured into the pages, between the comments that name it."""
+"""Writes figures into the pages, between the comments with their name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PACKAGES: Final = ("pytest", "pytest-xdist", "orjson", "requests")
 
 
 def put(name: str, text: str, page: str = "docs/cost.md") -> None:
-    """Replace what stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
+    """Replace the text between ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
     path = ROOT / page
     before, begin, rest = path.read_text("utf-8").partition(f"<!-- {name} -->\n")
     _old, end, after = rest.partition(f"<!-- /{name} -->\n")
@@ -27,7 +27,7 @@ def put(name: str, text: str, page: str = "docs/cost.md") -> None:
 
 
 def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """Return a table, whose first column alone has text."""
+    """Return a table of numbers with text in the first column."""
     cells = list(head)
     rule = "|---" + "|---:" * (len(cells) - 1) + "|"
     return "\n".join([_line(cells), rule, *map(_line, lines)])
@@ -38,7 +38,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def where() -> str:
-    """Return on what it was measured, and when."""
+    """Return when, and on which machine and versions, the figures were measured."""
     commit = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     info = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     cpu = next(line.partition(": ")[2] for line in info if line.startswith("model name"))

@@ -1,4 +1,4 @@
-"""Who is measured: plain pytest, what others report with, and this plugin."""
+"""The ways to run pytest that are compared: plain, with other reporters, with this plugin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from sink import Sink
 
 
-#: No plugin that is not named, nothing of whoever calls, and the same order of every set.
+#: Only named plugins, no settings of the caller, and the same order of every set.
 ENVIRONMENT: Final = {
     "PATH": os.environ["PATH"],
     "HOME": os.environ.get("HOME", "/"),
@@ -24,7 +24,7 @@ ENVIRONMENT: Final = {
 class Peer:
     """One way to run pytest.
 
-    ``evidence`` is a pattern of files and a text that stands in them once for each test.
+    ``evidence`` is a pattern of files, and a text that they contain once for each test.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Peer:
     evidence: tuple[str, bytes] | None = None
 
     def command(self, suite: Path, folder: Path, url: str) -> list[str]:
-        """Return how to run a suite, with a folder to write into and a URL to send to."""
+        """Return the command that runs a suite, writing into a folder and sending to a URL."""
         return [
             *(sys.executable, "-m", "pytest", str(suite), "-p", "no:cacheprovider"),
             *(part for plugin in ("xdist", *self.plugins) for part in ("-p", plugin)),
@@ -41,7 +41,7 @@ class Peer:
         ]
 
     def check(self, tests: int, folder: Path, sink: Sink, url: str) -> None:
-        """Exit if it has not reported every test: it would have been cheap for a bad reason."""
+        """Exit if a run has not reported every test, because its cost would then be too low."""
         found = tests
         if self.evidence:
             pattern, text = self.evidence
@@ -58,7 +58,7 @@ _TREE: Final = ("--pubdir={folder}/tree",)
 _IN_TREE: Final = ("tree/**/result.json", b'"type":"result"')
 
 PLAIN: Final = Peer("plain pytest")
-#: Its difference from PLAIN is how far two runs of the same are apart.
+#: Its difference from PLAIN is the noise floor.
 AGAIN: Final = Peer("plain pytest again")
 INSTALLED: Final = Peer("installed, no switch", _OURS)
 JUNITXML: Final = Peer(

@@ -1,4 +1,4 @@
-"""Draws bars into an SVG file that is readable on a light and on a dark page."""
+"""Draws a bar chart as an SVG file that is readable on a light and on a dark page."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Final
 
 _LABELS, _BARS, _WIDTH = 190, 350, 600
 _ROW: Final = 24
-# Seen on white and on black.
+# Visible on white and on black.
 _TEXT, _PLAIN, _OURS, _OTHER = "#6e7781", "#a3abb3", "#12875f", "#5b6b8c"
 
 
 def draw(bars: Iterable[tuple[float, str, bool]], path: Path) -> None:
-    """Draw multiples of plain pytest: its part, and what is added; ours in another colour."""
+    """Draw multiples of plain pytest: its own part, and what is added, ours in another colour."""
     rows = list(bars)
     unit = _BARS / max(ratio for ratio, _name, _is_ours in rows)
     lines = [

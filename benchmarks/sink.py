@@ -1,4 +1,4 @@
-"""An HTTP endpoint that takes all it is sent, as fast as Python can."""
+"""An HTTP endpoint that accepts everything, as fast as Python can."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-
 
 
 class Sink:
-    """What came to each URL of the endpoint, and when."""
+    """What each URL of the endpoint has received, and when."""
 
     def __init__(self) -> None:
-        #: Seconds that it lets everybody wait.
+        #: Seconds before each answer.
         self.delay = 0.0
         self.port = 0
         self._urls = 0
         self._bodies: defaultdict[bytes, list[tuple[float, bytes]]] = defaultdict(list)
 
     def url(self) -> str:
-        """Return a URL that nobody has used."""
+        """Return an unused URL."""
         self._urls += 1
         return f"http://127.0.0.1:{self.port}/{self._urls}"
 
     def received(self, url: str) -> list[tuple[float, Any]]:
-        """Return the objects that came to a URL, with the times at which they came."""
+        """Return the objects that a URL has received, with the times at which they arrived."""
         return [
             (at, each)
             for at, body in self._bodies[_path(url)]
@@ -40,7 +40,7 @@ class Sink:
         ]
 
     def take(self, path: bytes, body: bytes) -> None:
-        """Keep what was posted."""
+        """Store a POST."""
         self._bodies[path].append((time.time(), body))
 
 
@@ -49,7 +49,7 @@ def _path(url: str) -> bytes:
 
 
 class _Connection(asyncio.Protocol):
-    """Parses just as much of HTTP/1.1 as is spoken here: bodies with a length."""
+    """Parses only the part of HTTP/1.1 that is used here: bodies with a length."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -78,7 +78,7 @@ class _Connection(asyncio.Protocol):
 
 @contextmanager
 def running_sink() -> Iterator[Sink]:
-    """Run a sink in a thread of its own."""
+    """Run a sink in a separate thread."""
     sink = Sink()
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(

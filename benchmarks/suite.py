@@ -1,4 +1,4 @@
-"""Suites of tests, as small as they can be."""
+"""Suites of the smallest possible tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TESTS_A_FILE: Final = 500
 
 
 def write_suite(folder: Path, tests: int, head: str = "", body: str = "pass") -> Path:
-    """Write so many tests into a new folder, and return it."""
+    """Write a number of tests into a new folder, and return the folder."""
     folder.mkdir()
     (folder / "pytest.ini").write_text("[pytest]\n", "utf-8")
     for first in range(0, tests, _TESTS_A_FILE):

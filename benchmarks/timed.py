@@ -1,7 +1,7 @@
-"""Measures what publishing costs in time; writes docs/cost.md.
+"""Measures the time that publishing takes; writes docs/cost.md.
 
-Needs Linux, and a machine that does nothing else: two runs of plain pytest show how far
-equal runs are apart. All that runs write is in memory (/dev/shm).
+Needs Linux, and an otherwise idle machine: the difference between two runs of plain pytest
+is the noise floor. All files of the runs are in memory (/dev/shm).
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ FLOOR_TIMES: Final = 5_000
 _MEANING: Final = "Medians, with the lowest and the highest of the rounds in brackets."
 BATCHES: Final = (1, 100)
 DISTRIBUTED: Final = ("-n", "2")
-#: Seconds after which an endpoint far away answers.
+#: Seconds before a distant endpoint answers.
 FAR: Final = 0.05
-#: Where nobody listens.
+#: A URL where no server listens.
 DEAD: Final = "http://127.0.0.1:9/"
 
 _IMPATIENT: Final = dataclasses.replace(
@@ -61,7 +61,7 @@ _ALL: Final = (PLAIN, AGAIN, JUNITXML, PUBLISH, EVENTS, PUBDIR, BOTH)
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """Seconds in all, of all processes' CPU, and of the tests alone; peak memory."""
+    """Total seconds, CPU seconds of all processes, seconds of the tests alone; peak memory."""
 
     wall: float
     cpu: float
@@ -69,12 +69,12 @@ class Run:
     megabytes: float
 
 
-#: By peers' names, a run a round.
+#: The runs of each peer by its name, one per round.
 Runs: TypeAlias = dict[str, list[Run]]
 
 
 class Clock:
-    """Runs pytest against a sink, in folders that it removes."""
+    """Runs pytest with a sink as endpoint, in temporary folders."""
 
     def __init__(self, folder: Path, sink: Sink) -> None:
         self._folder = folder
@@ -88,7 +88,7 @@ class Clock:
         shutil.rmtree(folder)
 
     def suite(self, tests: int, head: str = "", body: str = "pass") -> Path:
-        """Return a new suite whose bytecode is written."""
+        """Return a new suite with compiled bytecode."""
         suite = write_suite(self._folder / f"suite-{tests}", tests, head, body)
         collect = [*PLAIN.command(suite, suite, ""), "--collect-only", "-qq"]
         subprocess.run(collect, env=ENVIRONMENT, stdout=subprocess.DEVNULL, check=True)
@@ -112,9 +112,9 @@ class Clock:
         *arguments: str,
         url: str | None = None,
     ) -> Runs:
-        """Run each peer once a round, each round beginning with another one.
+        """Run each peer once per round; each round begins with a different peer.
 
-        With a URL that is given nothing is expected to arrive.
+        If a URL is given, nothing is expected to arrive there.
         """
         order = list(peers)
         runs: Runs = {peer.name: [] for peer in order}
@@ -130,7 +130,7 @@ class Clock:
         return runs
 
     def latencies(self, suite: Path, *arguments: str) -> dict[str, list[float]]:
-        """Return, for each test, the milliseconds until its ``test_start`` or result is there."""
+        """Return, for each test, the milliseconds until its ``test_start`` or result arrives."""
         url = self.sink.url()
         with self.place() as folder:
             self.run(EVENTS, suite, folder, url, *arguments)
@@ -143,16 +143,16 @@ class Clock:
                 (began[told["nodeid"]] - told["phases"][0]["start_time"]) * 1000
                 for _at, told in ended
             ],
-            "a test's teardown has ended": [
+            "a test's teardown ends": [
                 (at - told["phases"][-1]["stop_time"]) * 1000 for at, told in ended
             ],
         }
 
     def sending(self, suite: Path, batch: int) -> tuple[float, float]:
-        """Have what a run with events left behind sent.
+        """Send the outbox of a run with events.
 
-        Return how many objects came a second, and the CPU microseconds of the sender for
-        each of them.
+        Return how many objects arrived per second, and the CPU microseconds of the sender
+        for each object.
         """
         url = self.sink.url()
         with self.place() as folder:
@@ -167,7 +167,7 @@ class Clock:
         return (len(times) - 1) / (times[-1] - times[0]), cpu / len(times) * 1e6
 
     def floor(self, name: str) -> float:
-        """Return the microseconds that something takes by itself."""
+        """Return the microseconds of an operation in floor.py."""
         program = str(Path(__file__).with_name("floor.py"))
         with self.place() as folder:
             command = (name, str(FLOOR_TIMES), str(folder), self.sink.url())
@@ -198,7 +198,7 @@ def _spread(values: Iterable[float], digits: int = 0) -> str:
 
 
 def _row(runs: Runs, name: str, tests: int) -> tuple[str, ...]:
-    """Compare a peer's runs with those of plain pytest in the same rounds."""
+    """Compare a peer's runs with the plain runs of the same rounds."""
     pairs = list(zip(runs[name], runs[PLAIN.name], strict=True))
     return (
         name,
@@ -213,7 +213,7 @@ def _trivial(clock: Clock, peers: tuple[Peer, ...], suite: Path, *arguments: str
     tests = _tests(suite)
     runs = clock.rounds(peers, suite, ROUNDS if tests == TESTS else 1, *arguments)
     what = " ".join((f"{tests:,} trivial tests", *arguments))
-    head = (what, "times plain pytest", "added µs a test", "added CPU µs a test", "added MB")
+    head = (what, "times plain pytest", "added µs per test", "added CPU µs per test", "added MB")
     return page.table(head, (_row(runs, name, tests) for name in runs))
 
 
@@ -234,9 +234,11 @@ def _arrival(clock: Clock) -> str:
     for arguments in ((), DISTRIBUTED):
         for since, ms in clock.latencies(suite, *arguments).items():
             percentile = statistics.quantiles(ms, n=20)[-1]
-            how = " ".join(arguments) or "serially"
+            how = " ".join(arguments) or "without -n"
             rows.append((f"{since}, {how}", f"{statistics.median(ms):.0f}", f"{percentile:.0f}"))
-    return page.table(("until it is there, since", "median ms", "95th percentile ms"), rows)
+    return page.table(
+        ("time until a result or event arrives, since", "median ms", "95th percentile ms"), rows
+    )
 
 
 def _relay(clock: Clock, suite: Path) -> str:
@@ -245,7 +247,7 @@ def _relay(clock: Clock, suite: Path) -> str:
         rates, cpus = zip(*(clock.sending(suite, batch) for _round in range(ROUNDS)), strict=True)
         rows.append((f"--publish-batch={batch}", _spread(rates), _spread(cpus)))
         _tell(str(rows[-1]))
-    return page.table(("the relay, results and events", "a second", "CPU µs for each"), rows)
+    return page.table(("the relay, results and events", "per second", "CPU µs each"), rows)
 
 
 def _trouble(clock: Clock) -> str:
@@ -258,7 +260,9 @@ def _trouble(clock: Clock) -> str:
         added = _spread((run.tests - plain.tests) / 500 * 1e6 for run, plain in pairs)
         rows.append((what, added, _spread((run.wall - plain.wall for run, plain in pairs), 1)))
     clock.sink.delay = 0.0
-    return page.table(("500 trivial tests, an endpoint", "added µs a test", "added s in all"), rows)
+    return page.table(
+        ("500 trivial tests, an endpoint", "added µs per test", "added s in total"), rows
+    )
 
 
 def _floors(clock: Clock) -> str:
@@ -266,11 +270,11 @@ def _floors(clock: Clock) -> str:
         (str(what.__doc__).rstrip("."), _spread(clock.floor(name) for _round in range(ROUNDS)))
         for name, what in FLOORS.items()
     )
-    return page.table(("by itself", "µs"), rows)
+    return page.table(("operation", "µs"), rows)
 
 
 def _parts(clock: Clock) -> Iterator[str]:
-    """Measure one thing after the other, beginning with what takes short."""
+    """Yield the tables one by one, the quick ones first."""
     yield _arrival(clock)
     yield _starts(clock)
     trivial = clock.suite(TESTS)
@@ -283,7 +287,7 @@ def _parts(clock: Clock) -> Iterator[str]:
 
 
 def main() -> None:
-    """Measure, and write each table into the page as soon as it is there."""
+    """Measure, and write each table into the page as soon as it is complete."""
     where, before = page.where(), os.getloadavg()[0]
     shared_memory = Path("/dev/shm")  # noqa: S108 - in a new folder
     parts = []

@@ -1,4 +1,4 @@
-"""A receiver of results, as small as one can be: one line on the terminal for each."""
+"""A minimal receiver: it prints one line for each result."""
 
 import json
 from http.server import BaseHTTPRequestHandler
@@ -11,12 +11,12 @@ class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         result = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         line = f"{result['outcome']:8} {result['duration']:7.3f} s  {result['nodeid']}\n"
-        print(line, end="", flush=True)  # in one piece, because connections have threads
+        print(line, end="", flush=True)  # one write, because each connection has a thread
         self.send_response(204)
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None:
-        """Be silent about the requests themselves."""
+        """Don't log the requests."""
 
 
 with ThreadingHTTPServer(("localhost", 8080), Receiver) as server:

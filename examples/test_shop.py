@@ -1,4 +1,4 @@
-"""Tests of all sorts, to see what is published of each."""
+"""Tests with different outcomes, to show what is published for each."""
 
 from __future__ import annotations
 

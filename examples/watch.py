@@ -1,4 +1,4 @@
-"""A progress bar, and below it what each worker runs now: a consumer of one session's events."""
+"""Shows a progress bar, and the test that each worker is running, from one session's events."""
 
 import itertools
 import json
@@ -17,17 +17,17 @@ arrived: dict[int, dict[str, Any]] = {}
 
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        arrived[told["seq"]] = told
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        arrived[message["seq"]] = message
         self.send_response(204)
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None:
-        """Be silent about the requests themselves."""
+        """Don't log the requests."""
 
 
 def in_order(server: HTTPServer) -> Iterator[dict[str, Any]]:
-    """Yield the session's objects by their numbers: one may overtake another, or come twice."""
+    """Yield the session's objects in the order of ``seq``: they may arrive unordered or twice."""
     for seq in itertools.count():
         while seq not in arrived:
             server.handle_request()
@@ -37,19 +37,19 @@ def in_order(server: HTTPServer) -> Iterator[dict[str, Any]]:
 with HTTPServer(("localhost", 8080), Receiver) as server, Progress() as progress:
     bar = progress.add_task("collecting", total=None)
     running: dict[str | None, TaskID] = {}
-    for told in in_order(server):
-        worker = told.get("xdist_worker")
-        if told["type"] == "collected":
-            progress.update(bar, total=told["total"], description="tests")
-        elif told["type"] == "test_start":
-            shown = escape(f"{worker or 'here'}: {told['nodeid']}")
+    for message in in_order(server):
+        worker = message.get("xdist_worker")
+        if message["type"] == "collected":
+            progress.update(bar, total=message["total"], description="tests")
+        elif message["type"] == "test_start":
+            shown = escape(f"{worker or 'here'}: {message['nodeid']}")
             running[worker] = progress.add_task(shown, total=None)
-        elif told["type"] == "result":
-            if worker in running:  # else it is a file that could not be collected
+        elif message["type"] == "result":
+            if worker in running:  # not if a file could not be collected
                 progress.remove_task(running.pop(worker))
-                progress.advance(bar, told["outcome"] != "rerun")
-            if told["result"] == "fail":
-                progress.print(escape(f"{told['outcome']}: {told['nodeid']}"))
-        elif told["type"] == "session_finish":
-            progress.print(f"{told['reason']}, exit status {told['exitstatus']}")
+                progress.advance(bar, message["outcome"] != "rerun")
+            if message["result"] == "fail":
+                progress.print(escape(f"{message['outcome']}: {message['nodeid']}"))
+        elif message["type"] == "session_finish":
+            progress.print(f"{message['reason']}, exit status {message['exitstatus']}")
             break

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 
-if TYPE_CHECKING:  # a run that publishes nothing loads nothing but the hooks' names
+if TYPE_CHECKING:  # a run that publishes nothing imports only the hooks' names
     from pytest_publish.results.events import Event
     from pytest_publish.results.result import TestResult
 
@@ -16,16 +16,17 @@ if TYPE_CHECKING:  # a run that publishes nothing loads nothing but the hooks' n
 def pytest_publish_result(config: pytest.Config, result: TestResult) -> bool | None:
     """Controller: called with each result before it is published.
 
-    The result may be changed in place: mask a secret with ``result.mask(secret)``,
-    add data to ``result.properties``. Return False to withhold it; it then has no
-    number, no index, and is in neither the tree nor the outbox. Nothing but ``False``
-    itself withholds.
+    The hook may change the result in place: mask a secret with ``result.mask(secret)``,
+    or add data to ``result.properties``. Return False to withhold the result; it then gets
+    no ``seq`` and no number in the tree, and is neither written nor sent. Only ``False``
+    withholds a result; ``None`` and ``0`` do not.
 
-    A hook that raises, ``sys.exit()`` and ``pytest.exit()`` too, is reported once in the
-    summary. Then nobody knows what is still secret: the result is published with its
-    names, verdict and times, and with a text that says why in place of output,
-    exceptions, properties and details. A hook that puts into a field what the field can't
-    hold is reported too: a text is made of it, or the field is as it was.
+    If a hook raises an exception (also with ``sys.exit()`` or ``pytest.exit()``), the
+    summary reports it once. The hook may have failed before it masked a secret, so the
+    result is published with its names, outcome and times only; output, exceptions,
+    properties and details are replaced by a text that gives the reason. If a hook sets a
+    field to an invalid value, the summary reports that too; the value is converted to
+    text, or the field gets its previous value back.
     """
 
 
@@ -33,20 +34,21 @@ def pytest_publish_result(config: pytest.Config, result: TestResult) -> bool | N
 def pytest_publish_event(config: pytest.Config, event: Event) -> bool | None:
     """Controller: called with each event before it is published (``--publish-events``).
 
-    ``event.type`` tells which it is: ``session_start``, ``collected``, ``test_start`` or
-    ``session_finish``; the fields are those of its JSON. The event may be changed in
-    place. Return False to withhold it; it then has no number. Nothing but ``False``
-    itself withholds.
+    ``event.type`` is ``session_start``, ``collected``, ``test_start`` or ``session_finish``;
+    the fields are those of the JSON. The hook may change the event in place. Return False
+    to withhold the event; it then gets no ``seq``. Only ``False`` withholds an event;
+    ``None`` and ``0`` do not.
 
-    Under xdist it may be called for a ``test_start`` in another thread, but never twice at
-    the same time, nor at the same time as ``pytest_publish_result``. Before the session
-    starts, it is called with the ``session_finish`` that is sent if pytest is killed
+    Under xdist, the hook may be called with a ``test_start`` in another thread, but calls of
+    this hook and of ``pytest_publish_result`` never overlap. Before the session starts, the
+    hook is called with the ``session_finish`` that is sent if pytest is killed
     (``event.reason`` is "killed").
 
-    A hook that raises is reported once in the summary, and the event is published all the
-    same. A ``session_start`` then has a text that says why in place of its arguments and
-    metadata, of which nobody knows what is still secret. What a field can't hold is
-    reported too, and the field is as it was.
+    If a hook raises an exception, the summary reports it once, and the event is still
+    published. In a ``session_start``, the arguments and metadata are then replaced by a
+    text that gives the reason, because they may still contain secrets. If a hook sets a
+    field to an invalid value, the summary reports that too, and the field gets its
+    previous value back.
     """
 
 
@@ -56,10 +58,10 @@ def pytest_publish_properties(
 ) -> dict[str, object] | None:
     """Worker: called where a test runs, at the end of each of its phases.
 
-    ``report.when`` tells which phase it is, ``report.outcome`` how it ended; a
-    subtest of pytest's ``subtests`` or unittest's ``subTest`` calls it too, as one
-    more ``call``. Return names and values to add to ``properties`` of the test's
-    result; None adds nothing. A name that comes again has its last value.
+    ``report.when`` is the phase, ``report.outcome`` its outcome. The hook is also called for
+    each subtest of pytest's ``subtests`` or unittest's ``subTest``, with ``report.when``
+    ``call``. Return names and values to add to the ``properties`` of the test's result, or
+    None to add nothing. If a name is returned several times, its last value counts.
 
-    A hook that raises is reported once in the summary and does no harm to the test.
+    If a hook raises an exception, the summary reports it once; the test is not affected.
     """

@@ -1,4 +1,4 @@
-"""The texts of the header and the summary, with the commands that send what waits."""
+"""The texts of the header and the summary, with the commands that send unsent results."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pytest_publish.delivery.config import REFUSED_SUFFIX
 from .settings import Settings
 
 
-if TYPE_CHECKING:  # a run without a URL does not load it
+if TYPE_CHECKING:  # a run without a URL does not import it
     from pytest_publish.delivery.process import DeliveryReport
     from pytest_publish.delivery.process import RelayProcess
 
 
-#: Stands before a command, which is one whole line, so that it can be copied.
+#: Indents a command, which is one whole line, so that users can copy it.
 INDENT: Final = "  "
 
 
 def header(settings: Settings, waiting: list[Path], refused: list[Path]) -> Iterator[str]:
-    """Yield the lines of the header: where results go, and what earlier runs left."""
+    """Yield the lines of the header: where results go, and unsent results of earlier runs."""
     places = [redact_url(delivery.url) for delivery in settings.deliveries]
     places += [settings.shown(path) for path in (settings.pubdir, settings.log) if path is not None]
     yield f"publish: {', '.join(places)}"
@@ -35,7 +35,7 @@ def header(settings: Settings, waiting: list[Path], refused: list[Path]) -> Iter
     if refused:
         what = "file of refused results waits", "files of refused results wait"
         yield f"publish: {counted(len(refused), *what)} to be sent or deleted; send with:"
-        # To send a folder does not send the refused results in it.
+        # ``pytest-publish send FOLDER`` does not send the refused results in the folder.
         yield _command_for(refused, settings, f"/*{REFUSED_SUFFIX}")
 
 
@@ -45,7 +45,7 @@ def sent(relay: RelayProcess, report: DeliveryReport, settings: Settings) -> str
 
 
 def undelivered(relay: RelayProcess, report: DeliveryReport, settings: Settings) -> Iterator[str]:
-    """Yield what an endpoint refused and what still waits, with the commands that send it."""
+    """Yield how many results were refused or are unsent, with the commands that send them."""
     url = relay.url
     shown_url = url if url == redact_url(url) else "URL"
     if report.refused:
@@ -59,7 +59,7 @@ def undelivered(relay: RelayProcess, report: DeliveryReport, settings: Settings)
 
 
 def strictly_failed(undelivered: int, settings: Settings) -> str:
-    """Return why ``--publish-strict`` fails a run whose tests did not."""
+    """Return why ``--publish-strict`` fails a run in which no test failed."""
     if undelivered:
         return f"publish: {published(undelivered, settings)} not delivered (--publish-strict)"
     return "publish: something went wrong, see above (--publish-strict)"
@@ -72,7 +72,7 @@ def refused_by(url: str, count: int, reason: str, settings: Settings) -> str:
 
 
 def _command_for(paths: list[Path], settings: Settings, every: str = "") -> str:
-    """Return the command that sends a file, or ``every`` one in the folder of several."""
+    """Return the command that sends one file, or the files in their folder that match ``every``."""
     if len(paths) == 1:
         return _command(paths[0], settings)
     return _command(paths[0].parent, settings, every=every)
@@ -81,14 +81,14 @@ def _command_for(paths: list[Path], settings: Settings, every: str = "") -> str:
 def _command(path: Path, settings: Settings, url: str = "URL", every: str = "") -> str:
     """Return the command that sends a file or folder.
 
-    ``every`` is a pattern for the shell, so it is not quoted.
+    ``every`` is a shell pattern, so it is not quoted.
     """
     send = shlex.join(["pytest-publish", "send", settings.shown(path)])
     return f"{INDENT}{send}{every} {shlex.join(['--to', url])}"
 
 
 def published(count: int, settings: Settings) -> str:
-    """Return a number of results, of which some are events if the run publishes them."""
+    """Return a count of results; it includes events if the run publishes events."""
     if settings.events:
         return counted(count, "result or event", "results and events")
     return counted(count, "result")
