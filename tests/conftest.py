@@ -40,13 +40,12 @@ for module in ("xdist.dsession", "xdist.remote"):
     with contextlib.suppress(ImportError):  # xdist may be missing
         importlib.import_module(module)
 
-# How long an example takes is the machine's business. Each run tries other ones, so fifty a
-# run are enough; whoever has changed what they are about asks for the profile with more.
+# How long an example takes is the machine's business. Fifty find what a change broke by and
+# large; whoever changes what a property is about asks for the profile with more.
 for profile, examples in (("unhurried", 50), ("thorough", 1_000)):
     hypothesis.settings.register_profile(
         profile,
         deadline=None,
-        derandomize=False,
         max_examples=examples,
         suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )

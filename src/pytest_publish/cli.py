@@ -26,9 +26,6 @@ from pytest_publish.delivery.config import redact_url
 from pytest_publish.delivery.cursor import Cursor
 from pytest_publish.delivery.cursor import CursorFile
 from pytest_publish.delivery.leftovers import found_in
-from pytest_publish.delivery.leftovers import lines_in
-from pytest_publish.delivery.leftovers import published_in
-from pytest_publish.delivery.leftovers import result_files
 from pytest_publish.delivery.locks import is_free
 from pytest_publish.delivery.locks import sender_lock
 from pytest_publish.delivery.outbox import Header
@@ -36,6 +33,9 @@ from pytest_publish.delivery.outbox import key_of
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxWriter
 from pytest_publish.delivery.outbox import SUFFIX
+from pytest_publish.delivery.published import lines_in
+from pytest_publish.delivery.published import published_in
+from pytest_publish.delivery.published import result_files
 from pytest_publish.delivery.relay import Relay
 from pytest_publish.delivery.will import append_will
 

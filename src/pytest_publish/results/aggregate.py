@@ -1,7 +1,7 @@
 """Reports in, finished results out: which report belongs to which attempt of a test.
 
-No I/O and no hooks. What an attempt's reports tell is gathered and judged in
-:mod:`~pytest_publish.results.attempt`.
+No I/O and no hooks. What an attempt's reports tell is gathered in
+:mod:`~pytest_publish.results.attempt`, and judged in :mod:`~pytest_publish.results.verdict`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Final
 from .annotations import name_in
 from .annotations import WorkerAnnotations
 from .attempt import Attempt
-from .attempt import judge
 from .attempt import Key
 from .report import as_text
 from .report import captured_in
@@ -31,6 +30,7 @@ from .result import Phase
 from .result import TestResult
 from .result import VERDICTS
 from .values import escape
+from .verdict import judge
 
 
 _PHASES: Final = ("setup", "call", "teardown")

@@ -1,4 +1,4 @@
-"""One attempt of a test: what its reports say, gathered and judged."""
+"""One attempt of a test: what its reports say, gathered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from .report import text_of
 from .report import times_of
 from .report import UNTOLD
 from .result import ExcInfo
-from .result import Outcome
 from .result import Phase
 from .result import Subtest
 from .result import When
@@ -38,9 +37,6 @@ Key: TypeAlias = tuple[str | None, str]
 
 #: What stands for a text until it has been read, which a Ctrl-C may prevent.
 _UNREAD: Final = "<its text was not read: the run was interrupted>"
-_NO_CALL: Final = "no report of the test's call came: what became of its body is not known"
-
-_GRAVEST_FIRST: Final = ("rerun", "failed", "xfailed", "skipped", "xpassed", "passed")
 
 
 class Attempt:
@@ -205,27 +201,3 @@ class Attempt:
         # sends a call report that was made before the call was tried again.
         elif len(sections) >= len(self.sections):
             self.sections = sections
-
-
-def judge(attempt: Attempt) -> tuple[Outcome, ExcInfo | None, Phase]:
-    """Return an attempt's outcome and exception, and the phase whose times its result gets.
-
-    At least one report of it must have come.
-    """
-    call = attempt.call
-    if attempt.has_passed and call is not None:
-        return "passed", None, call
-    crash = attempt.crash
-    if crash is not None:
-        return "crashed" if crash.outcome == "failed" else crash.outcome, crash.excinfo, crash
-    phases = attempt.phases if call is None else [call, *attempt.phases]
-    decisive = min(phases, key=_rank)
-    if call is None and decisive.outcome == "passed":
-        return "skipped", ExcInfo("Skipped", _NO_CALL), decisive
-    is_error = decisive.outcome == "failed" and decisive.when != "call"
-    return "error" if is_error else decisive.outcome, decisive.excinfo, call or decisive
-
-
-def _rank(phase: Phase) -> tuple[int, bool]:
-    """Order phases: the gravest first; of two alike, the call, because it says more."""
-    return _GRAVEST_FIRST.index(phase.outcome), phase.when != "call"

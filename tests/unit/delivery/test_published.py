@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from pytest_publish.delivery.leftovers import lines_in
-from pytest_publish.delivery.leftovers import published_in
 from pytest_publish.delivery.locks import WriterLock
 from pytest_publish.delivery.outbox import Header
 from pytest_publish.delivery.outbox import Outbox
 from pytest_publish.delivery.outbox import OutboxWriter
+from pytest_publish.delivery.published import lines_in
+from pytest_publish.delivery.published import published_in
 
 
 WILL = {"type": "session_finish", "reason": "killed", "session_id": "0a1b2c3d", "time": 1.0}

@@ -11,11 +11,11 @@ import pytest
 from pytest_publish.results.aggregate import Aggregator
 from pytest_publish.results.annotations import annotations_of
 from pytest_publish.results.attempt import Attempt
-from pytest_publish.results.attempt import judge
 from pytest_publish.results.report import CollectReport
 from pytest_publish.results.report import Report
 from pytest_publish.results.result import ExcInfo
 from pytest_publish.results.result import TestResult
+from pytest_publish.results.verdict import judge
 from report_factories import bare
 from report_factories import crash
 from report_factories import excinfo
