@@ -40,8 +40,8 @@ for module in ("xdist.dsession", "xdist.remote"):
     with contextlib.suppress(ImportError):  # xdist may be missing
         importlib.import_module(module)
 
-# How long an example takes is the machine's business. Fifty find what a change broke by and
-# large; whoever changes what a property is about asks for the profile with more.
+# How long an example takes is the machine's business. Fifty are enough for each run; after a
+# change to what a property is about, the other profile tries more.
 for profile, examples in (("unhurried", 50), ("thorough", 1_000)):
     hypothesis.settings.register_profile(
         profile,
